@@ -1,0 +1,133 @@
+#pragma once
+/*
+ * Configuration of one pipeline: the INI file of INTERFACE, read through one option table
+ * (config.c) that also drives `-n`, `show config`, `reload` and the generated reference.
+ *
+ * Loading finds every problem in one pass; each has its file and line. Later checks that need more
+ * than the file's text (URIs, say) add theirs with config_complain. Immutable after that, so any
+ * thread may read it.
+ */
+#include "base/buf.h"
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum config_existing { EXISTING_REFUSE, EXISTING_TRUNCATE, EXISTING_APPEND };
+enum config_ddl { DDL_STOP, DDL_APPLY, DDL_IGNORE };
+enum config_truncate { ON_TRUNCATE_APPLY, ON_TRUNCATE_STOP, ON_TRUNCATE_IGNORE };
+enum config_conflict { CONFLICT_STOP, CONFLICT_QUARANTINE, CONFLICT_OVERWRITE };
+enum config_mode { SNAPSHOT_BULK, SNAPSHOT_TRICKLE, SNAPSHOT_NONE };
+enum config_acknowledge { ACKNOWLEDGE_APPLIED, ACKNOWLEDGE_QUEUED, ACKNOWLEDGE_AUTO };
+enum config_kind { KIND_POSTGRESQL, KIND_MYSQL, KIND_MARIADB, KIND_SEGMENTS };
+
+struct config_pair {
+        char *from, *to;
+        int line;
+};
+
+/* A list of patterns or names, as written and unquoted. */
+struct config_list {
+        char **items;
+        unsigned n;
+        int line;
+};
+
+/* [table schema.name] */
+struct config_table {
+        char *schema, *name; /* source table */
+        char *to_schema, *to_name; /* NULL: as [schemas] says, the same name */
+        struct config_list columns_exclude;
+        struct config_pair *renames; /* column.FROM.to = TO */
+        unsigned renames_n;
+        char *where; /* NULL: all rows; syntax checked with model/filter.h */
+        enum config_conflict on_conflict;
+        int line;
+};
+
+struct config_end {
+        char *uri;
+        enum config_kind kind; /* from the URI's scheme */
+        char *password_file;
+        char *password; /* read from the file or credential when loading; NULL: none. Secret. */
+};
+
+struct config_problem {
+        int line; /* 0: the file as a whole */
+        char *text;
+};
+
+struct config {
+        char *path;
+        struct {
+                char *name, *state_dir, *control_socket;
+        } pipeline;
+        struct config_end source, target;
+        struct {
+                char *slot, *publication; /* default culvert_NAME */
+                int64_t heartbeat;        /* microseconds; 0: none */
+        } pg;
+        struct {
+                struct config_list include, exclude; /* "schema.table" patterns */
+                bool create;
+                enum config_existing existing;
+                enum config_ddl ddl;
+                enum config_truncate on_truncate;
+                char *pg_dump, *pg_restore; /* programs */
+        } tables;
+        struct config_pair *schemas; /* [schemas] source = target */
+        unsigned schemas_n;
+        struct config_table *table;
+        unsigned table_n;
+        struct {
+                enum config_mode mode;
+                int64_t workers;
+                int64_t slot_timeout; /* microseconds: how long slot creation may wait */
+        } snapshot;
+        struct {
+                int64_t batch_rows, batch_bytes, batch_delay; /* delay in microseconds */
+                int64_t lanes;
+                int64_t retry_attempts;
+        } apply;
+        struct {
+                int64_t memory; /* bytes */
+                enum config_acknowledge acknowledge;
+        } queue;
+        struct {
+                char *listen; /* "" or host:port */
+        } metrics;
+
+        struct config_problem *problems;
+        unsigned problems_n;
+        struct config_value *values; /* private to config.c: what was set where */
+        unsigned values_n;
+};
+
+/* Always returns an object; it may be used when problems_n is 0. */
+struct config *config_load(const char *path);
+struct config *config_free(struct config *c);
+
+void config_complain(struct config *c, int line, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+/* Line of a key of a section in the file; 0: not there. */
+int config_line(const struct config *c, const char *section, const char *key);
+/* One line a problem: "FILE:LINE: text". */
+void config_print_problems(const struct config *c, struct buf *out);
+
+/* [table] section for a source table, or NULL. */
+const struct config_table *config_table_of(const struct config *c, const char *schema,
+        const char *name);
+/* Target schema for a source schema: [schemas], else the same. */
+const char *config_schema_of(const struct config *c, const char *schema);
+/* Do include and exclude select this table? System schemas and culvert never. */
+bool config_selects(const struct config *c, const char *schema, const char *name);
+
+/* `show config`: every option with its value in force, INI syntax; passwords never. */
+void config_show(const struct config *c, struct buf *out);
+/* The reference: every option with type, range, default and sentence, INI syntax. */
+void config_reference(struct buf *out);
+
+/* `reload`: compares the running configuration with a newly loaded one and calls `each` for every
+ * key that differs. `reloadable` says whether it may take effect now. */
+void config_diff(const struct config *old, const struct config *new,
+        void (*each)(void *context, const char *key, bool reloadable), void *context);

@@ -1,0 +1,42 @@
+#pragma once
+/*
+ * Position: a place in a source's log. PostgreSQL: an LSN, written as the server writes it,
+ * "16/B374D848". Positions of different servers are never compared: the source's identity
+ * (struct source_identity) is checked before any position is used. Plain data.
+ */
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct position {
+        uint64_t lsn; /* 0: none */
+};
+
+#define POSITION_NONE ((struct position){0})
+#define POSITION_TEXT 64
+
+bool position_is_none(struct position p);
+int position_compare(struct position a, struct position b); /* <0, 0, >0 */
+struct position position_max(struct position a, struct position b);
+/* Writes at most POSITION_TEXT bytes into `text` and returns it; none is "". */
+const char *position_format(struct position p, char *text);
+int position_parse(struct position *p, const char *text, struct error *e);
+
+/*
+ * Which log positions belong to. Stored beside the checkpoint; a source that differs is refused.
+ * Text form: "SYSTEM/TIMELINE/SLOT".
+ */
+struct source_identity {
+        char system[32]; /* PostgreSQL: system identifier of IDENTIFY_SYSTEM */
+        uint32_t timeline;
+        char slot[64];
+};
+
+#define IDENTITY_TEXT 128
+const char *identity_format(const struct source_identity *id, char *text);
+int identity_parse(struct source_identity *id, const char *text, struct error *e);
+/* 0 when the stored identity is this one; else a DATA error "resync required: ..." naming both. */
+int identity_check(const struct source_identity *stored, const struct source_identity *now,
+        struct error *e);

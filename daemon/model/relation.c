@@ -1,0 +1,181 @@
+#include "model/relation.h"
+#include "base/memory.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct relation *relation_new(uint32_t id, const char *schema, const char *name,
+        enum replica_identity identity, uint16_t columns_n)
+{
+        struct relation *r = memory_new(sizeof *r + columns_n * sizeof *r->columns);
+
+        r->references = 1;
+        r->id = id;
+        r->schema = memory_string(schema);
+        r->name = memory_string(name);
+        r->identity = identity;
+        r->columns_n = columns_n;
+        return r;
+}
+
+void relation_set_column(struct relation *r, uint16_t i, const char *name, uint32_t type,
+        int32_t modifier, bool key)
+{
+        free(r->columns[i].name);
+        r->columns[i] = (struct column){memory_string(name), type, modifier, key};
+}
+
+/* The count is the one thing that changes in a shared relation. */
+static struct relation *writable(const struct relation *r)
+{
+        return (struct relation *)(uintptr_t)r;
+}
+
+struct relation *relation_ref(const struct relation *r)
+{
+        writable(r)->references++;
+        return writable(r);
+}
+
+struct relation *relation_unref(const struct relation *shared)
+{
+        struct relation *r = writable(shared);
+
+        if (!r || --r->references > 0)
+                return NULL;
+        for (uint16_t i = 0; i < r->columns_n; i++)
+                free(r->columns[i].name);
+        free(r->schema);
+        free(r->name);
+        free(r);
+        return NULL;
+}
+
+int relation_column(const struct relation *r, const char *name)
+{
+        for (uint16_t i = 0; i < r->columns_n; i++)
+                if (!strcmp(r->columns[i].name, name))
+                        return i;
+        return -1;
+}
+
+/* Appends "WHAT NAME HAPPENED" to the list. */
+static void say(struct buf *out, const char *what, const char *name, const char *happened)
+{
+        buf_printf(out, "%s%s %s %s", out->len ? ", " : "", what, name, happened);
+}
+
+static void compare_column(const struct column *a, const struct column *b, struct buf *what)
+{
+        if (a->type != b->type || a->modifier != b->modifier) {
+                say(what, "type of column", a->name, "changed");
+                buf_printf(what, " (%" PRIu32 "/%" PRId32 " to %" PRIu32 "/%" PRId32 ")", a->type,
+                        a->modifier, b->type, b->modifier);
+        }
+        if (a->key != b->key)
+                say(what, "column", a->name,
+                        b->key ? "became part of the replica identity"
+                               : "left the replica identity");
+}
+
+bool relation_same(const struct relation *old, const struct relation *new, struct buf *what)
+{
+        size_t before = what->len;
+
+        if (strcmp(old->schema, new->schema) != 0 || strcmp(old->name, new->name) != 0) {
+                say(what, "table", old->name, "renamed");
+                buf_printf(what, " to %s.%s", new->schema, new->name);
+        }
+        if (old->id != new->id)
+                say(what, "table", new->name, "was dropped and made again");
+        if (old->identity != new->identity) {
+                say(what, "replica identity of", new->name, "changed");
+                buf_printf(what, " (%c to %c)", old->identity, new->identity);
+        }
+        for (uint16_t i = 0; i < old->columns_n; i++) {
+                int at = relation_column(new, old->columns[i].name);
+
+                if (at < 0)
+                        say(what, "column", old->columns[i].name, "dropped or renamed");
+                else
+                        compare_column(&old->columns[i], &new->columns[at], what);
+        }
+        for (uint16_t i = 0; i < new->columns_n; i++)
+                if (relation_column(old, new->columns[i].name) < 0)
+                        say(what, "column", new->columns[i].name, "added");
+        return what->len == before;
+}
+
+/* A name with its length in front, so that any character may be in it: "5:order". */
+static void put_name(struct buf *out, const char *name)
+{
+        buf_printf(out, "%zu:%s", strlen(name), name);
+}
+
+static char *take_name(const char **at)
+{
+        char *end, *name;
+        unsigned long n = strtoul(*at, &end, 10);
+
+        if (end == *at || *end != ':' || n > 256 || strnlen(end + 1, n) < n)
+                return NULL;
+        name = memory_printf("%.*s", (int)n, end + 1);
+        *at = end + 1 + n;
+        return name;
+}
+
+void relation_to_text(const struct relation *r, struct buf *out)
+{
+        buf_printf(out, "1 %" PRIu32 " %c %u ", r->id, r->identity, r->columns_n);
+        put_name(out, r->schema);
+        put_name(out, r->name);
+        for (uint16_t i = 0; i < r->columns_n; i++) {
+                const struct column *c = &r->columns[i];
+
+                buf_printf(out, " %" PRIu32 " %" PRId32 " %d ", c->type, c->modifier, c->key);
+                put_name(out, c->name);
+        }
+}
+
+static int take_columns(struct relation *r, const char *at)
+{
+        for (uint16_t i = 0; i < r->columns_n; i++) {
+                uint32_t type;
+                int32_t modifier;
+                int key, used = 0;
+                AUTO_STRING name = NULL;
+
+                if (sscanf(at, " %" SCNu32 " %" SCNd32 " %d %n", &type, &modifier, &key, &used) != 3 ||
+                        used == 0)
+                        return -1;
+                at += used;
+                if (!(name = take_name(&at)))
+                        return -1;
+                relation_set_column(r, i, name, type, modifier, key != 0);
+        }
+        return *at == '\0' ? 0 : -1;
+}
+
+struct relation *relation_from_text(const char *text)
+{
+        AUTO_STRING schema = NULL;
+        AUTO_STRING name = NULL;
+        struct relation *r;
+        uint32_t id;
+        char identity;
+        unsigned columns_n;
+        int used = 0;
+
+        if (sscanf(text, "1 %" SCNu32 " %c %u %n", &id, &identity, &columns_n, &used) != 3 ||
+                used == 0 || columns_n > 1664 || !strchr("difn", identity))
+                return NULL;
+        text += used;
+        if (!(schema = take_name(&text)) || !(name = take_name(&text)))
+                return NULL;
+        r = relation_new(id, schema, name, (enum replica_identity)identity, (uint16_t)columns_n);
+        if (take_columns(r, text) < 0)
+                return relation_unref(r);
+        return r;
+}

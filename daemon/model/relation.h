@@ -1,0 +1,54 @@
+#pragma once
+/*
+ * Relation: the shape of one table at one moment of the stream, or as the catalogue describes it.
+ * Shared by reference: transactions in the queue hold the shape that their rows were written in,
+ * whatever the source's table looks like by now. Loop thread only (counts are not atomic), except
+ * before it is shared.
+ */
+#include "base/buf.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* pg_class.relreplident */
+enum replica_identity {
+        IDENTITY_DEFAULT = 'd',
+        IDENTITY_INDEX = 'i',
+        IDENTITY_FULL = 'f',
+        IDENTITY_NOTHING = 'n'
+};
+
+struct column {
+        char *name;
+        uint32_t type;    /* pg_type.oid on the source */
+        int32_t modifier; /* atttypmod */
+        bool key;         /* part of the replica identity */
+};
+
+struct relation {
+        unsigned references;
+        uint32_t id; /* pg_class.oid on the source */
+        char *schema, *name;
+        enum replica_identity identity;
+        uint16_t columns_n;
+        struct column columns[];
+};
+
+struct relation *relation_new(uint32_t id, const char *schema, const char *name,
+        enum replica_identity identity, uint16_t columns_n);
+void relation_set_column(struct relation *r, uint16_t i, const char *name, uint32_t type,
+        int32_t modifier, bool key);
+struct relation *relation_ref(const struct relation *r);
+struct relation *relation_unref(const struct relation *r); /* takes NULL, returns NULL */
+
+int relation_column(const struct relation *r, const char *name); /* index, or -1 */
+
+/*
+ * Compares two shapes of one table; true when they are the same. Otherwise `what` says what
+ * changed, for an operator: "column note added, type of price changed (1700/655366 to 701/-1)".
+ */
+bool relation_same(const struct relation *old, const struct relation *new, struct buf *what);
+
+/* One-line text form of the shape, stored in culvert.tables, and back. NULL when malformed. */
+void relation_to_text(const struct relation *r, struct buf *out);
+struct relation *relation_from_text(const char *text);

@@ -1,0 +1,52 @@
+#pragma once
+/*
+ * Migration: one pipeline from its start to its end. Prepares both sides and copies (ops/prepare,
+ * on worker threads), then runs the stream (flow/pipeline), keeps the state that survives restarts,
+ * and turns error classes into retry or stop. Loop thread only.
+ */
+#include "model/config.h"
+#include "ops/status.h"
+
+struct loop;
+struct migration;
+
+struct migration *migration_new(struct loop *l, const struct config *c, struct error *e);
+struct migration *migration_free(struct migration *m);
+
+/* Begins: connects, copies, streams. Paused stays paused over a restart. */
+void migration_start(struct migration *m);
+/* Finishes what is in flight, stores the checkpoint, then calls `done` on the loop; at most
+ * `grace` microseconds. */
+void migration_shutdown(struct migration *m, int64_t grace, void (*done)(void *context),
+        void *context);
+
+/* 0, or -1: refused by the state (exit status 4), nothing changed. */
+int migration_pause(struct migration *m, struct error *e);
+int migration_resume(struct migration *m, struct error *e);
+
+void migration_status(struct migration *m, struct status *s);
+/* Calls `each` once a table, in name order. */
+void migration_tables(struct migration *m,
+        void (*each)(void *context, const struct status_table *t), void *context);
+
+/* Takes over the options that may change while running; the migration keeps `c` from then on. */
+void migration_reload(struct migration *m, const struct config *c);
+
+/*
+ * The source's end position now: asks the source for a mark and calls `done` with the position
+ * that the stream must pass so that everything committed before this call has been seen; none and
+ * an error when it cannot be had. The call returns a handle for migration_mark_cancel.
+ */
+struct migration_mark;
+struct migration_mark *migration_mark(struct migration *m,
+        void (*done)(void *context, struct position p, const struct error *e), void *context);
+void migration_mark_cancel(struct migration_mark *mark);
+
+/* Called after every change that `wait` or `watch` may care about: state, position, error. */
+struct migration_listener {
+        void (*changed)(void *context);
+        void *context;
+        struct migration_listener *next;
+};
+void migration_listen(struct migration *m, struct migration_listener *listener);
+void migration_unlisten(struct migration *m, struct migration_listener *listener);
