@@ -13,9 +13,9 @@ struct unit {
 
 /* Largest first, as printing tries them; sizes are printed in powers of 1024 only. */
 static const struct unit sizes[] = {
-        {"TiB", KI * KI * KI * KI},
-        {"GiB", KI * KI * KI},
-        {"MiB", KI * KI},
+        {"TiB", KI *KI *KI *KI},
+        {"GiB", KI *KI *KI},
+        {"MiB", KI *KI},
         {"KiB", KI},
         {"", 1},
         {"B", 1},
@@ -86,7 +86,8 @@ int unit_integer(const char *text, int64_t min, int64_t max, int64_t *out, struc
         if (minus)
                 n = -n;
         if (n < min || n > max)
-                return error_set(e, ERROR_CONFIG, "out of range: %" PRId64 " to %" PRId64, min, max);
+                return error_set(
+                        e, ERROR_CONFIG, "out of range: %" PRId64 " to %" PRId64, min, max);
         *out = n;
         return 0;
 }
@@ -138,7 +139,8 @@ int unit_duration(const char *text, int64_t min, int64_t max, int64_t *out, stru
         int64_t n;
 
         if (with_unit(text, durations, &n) < 0)
-                return error_set(e, ERROR_CONFIG, "not a duration such as 150ms, 10s, 5m, 2h or 1d");
+                return error_set(
+                        e, ERROR_CONFIG, "not a duration such as 150ms, 10s, 5m, 2h or 1d");
         if (in_range(durations, min, max, n, e) < 0)
                 return -1;
         *out = n;

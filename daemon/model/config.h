@@ -1,7 +1,7 @@
 #pragma once
 /*
  * Configuration of one pipeline: the INI file of INTERFACE, read through one option table
- * (config.c) that also drives `-n`, `show config`, `reload` and the generated reference.
+ * (config_table.c) that also drives `-n`, `show config`, `reload` and the generated reference.
  *
  * Loading finds every problem in one pass; each has its file and line. Later checks that need more
  * than the file's text (URIs, say) add theirs with config_complain. Immutable after that, so any
@@ -9,6 +9,7 @@
  */
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/log.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,7 +27,7 @@ struct config_pair {
         int line;
 };
 
-/* A list of patterns or names, as written and unquoted. */
+/* A list: patterns as written (see model/pattern.h), names unquoted. */
 struct config_list {
         char **items;
         unsigned n;
@@ -35,7 +36,7 @@ struct config_list {
 
 /* [table schema.name] */
 struct config_table {
-        char *schema, *name; /* source table */
+        char *schema, *name;       /* source table */
         char *to_schema, *to_name; /* NULL: as [schemas] says, the same name */
         struct config_list columns_exclude;
         struct config_pair *renames; /* column.FROM.to = TO */
@@ -96,6 +97,8 @@ struct config {
         struct {
                 char *listen; /* "" or host:port */
         } metrics;
+        enum log_level log_level; /* [log] level */
+        bool log_keys;            /* [log] keys: keys of rows in the log as they are, not hashed */
 
         struct config_problem *problems;
         unsigned problems_n;
@@ -109,25 +112,31 @@ struct config *config_free(struct config *c);
 
 void config_complain(struct config *c, int line, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
-/* Line of a key of a section in the file; 0: not there. */
+/* Line of a key of a section ("apply", "table public.orders") in the file; 0: not there. The key ""
+ * is the line where the section begins. */
 int config_line(const struct config *c, const char *section, const char *key);
-/* One line a problem: "FILE:LINE: text". */
+/* One line a problem, in the order of lines: "FILE:LINE: text", "FILE: text" for line 0. */
 void config_print_problems(const struct config *c, struct buf *out);
 
 /* [table] section for a source table, or NULL. */
-const struct config_table *config_table_of(const struct config *c, const char *schema,
-        const char *name);
+const struct config_table *config_table_of(
+        const struct config *c, const char *schema, const char *name);
 /* Target schema for a source schema: [schemas], else the same. */
 const char *config_schema_of(const struct config *c, const char *schema);
 /* Do include and exclude select this table? System schemas and culvert never. */
 bool config_selects(const struct config *c, const char *schema, const char *name);
 
-/* `show config`: every option with its value in force, INI syntax; passwords never. */
+/* `show config`: every option with its value in force, INI syntax, `; default` where the file does
+ * not set it; passwords never. Nothing of a file with problems. */
 void config_show(const struct config *c, struct buf *out);
 /* The reference: every option with type, range, default and sentence, INI syntax. */
 void config_reference(struct buf *out);
 
 /* `reload`: compares the running configuration with a newly loaded one and calls `each` for every
- * key that differs. `reloadable` says whether it may take effect now. */
+ * key that differs ("apply.batch_rows", "table public.orders.where"). `reloadable` says whether it
+ * may take effect now. */
 void config_diff(const struct config *old, const struct config *new,
         void (*each)(void *context, const char *key, bool reloadable), void *context);
+
+/* Takes over what may change while running; all else stays as it was. Both are free of problems. */
+void config_reload(struct config *running, const struct config *loaded);

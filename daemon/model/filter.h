@@ -5,8 +5,10 @@
  * (...)`, `column IS [NOT] NULL`. Evaluated by culvert alike in copy, stream and verification.
  *
  * Comparison is by the column's class: numbers exactly as decimals, text and everything else by
- * bytes (timestamps and dates as PostgreSQL prints them under ISO/UTC order by bytes within the
- * same form; BC dates and infinity are ordered as their types do). NULL makes a comparison false.
+ * bytes; dates and times are read in PostgreSQL's ISO form (BC, infinity, more than four digits of
+ * the year), where what has no offset is UTC. A value that its class cannot read compares by bytes.
+ * NULL makes a comparison false, NOT IN too. Names are case-sensitive and quoted as in SQL where
+ * needed; literals are 'strings' with '' inside, numbers, TRUE and FALSE.
  *
  * A filter is immutable after parsing; any thread may evaluate it.
  */
@@ -16,7 +18,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum filter_class { FILTER_TEXT, FILTER_NUMBER, FILTER_BOOL, FILTER_TIME };
+enum filter_class {
+        FILTER_TEXT,
+        FILTER_NUMBER,
+        FILTER_BOOL,
+        FILTER_TIME,  /* date, timestamp, time, with or without time zone */
+        FILTER_PADDED /* char(n): spaces at the end do not count */
+};
 
 /* One column's value as the filter sees it. */
 struct filter_value {

@@ -45,6 +45,8 @@ struct relation *relation_unref(const struct relation *shared)
 
         if (!r || --r->references > 0)
                 return NULL;
+        if (r->binding_free)
+                r->binding_free(r->binding);
         for (uint16_t i = 0; i < r->columns_n; i++)
                 free(r->columns[i].name);
         free(r->schema);

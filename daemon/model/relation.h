@@ -30,6 +30,10 @@ struct relation {
         uint32_t id; /* pg_class.oid on the source */
         char *schema, *name;
         enum replica_identity identity;
+        /* What its one user (route for a source's shape, the sink for a target's) keeps with it;
+         * let go when the last reference goes. */
+        void *binding;
+        void (*binding_free)(void *binding);
         uint16_t columns_n;
         struct column columns[];
 };

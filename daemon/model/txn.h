@@ -46,7 +46,6 @@ struct txn {
         struct txn *next; /* for whoever holds it: queue or sink */
         struct arena *arena;
         bool first, last;
-        bool ours;             /* written by this pipeline's other direction */
         uint32_t xid;          /* as in Begin: 32 bits */
         struct position commit; /* LSN of the commit record, as in Begin */
         struct position end;    /* end LSN of the commit; known in the last piece only */

@@ -32,6 +32,8 @@ struct control *control_free(struct control *c);
 const char *control_call_command(const struct control_call *call);
 /* Value of an argument, or NULL; flags have the value "". */
 const char *control_call_argument(const struct control_call *call, const char *name);
+/* Name of an argument that is not in the list "one two three", or NULL. */
+const char *control_call_unknown(const struct control_call *call, const char *known);
 
 /* Each call is ended by exactly one of these two; the call is gone afterwards. Takes `body`. */
 void control_call_answer(struct control_call *call, enum control_code code, cJSON *body);

@@ -1,0 +1,201 @@
+/*
+ * culvertctl: asks a culvertd through its control socket and prints the answer, as JSON or for
+ * people.
+ */
+#include "base/memory.h"
+#include "ctl/client.h"
+#include "ctl/find.h"
+#include "ctl/live.h"
+#include "ctl/options.h"
+#include "ctl/render.h"
+#include "ctl/text.h"
+#include "ops/control.h"
+#include "ops/plan.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PATIENCE 15      /* seconds for an answer that is made at once */
+#define STOP_PATIENCE 55 /* for the daemon's end; below the daemon's limit for idle connections */
+
+static int complain(int code, const char *message)
+{
+        AUTO_BUF safe = BUF_INIT;
+
+        text_safe(&safe, message, false);
+        fprintf(stderr, "culvertctl: %s\n", buf_text(&safe));
+        return code;
+}
+
+static void print(const struct options *o, const struct answer *a)
+{
+        AUTO_BUF out = BUF_INIT;
+
+        if (!a->body)
+                return;
+        if (o->json) {
+                text_safe(&out, a->text, false);
+                buf_char(&out, '\n');
+        } else if (o->command->render) {
+                o->command->render(&out, a->body);
+        }
+        fputs(buf_text(&out), stdout);
+}
+
+static int print_check(const struct options *o, const struct answer *a)
+{
+        AUTO_BUF line = BUF_INIT;
+        int level = render_check(&line, a->body);
+
+        if (o->json)
+                print(o, a);
+        else
+                fputs(line.data, stdout);
+        return level;
+}
+
+/* How long the daemon may be silent; `wait` says nothing until it ends. */
+static double patience(const struct options *o)
+{
+        const char *timeout = options_argument(o, "timeout");
+
+        if (strcmp(o->command->name, "wait") != 0)
+                return PATIENCE;
+        return timeout ? strtod(timeout, NULL) + PATIENCE : -1;
+}
+
+static int receive(const struct options *o, struct client *c, struct error *e)
+{
+        struct answer a;
+        int rc = client_receive(c, &a, patience(o), e);
+
+        if (rc != 0)
+                return rc == CLIENT_INTERRUPTED ? complain(CONTROL_FAILED, "interrupted") : rc;
+        rc = a.code;
+        if (a.error)
+                error_set(e, ERROR_RETRY, "%s", a.error);
+        else if (options_argument(o, "check"))
+                rc = print_check(o, &a);
+        else
+                print(o, &a);
+        answer_done(&a);
+        return rc;
+}
+
+static int stop(const struct options *o, struct client *c, struct error *e)
+{
+        int rc = receive(o, c, e);
+
+        if (rc != 0)
+                return rc;
+        if (client_wait_closed(c, STOP_PATIENCE) == 0)
+                return 0;
+        error_set(e, ERROR_RETRY, "the daemon is still stopping");
+        return CONTROL_TIMEOUT;
+}
+
+/* `check` and `count` are for this side of the socket only. */
+static size_t for_daemon(const struct options *o, struct control_argument *arguments)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < o->n; i++)
+                if (strcmp(o->arguments[i].name, "check") && strcmp(o->arguments[i].name, "count"))
+                        arguments[n++] = o->arguments[i];
+        return n;
+}
+
+static int count_of(const struct options *o, unsigned long *count, struct error *e)
+{
+        const char *text = options_argument(o, "count");
+        char *end;
+
+        *count = 0;
+        if (!text)
+                return 0;
+        errno = 0;
+        *count = strtoul(text, &end, 10);
+        if (errno || strspn(text, "0123456789") != strlen(text) || *count == 0)
+                return error_set(e, ERROR_CONFIG, "--count takes a number from 1 on, not '%s'",
+                        text);
+        return 0;
+}
+
+static int ask(const struct options *o, struct client *c, struct error *e)
+{
+        struct control_argument arguments[COMMAND_OPTIONS_MAX];
+        AUTO_BUF path = BUF_INIT;
+        unsigned long count;
+        int rc;
+
+        if (count_of(o, &count, e) < 0)
+                return CONTROL_USAGE;
+        rc = find_socket(o->socket, o->name, &path, e);
+        if (rc == 0)
+                rc = client_connect(c, path.data, e);
+        if (rc == 0)
+                rc = client_send(c, o->command->name, arguments, for_daemon(o, arguments), e);
+        if (rc != 0)
+                return rc;
+        if (o->command->kind == COMMAND_WATCH)
+                return live_run(c, o->json, count, e);
+        if (o->command->kind == COMMAND_STOP)
+                return stop(o, c, e);
+        return receive(o, c, e);
+}
+
+static int ask_daemon(const struct options *o)
+{
+        struct client c = CLIENT_NULL;
+        struct error e = ERROR_INIT;
+        int rc = ask(o, &c, &e);
+
+        client_done(&c);
+        return e.class != ERROR_NONE && rc != 0 ? complain(rc, e.message) : rc;
+}
+
+static int unbuilt(const struct command *c)
+{
+        AUTO_STRING text = memory_printf("%s: not built yet", c->name);
+
+        return complain(CONTROL_USAGE, text);
+}
+
+static int run(const struct options *o)
+{
+        if (o->help) {
+                options_help(o->command, stdout);
+                return 0;
+        }
+        if (o->version) {
+                puts("culvertctl " CULVERT_VERSION);
+                return 0;
+        }
+        switch (o->command->kind) {
+        case COMMAND_UNBUILT:
+                return unbuilt(o->command);
+        case COMMAND_PLAN:
+                return plan_run(options_argument(o, "config"), o->json, stdout, stderr);
+        default:
+                return ask_daemon(o);
+        }
+}
+
+int main(int argc, char **argv)
+{
+        struct error e = ERROR_INIT;
+        struct options o;
+        int rc;
+
+        if (options_parse(&o, argc, argv, &e) < 0) {
+                complain(CONTROL_USAGE, e.message);
+                fputs("Try 'culvertctl --help'.\n", stderr);
+                return CONTROL_USAGE;
+        }
+        rc = run(&o);
+        if (fflush(stdout) != 0 || ferror(stdout))
+                return complain(rc ? rc : CONTROL_FAILED, "cannot write the output");
+        return rc;
+}

@@ -1,0 +1,252 @@
+#include "ctl/options.h"
+#include "ctl/render.h"
+
+#include <string.h>
+
+#define UNBUILT(n, s) {.name = n, .kind = COMMAND_UNBUILT, .summary = s}
+
+static const struct command commands[] = {
+        {"status", COMMAND_ASK, "what is true of the pipeline now",
+                {{"check", NULL, "one line for monitoring; exit status 0 fine, 1 warning, "
+                                 "2 critical"}},
+                "Critical: stopped-on-error; source or target not connected for 300 s; less than\n"
+                "2 hours until the source drops changes that were not read.\n"
+                "Warning: paused; an error that is being retried; source or target not connected;\n"
+                "lag above 300 s; less than 24 hours until the source drops changes.\n"
+                "With --check, exit status 3 still means that no daemon answers.\n",
+                render_status},
+        {"watch", COMMAND_WATCH, "live view; plain lines when not on a terminal",
+                {{"count", "N", "leave after N messages"}},
+                "Ctrl-C leaves. Ends with exit status 3 when the daemon goes away.\n", NULL},
+        {"wait", COMMAND_ASK, "wait for a state or for the lag",
+                {{"state", "STATE", "until the pipeline is in this state"},
+                        {"lag", "SECONDS", "until the lag is at most this; 0: until all that the "
+                                           "source has now is on the target"},
+                        {"timeout", "SECONDS", "give up then, with exit status 5"}},
+                "At least one of --state and --lag; of both, both must hold. A pipeline that is\n"
+                "stopped-on-error ends it at once with exit status 1.\n"
+                "States: starting copying streaming paused stopped-on-error cutting-over reversed\n"
+                "rolling-back complete\n",
+                render_wait},
+        {"pause", COMMAND_ASK, "stop applying; the source stays connected", {{0}}, NULL,
+                render_state},
+        {"resume", COMMAND_ASK, "go on after pause or stopped-on-error", {{0}}, NULL,
+                render_state},
+        {"tables", COMMAND_ASK, "the tables, with their copy and counters", {{0}}, NULL,
+                render_tables},
+        {"reload", COMMAND_ASK, "read the configuration file again", {{0}},
+                "Says key by key what was applied, needs a restart, or was refused; when a key is\n"
+                "refused, nothing is applied and the exit status is 4.\n",
+                render_reload},
+        {"show config", COMMAND_ASK, "every option with its value in force", {{0}}, NULL,
+                render_text},
+        {"metrics", COMMAND_ASK, "OpenMetrics text", {{0}}, NULL, render_text},
+        {"stop", COMMAND_STOP, "end the daemon; the position is stored first", {{0}},
+                "Returns when the daemon has closed its socket.\n", NULL},
+        {"plan", COMMAND_PLAN, "what a start would do; needs no daemon",
+                {{"config", "FILE", "configuration file; -c FILE is the same"}}, NULL, NULL},
+        UNBUILT("verify", "compare both sides"),
+        UNBUILT("repair", "mend differences"),
+        UNBUILT("cutover", "move over to the target"),
+        UNBUILT("rollback", "move back to the source"),
+        UNBUILT("complete", "end the migration"),
+        UNBUILT("drain", "apply all that is queued, then stop"),
+        UNBUILT("quarantine", "rows that could not be applied"),
+        UNBUILT("throttle", "limit the copy"),
+        UNBUILT("report", "report on the migration"),
+        UNBUILT("assess", "assess the source; needs no daemon"),
+        UNBUILT("schema", "show or make the target's schema; needs no daemon"),
+        UNBUILT("cat", "print segment files; needs no daemon"),
+};
+
+#define COMMANDS_N (sizeof commands / sizeof *commands)
+
+/* The command that begins at argv[0]; `*words` says how many it has. */
+static const struct command *command_at(int argc, char **argv, int *words)
+{
+        char two[64];
+
+        for (size_t i = 0; i < COMMANDS_N; i++) {
+                *words = 1;
+                if (!strcmp(commands[i].name, argv[0]))
+                        return &commands[i];
+                *words = 2;
+                snprintf(two, sizeof two, "%.30s %.30s", argv[0], argc > 1 ? argv[1] : "");
+                if (!strcmp(commands[i].name, two))
+                        return &commands[i];
+        }
+        return NULL;
+}
+
+static const struct command_option *option_of(const struct command *c, const char *name, size_t n)
+{
+        for (size_t i = 0; c && i < COMMAND_OPTIONS_MAX && c->options[i].name; i++)
+                if (strlen(c->options[i].name) == n && !strncmp(c->options[i].name, name, n))
+                        return &c->options[i];
+        return NULL;
+}
+
+const char *options_argument(const struct options *o, const char *name)
+{
+        for (size_t i = 0; i < o->n; i++)
+                if (!strcmp(o->arguments[i].name, name))
+                        return o->arguments[i].value ? o->arguments[i].value : "";
+        return NULL;
+}
+
+/* The option's own "=value", else the next word. NULL: there is none. */
+static const char *value_of(int argc, char **argv, int *i)
+{
+        const char *equals = argv[*i][1] == '-' ? strchr(argv[*i], '=') : NULL;
+
+        if (equals)
+                return equals + 1;
+        return *i + 1 < argc ? argv[++*i] : NULL;
+}
+
+static int parse_command_option(struct options *o, const char *name, int argc, char **argv, int *i,
+        struct error *e)
+{
+        const struct command_option *known = option_of(o->command, name, strcspn(name, "="));
+        const char *value = NULL;
+
+        if (!known)
+                return error_set(e, ERROR_CONFIG, "%s has no option '%s'",
+                        o->command ? o->command->name : "culvertctl", argv[*i]);
+        if (options_argument(o, known->name))
+                return error_set(e, ERROR_CONFIG, "--%s is given twice", known->name);
+        if (known->value && !(value = value_of(argc, argv, i)))
+                return error_set(e, ERROR_CONFIG, "--%s takes %s", known->name, known->value);
+        if (!known->value && strchr(name, '='))
+                return error_set(e, ERROR_CONFIG, "--%s takes no value", known->name);
+        o->arguments[o->n++] = (struct control_argument){known->name, value};
+        return 0;
+}
+
+static int parse_option(struct options *o, int argc, char **argv, int *i, struct error *e)
+{
+        const char *a = argv[*i];
+
+        if (!strcmp(a, "--json"))
+                o->json = true;
+        else if (!strcmp(a, "--help") || !strcmp(a, "-h"))
+                o->help = true;
+        else if (!strcmp(a, "--version") || !strcmp(a, "-V"))
+                o->version = true;
+        else if (!strcmp(a, "-s") || !strcmp(a, "--socket") || !strncmp(a, "--socket=", 9))
+                o->socket = value_of(argc, argv, i);
+        else if (!strcmp(a, "-c"))
+                return parse_command_option(o, "config", argc, argv, i, e);
+        else
+                return parse_command_option(o, a[1] == '-' ? a + 2 : a, argc, argv, i, e);
+        if ((a[1] == 's' || !strncmp(a, "--socket", 8)) && (!o->socket || !*o->socket))
+                return error_set(e, ERROR_CONFIG, "%s takes the path of a socket", a);
+        return 0;
+}
+
+static bool is_pipeline_name(const char *s)
+{
+        return strlen(s) <= 40 && strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(s);
+}
+
+static int parse_word(struct options *o, int argc, char **argv, int *i, struct error *e)
+{
+        int words;
+
+        if (o->command)
+                return error_set(e, ERROR_CONFIG, "%s does not take '%s'", o->command->name,
+                        argv[*i]);
+        o->command = command_at(argc - *i, argv + *i, &words);
+        if (o->command) {
+                *i += words - 1;
+                return 0;
+        }
+        if (o->name || o->socket || !is_pipeline_name(argv[*i]))
+                return error_set(e, ERROR_CONFIG, "there is no command '%s'", argv[*i]);
+        o->name = argv[*i];
+        return 0;
+}
+
+static int check(const struct options *o, struct error *e)
+{
+        if (o->help || o->version)
+                return 0;
+        if (!o->command && o->name)
+                return error_set(e, ERROR_CONFIG, "there is no command '%s', or none after that "
+                                                  "name of a pipeline", o->name);
+        if (!o->command)
+                return error_set(e, ERROR_CONFIG, "a command is missing");
+        if (o->name && o->socket)
+                return error_set(e, ERROR_CONFIG, "give a NAME or -s SOCKET, not both");
+        if (o->command->kind == COMMAND_PLAN && !options_argument(o, "config"))
+                return error_set(e, ERROR_CONFIG, "plan needs -c FILE");
+        return 0;
+}
+
+/* Nothing is known of the options of what is not built; only a wish for help counts. */
+static void look_for_help(struct options *o, int argc, char **argv, int i)
+{
+        for (; i < argc; i++)
+                if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+                        o->help = true;
+}
+
+int options_parse(struct options *o, int argc, char **argv, struct error *e)
+{
+        *o = (struct options){0};
+        for (int i = 1; i < argc; i++) {
+                int rc = argv[i][0] == '-' ? parse_option(o, argc, argv, &i, e)
+                                           : parse_word(o, argc, argv, &i, e);
+
+                if (rc < 0)
+                        return -1;
+                if (o->command && o->command->kind == COMMAND_UNBUILT) {
+                        look_for_help(o, argc, argv, i + 1);
+                        return 0;
+                }
+        }
+        return check(o, e);
+}
+
+static void help_all(FILE *out)
+{
+        fputs("culvertctl [-s SOCKET | NAME] COMMAND [options]\n"
+              "\n"
+              "NAME is a pipeline: its socket is /run/culvert/NAME.sock. Without NAME and -s the\n"
+              "only daemon that answers there is asked. A pipeline with the name of a command is\n"
+              "reached with -s.\n"
+              "\n",
+                out);
+        for (size_t i = 0; i < COMMANDS_N; i++)
+                fprintf(out, "  %-12s %s%s\n", commands[i].name, commands[i].summary,
+                        commands[i].kind == COMMAND_UNBUILT ? " (not built yet)" : "");
+        fputs("\n"
+              "  --json       print JSON\n"
+              "  --help       help, also after a command\n"
+              "  --version    version\n"
+              "\n"
+              "Exit status: 0 done; 1 failed; 2 usage; 3 no daemon answers; 4 refused, nothing\n"
+              "changed; 5 timed out.\n",
+                out);
+}
+
+void options_help(const struct command *c, FILE *out)
+{
+        if (!c) {
+                help_all(out);
+                return;
+        }
+        fprintf(out, "culvertctl %s%s [options]: %s%s\n",
+                c->kind == COMMAND_PLAN ? "" : "[-s SOCKET | NAME] ", c->name, c->summary,
+                c->kind == COMMAND_UNBUILT ? " (not built yet)" : "");
+        for (size_t i = 0; i < COMMAND_OPTIONS_MAX && c->options[i].name; i++) {
+                char name[40];
+
+                snprintf(name, sizeof name, "--%s %s", c->options[i].name,
+                        c->options[i].value ? c->options[i].value : "");
+                fprintf(out, "  %-18s %s\n", name, c->options[i].help);
+        }
+        fputs("  --json             print JSON\n", out);
+        if (c->more)
+                fprintf(out, "\n%s", c->more);
+}

@@ -1,0 +1,127 @@
+#include "db/pg_meta.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The checkpoint row changes in every target transaction: a page of its own with room for HOT
+ * chains, and vacuum that does not wait for a share of a table that has one row. */
+static const char create_sql[] =
+        "set synchronous_commit = on;"
+        "create schema if not exists culvert;"
+        "create table if not exists culvert.meta ("
+        "  format int primary key, version text not null,"
+        "  installed_at timestamptz not null default pg_catalog.now());"
+        "create table if not exists culvert.checkpoint ("
+        "  pipeline text, direction text, lane int, position text not null,"
+        "  epoch bigint not null, counter bigint not null, source text not null,"
+        "  updated_at timestamptz not null default pg_catalog.clock_timestamp(),"
+        "  primary key (pipeline, direction, lane))"
+        "  with (fillfactor = 10, autovacuum_vacuum_threshold = 1000,"
+        "        autovacuum_vacuum_scale_factor = 0);"
+        "create table if not exists culvert.heartbeat ("
+        "  pipeline text primary key, beat bigint not null)"
+        "  with (fillfactor = 10, autovacuum_vacuum_threshold = 1000,"
+        "        autovacuum_vacuum_scale_factor = 0);"
+        "create table if not exists culvert.state ("
+        "  pipeline text primary key, sequence bigint not null, state text not null,"
+        "  phase text not null, direction text not null, since timestamptz not null,"
+        "  updated_at timestamptz not null default pg_catalog.clock_timestamp());"
+        "create table if not exists culvert.tables ("
+        "  pipeline text, source_schema text, source_name text,"
+        "  target_schema text not null, target_name text not null,"
+        "  state text not null, created boolean not null, rows bigint not null, shape text not null,"
+        "  primary key (pipeline, source_schema, source_name));"
+        "create table if not exists culvert.copy ("
+        "  pipeline text primary key, state text not null, start_position text not null,"
+        "  snapshot text not null, source text not null, mode text not null,"
+        "  updated_at timestamptz not null default pg_catalog.clock_timestamp());"
+        "insert into culvert.meta (format, version) values (1, '" CULVERT_VERSION "')"
+        "  on conflict (format) do nothing";
+
+const char *pg_meta_create_sql(void)
+{
+        return create_sql;
+}
+
+int pg_meta_check(PGconn *c, struct error *e)
+{
+        AUTO_RESULT there = pg_query(c, e, "select pg_catalog.to_regclass('culvert.meta') is not null", 0, NULL);
+        AUTO_RESULT r = NULL;
+
+        if (!there)
+                return -1;
+        if (!pg_true(there, 0, 0))
+                return 1;
+        if (!(r = pg_query(c, e, "select max(format) from culvert.meta", 0, NULL)))
+                return -1;
+        if (PQgetisnull(r, 0, 0))
+                return 1;
+        if (atoi(pg_text(r, 0, 0)) > PG_META_FORMAT)
+                return error_set(e, ERROR_CONFIG,
+                        "schema culvert on the target has format %s; this culvert %s knows format "
+                        "%d: use the newer culvert",
+                        pg_text(r, 0, 0), CULVERT_VERSION, PG_META_FORMAT);
+        return 0;
+}
+
+int pg_meta_prove_epoch(PGconn *c, const char *pipeline, uint64_t epoch, struct error *e)
+{
+        char text[24];
+        const char *values[] = {pipeline, text};
+        AUTO_RESULT r = NULL;
+
+        snprintf(text, sizeof text, "%" PRIu64, epoch);
+        r = pg_query(c, e,
+                "select 1 from culvert.checkpoint where pipeline = $1 and direction = 'forward' "
+                "and lane = 0 and epoch = $2 for share",
+                2, values);
+        if (!r)
+                return -1;
+        if (PQntuples(r) == 1)
+                return 0;
+        return error_set(e, ERROR_BUG,
+                "fenced: another culvertd has taken over pipeline %s on the target", pipeline);
+}
+
+static int say_holder(PGconn *c, const char *pipeline, struct error *e)
+{
+        AUTO_RESULT r = pg_query(c, e, PG_META_LOCK_HOLDER_SQL, 1, &pipeline);
+
+        if (!r)
+                return -1;
+        error_set(e, ERROR_RETRY,
+                "another session holds the lock of pipeline %s on the target (backend %s, %s, from "
+                "%s)",
+                pipeline, PQntuples(r) ? pg_text(r, 0, 0) : "unknown",
+                PQntuples(r) ? pg_text(r, 0, 1) : "unknown",
+                PQntuples(r) ? pg_text(r, 0, 2) : "unknown");
+        return 1;
+}
+
+int pg_meta_open(PGconn *c, const char *pipeline, uint64_t *epoch, struct position *position,
+        char source[IDENTITY_TEXT], struct error *e)
+{
+        const char *values[] = {pipeline, "forward"};
+        AUTO_RESULT lock = NULL;
+        AUTO_RESULT made = NULL;
+        AUTO_RESULT row = NULL;
+        int format = pg_meta_check(c, e);
+
+        if (format < 0 || (format == 1 && pg_run(c, e, create_sql) < 0))
+                return -1;
+        if (pg_run(c, e, "set synchronous_commit = on") < 0 ||
+                !(lock = pg_query(c, e, PG_META_LOCK_SQL, 1, &pipeline)))
+                return -1;
+        if (!pg_true(lock, 0, 0))
+                return say_holder(c, pipeline, e);
+        if (!(made = pg_query(c, e, PG_META_CHECKPOINT_INSERT_SQL, 2, values)) ||
+                !(row = pg_query(c, e, PG_META_EPOCH_SQL, 2, values)))
+                return -1;
+        if (PQntuples(row) != 1)
+                return error_set(e, ERROR_BUG, "the checkpoint row of %s is not there", pipeline);
+        *epoch = strtoull(pg_text(row, 0, 0), NULL, 10);
+        snprintf(source, IDENTITY_TEXT, "%s", pg_text(row, 0, 2));
+        return position_parse(position, pg_text(row, 0, 1), e);
+}

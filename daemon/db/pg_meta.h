@@ -1,0 +1,59 @@
+#pragma once
+/*
+ * culvert's own objects in a PostgreSQL target: schema culvert, format 1. SQL texts and what they
+ * take, so that the sink (on the loop) and the copy (on threads) say the same.
+ *
+ *   meta        (format, version)           one row; a newer format is refused
+ *   checkpoint  (pipeline, direction, lane) -> position, epoch, counter, source, updated_at
+ *   heartbeat   (pipeline)                  the durability marker's row (HAZARDS B2)
+ *   state       (pipeline)                  for applications to read
+ *   tables      (pipeline, source_schema, source_name) -> what is copied, and its shape
+ *   copy        (pipeline)                  how far the bulk copy is
+ */
+#include "db/pg.h"
+#include "model/position.h"
+
+#define PG_META_FORMAT 1
+
+/* Several statements; creates what is missing. Safe to run again. */
+const char *pg_meta_create_sql(void);
+
+/* 0: schema culvert is there and its format is ours; 1: not there; -1: error (newer format). */
+int pg_meta_check(PGconn *c, struct error *e);
+
+/* One row: true when this session now holds the pipeline's advisory lock. $1 = pipeline. */
+#define PG_META_LOCK_SQL \
+        "select pg_catalog.pg_try_advisory_lock(1131768946, pg_catalog.hashtext($1))"
+/* Who holds it: pid, application_name, client address, backend_start. $1 = pipeline. */
+#define PG_META_LOCK_HOLDER_SQL \
+        "select a.pid, a.application_name, coalesce(host(a.client_addr), 'local'), " \
+        "a.backend_start::text from pg_catalog.pg_locks l " \
+        "join pg_catalog.pg_stat_activity a on a.pid = l.pid where l.locktype = 'advisory' " \
+        "and l.classid = 1131768946 and l.objid = pg_catalog.hashtext($1)::oid and l.granted " \
+        "and l.database = (select oid from pg_catalog.pg_database " \
+        "where datname = pg_catalog.current_database())"
+
+/*
+ * Raises the epoch and returns what it stands on, in one statement (HAZARDS A6); it waits for a
+ * transaction of an older connection that is still in doubt. Commit it synchronously.
+ * $1 = pipeline, $2 = direction. Returns epoch, position, source, counter. No row: no checkpoint yet.
+ */
+#define PG_META_EPOCH_SQL \
+        "update culvert.checkpoint set epoch = epoch + 1, counter = counter + 1, " \
+        "updated_at = pg_catalog.clock_timestamp() where pipeline = $1 and direction = $2 " \
+        "and lane = 0 returning epoch, position, source, counter"
+/* First use. $1 = pipeline, $2 = direction. */
+#define PG_META_CHECKPOINT_INSERT_SQL \
+        "insert into culvert.checkpoint (pipeline, direction, lane, position, epoch, counter, " \
+        "source) values ($1, $2, 0, '', 0, 0, '') on conflict (pipeline, direction, lane) " \
+        "do nothing"
+
+/*
+ * In a transaction: 0 when the epoch is still ours (the row is locked FOR SHARE until its end),
+ * else a BUG error "fenced: ..." and the caller stops writing for good.
+ */
+int pg_meta_prove_epoch(PGconn *c, const char *pipeline, uint64_t epoch, struct error *e);
+/* Lock (waits are the caller's), create, epoch: for the copy's control connection. 0; 1: another
+ * session holds the lock (`e` says which); -1. Commits synchronously. */
+int pg_meta_open(PGconn *c, const char *pipeline, uint64_t *epoch, struct position *position,
+        char source[IDENTITY_TEXT], struct error *e);

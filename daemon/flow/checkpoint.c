@@ -1,0 +1,71 @@
+#include "flow/checkpoint.h"
+
+#include <inttypes.h>
+
+void checkpoint_start(struct checkpoint *c, struct position p)
+{
+        *c = (struct checkpoint){.delivered = p, .stored = p, .durable = p};
+}
+
+static int went_back(const char *what, struct position from, struct position to, struct error *e)
+{
+        char a[POSITION_TEXT], b[POSITION_TEXT];
+
+        return error_set(e, ERROR_BUG, "%s position went from %s back to %s", what,
+                position_format(from, a), position_format(to, b));
+}
+
+int checkpoint_delivered(struct checkpoint *c, struct position end, struct error *e)
+{
+        if (position_compare(end, c->delivered) < 0)
+                return went_back("the delivered", c->delivered, end, e);
+        c->delivered = end;
+        c->pending++;
+        return 0;
+}
+
+void checkpoint_passed(struct checkpoint *c, struct position p)
+{
+        c->delivered = position_max(c->delivered, p);
+}
+
+int checkpoint_committed(struct checkpoint *c, struct position end, uint64_t transactions,
+        struct error *e)
+{
+        if (position_compare(end, c->stored) < 0)
+                return went_back("the committed", c->stored, end, e);
+        if (position_compare(end, c->delivered) > 0 || transactions > c->pending)
+                return error_set(e, ERROR_BUG,
+                        "the target committed %" PRIu64 " transactions, %" PRIu64 " were pending",
+                        transactions, c->pending);
+        c->stored = end;
+        c->pending -= transactions;
+        return 0;
+}
+
+int checkpoint_durable(struct checkpoint *c, struct position end, struct error *e)
+{
+        if (position_compare(end, c->durable) < 0)
+                return went_back("the durable", c->durable, end, e);
+        if (position_compare(end, c->stored) > 0)
+                return error_set(e, ERROR_BUG, "durable before it was committed");
+        c->durable = end;
+        return 0;
+}
+
+struct position checkpoint_applied(const struct checkpoint *c)
+{
+        return c->pending ? c->stored : c->delivered;
+}
+
+struct position checkpoint_idle(const struct checkpoint *c)
+{
+        if (c->pending || position_compare(c->delivered, c->stored) <= 0)
+                return POSITION_NONE;
+        return c->delivered;
+}
+
+struct position checkpoint_acknowledge(const struct checkpoint *c)
+{
+        return c->durable;
+}

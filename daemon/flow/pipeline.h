@@ -1,0 +1,73 @@
+#pragma once
+/*
+ * Pipeline: wires source, route, queue and sink, keeps the checkpoint, and turns an error's class
+ * into retry or stop (the one place that does). Knows no database: it runs against the tables of
+ * decoders/source.h and sinks/sink.h, real or simulated. Loop thread only.
+ *
+ * When the sink fails, what is not committed is thrown away and read again from the position that
+ * the target then gives. When the source fails, whole transactions already here stay, and the
+ * source goes on behind them.
+ */
+#include "decoders/source.h"
+#include "flow/checkpoint.h"
+#include "flow/route.h"
+#include "sinks/sink.h"
+
+struct loop;
+struct pipeline;
+
+struct pipeline_events {
+        /* Position, connection or error changed. */
+        void (*changed)(void *context);
+        /* The pipeline has stopped and needs an operator. */
+        void (*stopped)(void *context, const struct error *e);
+        /* Something happened that belongs in the log. */
+        void (*note)(void *context, bool warning, const struct error *e, const char *text);
+        void (*marked)(void *context, struct position p, const struct error *e);
+};
+
+struct pipeline_setup {
+        const struct config *config;
+        const struct source_ops *source;
+        const struct sink_ops *sink;
+        struct route *route; /* borrowed */
+        uint64_t seed;       /* of the backoff's jitter */
+        const struct pipeline_events *events;
+        void *context;
+};
+
+struct pipeline *pipeline_new(struct loop *l, const struct pipeline_setup *setup, struct error *e);
+struct pipeline *pipeline_free(struct pipeline *p);
+
+/* Starts or starts again after it stopped. `snapshot` is the copy's (HAZARDS A18): no transaction
+ * that it saw may arrive; NULL when there was no copy in this run. Taken. */
+void pipeline_start(struct pipeline *p, struct snapshot *snapshot);
+/* Stops at once; what is not committed is read again later. */
+void pipeline_stop(struct pipeline *p);
+/* Stops when the open target transaction is committed, what is committed is durable and
+ * acknowledged, or after `grace` microseconds. Then `done`. */
+void pipeline_shutdown(struct pipeline *p, int64_t grace, void (*done)(void *context),
+        void *context);
+/* Paused: nothing more is applied after the transaction under way; the source's connection is kept
+ * alive, and what it sends gathers up to the queue's limit. */
+void pipeline_pause(struct pipeline *p, bool paused);
+void pipeline_reload(struct pipeline *p, const struct config *c);
+/* Asks the source for a mark; `marked` follows, in order. */
+void pipeline_mark(struct pipeline *p);
+
+struct pipeline_status {
+        bool source_connected, sink_connected;
+        struct position log_end;  /* of the source, as last heard */
+        struct position applied;  /* the target shows everything before it */
+        struct position acknowledged;
+        uint64_t transactions, rows; /* applied since the process started */
+        uint64_t pending;            /* transactions here and not on the target */
+        uint64_t queue_bytes, queue_transactions;
+        int64_t oldest; /* commit time of the oldest of them, microseconds since 1970; 0: none */
+        int64_t heard;  /* loop time when the stream last told its position; 0: never */
+        int64_t held;   /* bytes held at the source; -1: unknown */
+        const struct error *error; /* the failure that is being retried; NULL: none */
+        const char *target_version;
+};
+
+void pipeline_status(const struct pipeline *p, struct pipeline_status *s);

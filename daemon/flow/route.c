@@ -1,0 +1,497 @@
+#include "flow/route.h"
+#include "base/memory.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct entry {
+        struct entry *next;
+        struct route_table table;
+};
+
+struct expected {
+        struct expected *next;
+        struct relation *shape;
+};
+
+#define BUCKETS 1024
+
+struct route {
+        const struct config *config;
+        pthread_mutex_t lock; /* guards entries */
+        struct entry *entries[BUCKETS];
+        struct expected *expected[BUCKETS]; /* by relation id */
+};
+
+/* What a source shape is tied to; lives in relation->binding. */
+struct binding {
+        struct route_table *table; /* NULL: not migrated */
+        struct relation *target;
+        uint16_t *source_of; /* target column -> source column */
+        bool identical;      /* same columns in the same order: rows need no copy */
+        struct filter *filter;
+        uint16_t *filter_at; /* filter column -> source column */
+        struct filter_value *filter_values;
+};
+
+static unsigned bucket_of(const char *schema, const char *name)
+{
+        unsigned h = 5381;
+
+        for (; *schema; schema++)
+                h = h * 33 + (unsigned char)*schema;
+        for (; *name; name++)
+                h = h * 33 + (unsigned char)*name;
+        return h % BUCKETS;
+}
+
+struct route *route_new(const struct config *c)
+{
+        struct route *r = memory_new_of(struct route);
+
+        r->config = c;
+        pthread_mutex_init(&r->lock, NULL);
+        return r;
+}
+
+static void entry_free(struct entry *n)
+{
+        free(n->table.source_schema);
+        free(n->table.source_name);
+        free(n->table.schema);
+        free(n->table.name);
+        free(n);
+}
+
+struct route *route_free(struct route *r)
+{
+        if (!r)
+                return NULL;
+        for (unsigned i = 0; i < BUCKETS; i++) {
+                for (struct entry *n = r->entries[i], *next; n; n = next) {
+                        next = n->next;
+                        entry_free(n);
+                }
+                for (struct expected *x = r->expected[i], *next; x; x = next) {
+                        next = x->next;
+                        relation_unref(x->shape);
+                        free(x);
+                }
+        }
+        pthread_mutex_destroy(&r->lock);
+        free(r);
+        return NULL;
+}
+
+static struct entry *entry_new(const struct config *c, const char *schema, const char *name)
+{
+        const struct config_table *o = config_table_of(c, schema, name);
+        struct entry *n = memory_new_of(struct entry);
+        struct route_table *t = &n->table;
+
+        t->source_schema = memory_string(schema);
+        t->source_name = memory_string(name);
+        t->schema = memory_string(o && o->to_schema ? o->to_schema : config_schema_of(c, schema));
+        t->name = memory_string(o && o->to_name ? o->to_name : name);
+        t->options = o;
+        t->on_conflict = o ? o->on_conflict : CONFLICT_STOP;
+        return n;
+}
+
+static struct route_table *find(struct route *r, const char *schema, const char *name)
+{
+        unsigned b = bucket_of(schema, name);
+        struct entry *n;
+
+        if (!config_selects(r->config, schema, name))
+                return NULL;
+        pthread_mutex_lock(&r->lock);
+        for (n = r->entries[b]; n; n = n->next)
+                if (!strcmp(n->table.source_name, name) && !strcmp(n->table.source_schema, schema))
+                        break;
+        if (!n) {
+                n = entry_new(r->config, schema, name);
+                n->next = r->entries[b];
+                r->entries[b] = n;
+        }
+        pthread_mutex_unlock(&r->lock);
+        return &n->table;
+}
+
+const struct route_table *route_find(struct route *r, const char *schema, const char *name)
+{
+        return find(r, schema, name);
+}
+
+const char *route_column(const struct route_table *t, const char *source_column)
+{
+        const struct config_table *o = t->options;
+
+        if (!o)
+                return source_column;
+        for (unsigned i = 0; i < o->columns_exclude.n; i++)
+                if (!strcmp(o->columns_exclude.items[i], source_column))
+                        return NULL;
+        for (unsigned i = 0; i < o->renames_n; i++)
+                if (!strcmp(o->renames[i].from, source_column))
+                        return o->renames[i].to;
+        return source_column;
+}
+
+bool route_is_renamed(const struct route_table *t)
+{
+        return strcmp(t->schema, t->source_schema) != 0 || strcmp(t->name, t->source_name) != 0 ||
+               (t->options && (t->options->columns_exclude.n || t->options->renames_n));
+}
+
+static int no_column(const struct route_table *t, const char *option, const char *column,
+        struct error *e)
+{
+        return error_set(e, ERROR_CONFIG, "[table %s.%s] %s: there is no column '%s'",
+                t->source_schema, t->source_name, option, column);
+}
+
+static int check_options(const struct route_table *t, const struct relation *source,
+        struct error *e)
+{
+        const struct config_table *o = t->options;
+
+        for (unsigned i = 0; o && i < o->columns_exclude.n; i++) {
+                int at = relation_column(source, o->columns_exclude.items[i]);
+
+                if (at < 0)
+                        return no_column(t, "columns.exclude", o->columns_exclude.items[i], e);
+                if (source->columns[at].key && source->identity != IDENTITY_FULL)
+                        return error_set(e, ERROR_CONFIG,
+                                "[table %s.%s] columns.exclude: '%s' is part of the replica "
+                                "identity, without it rows cannot be found on the target",
+                                t->source_schema, t->source_name, source->columns[at].name);
+        }
+        for (unsigned i = 0; o && i < o->renames_n; i++)
+                if (relation_column(source, o->renames[i].from) < 0)
+                        return no_column(t, "column.*.to", o->renames[i].from, e);
+        return 0;
+}
+
+struct relation *route_target_shape(const struct route_table *t, const struct relation *source,
+        struct error *e)
+{
+        struct relation *target;
+        uint16_t n = 0;
+
+        if (check_options(t, source, e) < 0)
+                return NULL;
+        target = relation_new(source->id, t->schema, t->name, source->identity, source->columns_n);
+        for (uint16_t i = 0; i < source->columns_n; i++) {
+                const struct column *c = &source->columns[i];
+                const char *name = route_column(t, c->name);
+
+                if (!name)
+                        continue;
+                target->columns_n = n; /* those that have a name by now */
+                if (relation_column(target, name) >= 0) {
+                        error_set(e, ERROR_CONFIG, "[table %s.%s] two columns become '%s'",
+                                t->source_schema, t->source_name, name);
+                        return relation_unref(target);
+                }
+                relation_set_column(target, n++, name, c->type, c->modifier, c->key);
+        }
+        target->columns_n = n;
+        return target;
+}
+
+/* Built-in types by oid, src/include/catalog/pg_type.dat. */
+static enum filter_class class_of(uint32_t type)
+{
+        switch (type) {
+        case 16:
+                return FILTER_BOOL;
+        case 20: /* int8 */
+        case 21: /* int2 */
+        case 23: /* int4 */
+        case 26: /* oid */
+        case 700: /* float4 */
+        case 701: /* float8 */
+        case 1700: /* numeric */
+                return FILTER_NUMBER;
+        case 1082: /* date */
+        case 1083: /* time */
+        case 1114: /* timestamp */
+        case 1184: /* timestamptz */
+                return FILTER_TIME;
+        default:
+                return FILTER_TEXT;
+        }
+}
+
+int route_filter(const struct route_table *t, const struct relation *source, struct filter **f,
+        struct error *e)
+{
+        *f = NULL;
+        if (!t->options || !t->options->where)
+                return 0;
+        if (!(*f = filter_parse(t->options->where, e)))
+                goto bad;
+        for (unsigned i = 0; i < filter_columns(*f); i++) {
+                int at = relation_column(source, filter_column(*f, i));
+
+                if (at < 0) {
+                        no_column(t, "where", filter_column(*f, i), e);
+                        goto bad;
+                }
+                if (!source->columns[at].key) {
+                        error_set(e, ERROR_CONFIG,
+                                "where uses column '%s', whose old values are not in the log: "
+                                "alter table %s.%s replica identity full",
+                                filter_column(*f, i), t->source_schema, t->source_name);
+                        goto bad;
+                }
+                if (filter_bind(*f, i, class_of(source->columns[at].type), e) < 0)
+                        goto bad;
+        }
+        return 0;
+bad:
+        *f = filter_free(*f);
+        return error_context(e, "[table %s.%s]", t->source_schema, t->source_name);
+}
+
+void route_expect(struct route *r, const struct relation *shape)
+{
+        struct expected **at = &r->expected[shape->id % BUCKETS];
+
+        for (; *at; at = &(*at)->next)
+                if ((*at)->shape->id == shape->id) {
+                        struct relation *old = (*at)->shape;
+
+                        (*at)->shape = relation_ref(shape);
+                        relation_unref(old);
+                        return;
+                }
+        *at = memory_new_of(struct expected);
+        (*at)->shape = relation_ref(shape);
+}
+
+static const struct relation *expected_of(const struct route *r, const struct relation *shape)
+{
+        for (struct expected *x = r->expected[shape->id % BUCKETS]; x; x = x->next)
+                if (x->shape->id == shape->id)
+                        return x->shape;
+        for (unsigned i = 0; i < BUCKETS; i++) /* dropped and made again under the same name */
+                for (struct expected *x = r->expected[i]; x; x = x->next)
+                        if (!strcmp(x->shape->name, shape->name) &&
+                                !strcmp(x->shape->schema, shape->schema))
+                                return x->shape;
+        return NULL;
+}
+
+static void binding_free(void *p)
+{
+        struct binding *b = p;
+
+        relation_unref(b->target);
+        filter_free(b->filter);
+        free(b->source_of);
+        free(b->filter_at);
+        free(b->filter_values);
+        free(b);
+}
+
+static int bind_columns(struct binding *b, const struct relation *source, struct error *e)
+{
+        uint16_t n = 0;
+
+        if (!(b->target = route_target_shape(b->table, source, e)))
+                return -1;
+        b->source_of = memory_new(source->columns_n * sizeof *b->source_of);
+        for (uint16_t i = 0; i < source->columns_n; i++)
+                if (route_column(b->table, source->columns[i].name))
+                        b->source_of[n++] = i;
+        b->identical = n == source->columns_n;
+        return 0;
+}
+
+static int bind_filter(struct binding *b, const struct relation *source, struct error *e)
+{
+        unsigned n;
+
+        if (route_filter(b->table, source, &b->filter, e) < 0)
+                return -1;
+        n = b->filter ? filter_columns(b->filter) : 0;
+        b->filter_at = memory_new(n * sizeof *b->filter_at);
+        b->filter_values = memory_new(n * sizeof *b->filter_values);
+        for (unsigned i = 0; i < n; i++)
+                b->filter_at[i] = (uint16_t)relation_column(source, filter_column(b->filter, i));
+        return 0;
+}
+
+static int ddl_error(const struct route_table *t, const char *what, struct error *e)
+{
+        error_set(e, ERROR_DATA,
+                "the definition of %s.%s changed on the source (ddl = stop): %s", t->source_schema,
+                t->source_name, what);
+        snprintf(e->table, sizeof e->table, "%s.%s", t->source_schema, t->source_name);
+        return -1;
+}
+
+int route_relation(struct route *r, const struct relation *shape, struct error *e)
+{
+        const struct relation *known = expected_of(r, shape);
+        struct route_table *t = known ? find(r, known->schema, known->name)
+                                      : find(r, shape->schema, shape->name);
+        AUTO_BUF what = BUF_INIT;
+        struct binding *b = memory_new_of(struct binding);
+        struct relation *mine = relation_ref(shape);
+
+        mine->binding = b;
+        mine->binding_free = binding_free;
+        relation_unref(mine);
+        if (!t || !known) /* tables that came after the start are not migrated */
+                return 0;
+        if (!relation_same(known, shape, &what))
+                return ddl_error(t, buf_text(&what), e);
+        b->table = t;
+        return bind_columns(b, shape, e) < 0 || bind_filter(b, shape, e) < 0 ? -1 : 0;
+}
+
+static bool passes(const struct binding *b, const struct value *row)
+{
+        for (unsigned i = 0; i < filter_columns(b->filter); i++) {
+                const struct value *v = &row[b->filter_at[i]];
+
+                b->filter_values[i] = (struct filter_value){v->kind == VALUE_NULL, v->data, v->len};
+        }
+        return filter_passes(b->filter, b->filter_values);
+}
+
+/* An update that moves a row into the filter becomes an insert, which needs every value. */
+static int complete_row(const struct binding *b, struct change *c, struct error *e)
+{
+        for (uint16_t i = 0; i < c->relation->columns_n; i++) {
+                if (c->new[i].kind != VALUE_UNCHANGED)
+                        continue;
+                if (!c->old || c->old[i].kind == VALUE_UNCHANGED) {
+                        error_set(e, ERROR_DATA,
+                                "an update moves a row of %s.%s into its filter, but column '%s' "
+                                "is not in the log: alter table ... replica identity full",
+                                b->table->source_schema, b->table->source_name,
+                                c->relation->columns[i].name);
+                        return -1;
+                }
+                c->new[i] = c->old[i];
+        }
+        return 0;
+}
+
+/* 1: keep, 0: drop, -1: error. May change the operation. */
+static int apply_filter(const struct binding *b, struct change *c, struct error *e)
+{
+        bool before, after;
+
+        if (!b->filter || c->op == CHANGE_TRUNCATE)
+                return 1;
+        if (c->op == CHANGE_INSERT)
+                return passes(b, c->new);
+        if (c->op == CHANGE_DELETE)
+                return passes(b, c->old);
+        if (c->old) /* an unchanged TOAST value of the new row is the old one's */
+                for (unsigned i = 0; i < filter_columns(b->filter); i++)
+                        if (c->new[b->filter_at[i]].kind == VALUE_UNCHANGED)
+                                c->new[b->filter_at[i]] = c->old[b->filter_at[i]];
+        after = passes(b, c->new);
+        before = c->old ? passes(b, c->old) : after;
+        if (before && !after) {
+                c->op = CHANGE_DELETE;
+                c->new = NULL;
+        } else if (!before && after) {
+                if (complete_row(b, c, e) < 0)
+                        return -1;
+                c->op = CHANGE_INSERT;
+                c->old = NULL;
+        }
+        return before || after;
+}
+
+static struct value *map_row(struct txn *t, const struct binding *b, struct value *row)
+{
+        struct value *mapped;
+
+        if (!row || b->identical)
+                return row;
+        mapped = arena_alloc(t->arena, b->target->columns_n * sizeof *mapped);
+        for (uint16_t i = 0; i < b->target->columns_n; i++)
+                mapped[i] = row[b->source_of[i]];
+        return mapped;
+}
+
+static int map_truncate(struct route *r, struct txn *t, struct change *c, struct error *e)
+{
+        uint32_t n = 0;
+
+        for (uint32_t i = 0; i < c->truncated_n; i++) {
+                const struct binding *b = c->truncated[i]->binding;
+
+                if (!b || !b->table)
+                        continue;
+                txn_hold(t, b->target);
+                b->table->truncates++;
+                c->truncated[n++] = b->target;
+        }
+        c->truncated_n = n;
+        if (n == 0 || r->config->tables.on_truncate == ON_TRUNCATE_IGNORE)
+                return 0;
+        if (r->config->tables.on_truncate == ON_TRUNCATE_STOP) {
+                error_set(e, ERROR_DATA, "%s.%s was truncated on the source (on_truncate = stop)",
+                        c->truncated[0]->schema, c->truncated[0]->name);
+                return -1;
+        }
+        c->relation = c->truncated[0];
+        return 1;
+}
+
+static void count(struct route_table *t, enum change_op op)
+{
+        t->inserts += op == CHANGE_INSERT;
+        t->updates += op == CHANGE_UPDATE;
+        t->deletes += op == CHANGE_DELETE;
+}
+
+static int route_change(struct route *r, struct txn *t, struct change *c, struct error *e)
+{
+        const struct binding *b = c->relation->binding;
+        int keep;
+
+        if (c->op == CHANGE_TRUNCATE)
+                return map_truncate(r, t, c, e);
+        if (!b || !b->table)
+                return 0;
+        if ((keep = apply_filter(b, c, e)) <= 0)
+                return keep;
+        count(b->table, c->op);
+        c->old = map_row(t, b, c->old);
+        c->new = map_row(t, b, c->new);
+        txn_hold(t, b->target);
+        c->relation = b->target;
+        return 1;
+}
+
+int route_apply(struct route *r, struct txn *t, struct error *e)
+{
+        struct change **at = &t->changes;
+
+        while (*at) {
+                int keep = route_change(r, t, *at, e);
+
+                if (keep < 0)
+                        return -1;
+                if (keep) {
+                        at = &(*at)->next;
+                } else {
+                        *at = (*at)->next;
+                        t->changes_n--;
+                }
+        }
+        t->tail = at;
+        return 0;
+}

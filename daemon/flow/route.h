@@ -1,0 +1,63 @@
+#pragma once
+/*
+ * Route: which source table goes where, under which names, with which columns and rows. Include
+ * and exclude, [schemas], `to`, excluded and renamed columns, `where`: one place for copy, stream
+ * and verification.
+ *
+ * route_new reads the configuration only. Shapes come later: route_bind ties a shape of a source
+ * table (from the catalogue or the stream) to its mapping. The copy's threads may use the
+ * functions on struct route_table, which is immutable; all else is the loop's.
+ */
+#include "base/buf.h"
+#include "model/config.h"
+#include "model/filter.h"
+#include "model/txn.h"
+
+struct route;
+
+struct route_table {
+        char *source_schema, *source_name;
+        char *schema, *name; /* on the target */
+        const struct config_table *options; /* [table] section, or NULL */
+        enum config_conflict on_conflict;
+        /* changes routed since the process started, read by the loop only */
+        uint64_t inserts, updates, deletes, truncates;
+};
+
+struct route *route_new(const struct config *c);
+struct route *route_free(struct route *r);
+
+/* NULL: the configuration does not select this table. Stays valid as long as the route.
+ * Thread-safe. */
+const struct route_table *route_find(struct route *r, const char *schema, const char *name);
+
+/* Name of a source column on the target; NULL: excluded. */
+const char *route_column(const struct route_table *t, const char *source_column);
+bool route_is_renamed(const struct route_table *t); /* other name, schema or columns */
+
+/*
+ * The shape as the target sees it (target names, excluded columns left out), or an error when an
+ * option names a column that is not there, excludes a column of the key, or filters by one.
+ * The caller owns the reference.
+ */
+struct relation *route_target_shape(const struct route_table *t, const struct relation *source,
+        struct error *e);
+
+/*
+ * The filter as SQL text for a WHERE clause on a PostgreSQL source is not given: culvert evaluates
+ * filters itself. route_filter parses and binds one to the shape; *f is NULL when there is none.
+ */
+int route_filter(const struct route_table *t, const struct relation *source, struct filter **f,
+        struct error *e);
+
+/* The known shape of a source table, from culvert.tables; a later shape that differs is DDL. */
+void route_expect(struct route *r, const struct relation *shape);
+
+/*
+ * Rewrites a piece in place: changes of tables that are not selected go, the others name the
+ * target's relation and columns; filters turn updates that cross them into inserts and deletes.
+ * A shape that is not the expected one is a DATA error that says what changed (ddl = stop).
+ */
+int route_apply(struct route *r, struct txn *t, struct error *e);
+/* Called for each relation the decoder meets, before changes name it. 0, or the error above. */
+int route_relation(struct route *r, const struct relation *shape, struct error *e);

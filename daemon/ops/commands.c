@@ -1,0 +1,256 @@
+#include "ops/commands.h"
+#include "base/loop.h"
+#include "base/memory.h"
+#include "ops/control.h"
+#include "ops/health.h"
+#include "ops/json.h"
+#include "ops/metrics.h"
+#include "ops/migration.h"
+#include "ops/status_json.h"
+#include "ops/wait.h"
+#include "ops/watch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct commands {
+        struct loop *loop;
+        struct migration *migration;
+        struct commands_host host;
+        struct migration_listener listener;
+        struct health_ends ends;
+        struct watch_host watch_host;
+        struct wait *waits;
+        struct watcher *watchers;
+};
+
+/* Each ends the call, now or later. */
+typedef void run_fn(struct commands *c, struct control_call *call);
+
+static cJSON *make_status(void *context)
+{
+        struct commands *c = context;
+        struct status s = {0};
+        struct health h;
+
+        migration_status(c->migration, &s);
+        health_observe(&c->ends, &s, loop_now(c->loop));
+        h = health_of(&s, &c->ends, loop_now(c->loop));
+        return status_json(&s, &h);
+}
+
+/* Sees the ends come and go, so that `status` can say for how long they are away. */
+static void on_change(void *context)
+{
+        struct commands *c = context;
+        struct status s = {0};
+
+        migration_status(c->migration, &s);
+        health_observe(&c->ends, &s, loop_now(c->loop));
+}
+
+static void run_status(struct commands *c, struct control_call *call)
+{
+        control_call_answer(call, CONTROL_DONE, make_status(c));
+}
+
+static void run_watch(struct commands *c, struct control_call *call)
+{
+        watch_start(&c->watch_host, call, &c->watchers);
+}
+
+static void run_wait(struct commands *c, struct control_call *call)
+{
+        wait_start(c->loop, c->migration, call, &c->waits);
+}
+
+static void change_state(struct commands *c, struct control_call *call,
+        int (*change)(struct migration *m, struct error *e))
+{
+        struct error e = ERROR_INIT;
+        struct status s = {0};
+        cJSON *o;
+
+        if (change(c->migration, &e) < 0) {
+                control_call_refuse(call, CONTROL_REFUSED, "%s", e.message);
+                return;
+        }
+        migration_status(c->migration, &s);
+        o = json_object();
+        json_text(o, "pipeline", s.pipeline);
+        json_text(o, "state", state_name(s.state));
+        json_text(o, "phase", state_name(s.phase));
+        control_call_answer(call, CONTROL_DONE, o);
+}
+
+static void run_pause(struct commands *c, struct control_call *call)
+{
+        change_state(c, call, migration_pause);
+}
+
+static void run_resume(struct commands *c, struct control_call *call)
+{
+        change_state(c, call, migration_resume);
+}
+
+static void add_table(void *context, const struct status_table *t)
+{
+        cJSON_AddItemToArray(context, status_table_json(t));
+}
+
+static void run_tables(struct commands *c, struct control_call *call)
+{
+        cJSON *o = json_object();
+
+        migration_tables(c->migration, add_table, cJSON_AddArrayToObject(o, "tables"));
+        control_call_answer(call, CONTROL_DONE, o);
+}
+
+/* A key that was refused keeps its old value, as do all others then. */
+static bool anything_refused(const cJSON *body)
+{
+        const cJSON *item;
+
+        cJSON_ArrayForEach(item, cJSON_GetObjectItem(body, "keys"))
+        {
+                const char *result =
+                        cJSON_GetStringValue(cJSON_GetObjectItem(item, "result"));
+
+                if (result && !strcmp(result, "refused"))
+                        return true;
+        }
+        return false;
+}
+
+static void run_reload(struct commands *c, struct control_call *call)
+{
+        struct error e = ERROR_INIT;
+        cJSON *body = c->host.reload(c->host.context, &e);
+
+        if (!body)
+                control_call_refuse(call, CONTROL_FAILED, "%s", e.message);
+        else
+                control_call_answer(call,
+                        anything_refused(body) ? CONTROL_REFUSED : CONTROL_DONE, body);
+}
+
+static void answer_text(struct control_call *call, const struct buf *text)
+{
+        cJSON *o = json_object();
+
+        json_text(o, "text", buf_text(text));
+        control_call_answer(call, CONTROL_DONE, o);
+}
+
+static void run_show_config(struct commands *c, struct control_call *call)
+{
+        AUTO_BUF text = BUF_INIT;
+
+        config_show(c->host.config(c->host.context), &text);
+        answer_text(call, &text);
+}
+
+struct table_list {
+        struct status_table *items;
+        size_t n, cap;
+};
+
+static void collect_table(void *context, const struct status_table *t)
+{
+        struct table_list *list = context;
+
+        if (list->n == list->cap) {
+                list->cap = list->cap ? list->cap * 2 : 64;
+                list->items = memory_grow(list->items, list->cap * sizeof *list->items);
+        }
+        list->items[list->n++] = *t;
+}
+
+static void run_metrics(struct commands *c, struct control_call *call)
+{
+        AUTO_BUF text = BUF_INIT;
+        struct table_list list = {0};
+        struct status s = {0};
+
+        migration_status(c->migration, &s);
+        migration_tables(c->migration, collect_table, &list);
+        metrics_write(&text, &s, list.items, list.n);
+        free(list.items);
+        answer_text(call, &text);
+}
+
+static void run_stop(struct commands *c, struct control_call *call)
+{
+        cJSON *o = json_object();
+
+        json_text(o, "result", "stopping");
+        control_call_answer(call, CONTROL_DONE, o);
+        c->host.stop(c->host.context);
+}
+
+struct command {
+        const char *name;
+        run_fn *run;
+        const char *arguments; /* those that it takes */
+};
+
+static const struct command table[] = {
+        {"status", run_status, ""},
+        {"watch", run_watch, ""},
+        {"wait", run_wait, "state lag timeout"},
+        {"pause", run_pause, ""},
+        {"resume", run_resume, ""},
+        {"tables", run_tables, ""},
+        {"reload", run_reload, ""},
+        {"show config", run_show_config, ""},
+        {"metrics", run_metrics, ""},
+        {"stop", run_stop, ""},
+};
+
+static const struct command *command_of(const char *name)
+{
+        for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+                if (!strcmp(table[i].name, name))
+                        return &table[i];
+        return NULL;
+}
+
+void commands_handle(void *commands, struct control_call *call)
+{
+        const struct command *command = command_of(control_call_command(call));
+        const char *unknown = command ? control_call_unknown(call, command->arguments) : NULL;
+
+        if (!command)
+                control_call_refuse(call, CONTROL_USAGE, "this culvertd has no command '%.64s'",
+                        control_call_command(call));
+        else if (unknown)
+                control_call_refuse(call, CONTROL_USAGE, "%s has no option --%.64s", command->name,
+                        unknown);
+        else
+                command->run(commands, call);
+}
+
+struct commands *commands_new(struct loop *l, struct migration *m, const struct commands_host *host)
+{
+        struct commands *c = memory_new_of(struct commands);
+
+        *c = (struct commands){.loop = l, .migration = m, .host = *host,
+                .listener = {.changed = on_change, .context = c},
+                .watch_host = {.loop = l, .migration = m, .status = make_status, .context = c}};
+        migration_listen(m, &c->listener);
+        on_change(c);
+        return c;
+}
+
+struct commands *commands_free(struct commands *c)
+{
+        if (!c)
+                return NULL;
+        while (c->waits)
+                wait_cancel(c->waits);
+        while (c->watchers)
+                watch_cancel(c->watchers);
+        migration_unlisten(c->migration, &c->listener);
+        free(c);
+        return NULL;
+}

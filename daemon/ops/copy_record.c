@@ -1,0 +1,205 @@
+#include "ops/copy_record.h"
+#include "base/memory.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const stage_names[] = {"", "starting", "copying", "loaded", "done"};
+
+static int stage_of(const char *name)
+{
+        for (int i = STAGE_STARTING; i <= STAGE_DONE; i++)
+                if (!strcmp(stage_names[i], name))
+                        return i;
+        return -1;
+}
+
+int copy_record_read(const struct copy_book *b, struct copy_record *r, struct error *e)
+{
+        AUTO_RESULT row = pg_query(b->target, e,
+                "select state, start_position, snapshot, source, mode from culvert.copy "
+                "where pipeline = $1",
+                1, &b->pipeline);
+        int stage;
+
+        *r = (struct copy_record){.stage = STAGE_NONE};
+        if (!row)
+                return -1;
+        if (PQntuples(row) == 0)
+                return 0;
+        if ((stage = stage_of(pg_text(row, 0, 0))) < 0)
+                return error_set(e, ERROR_DATA, "culvert.copy on the target has the unknown state '%.40s'",
+                        pg_text(row, 0, 0));
+        r->stage = (enum copy_stage)stage;
+        r->snapshot = memory_string(pg_text(row, 0, 2));
+        r->mode = memory_string(pg_text(row, 0, 4));
+        if (identity_parse(&r->source, pg_text(row, 0, 3), e) < 0)
+                return error_context(e, "culvert.copy on the target");
+        return position_parse(&r->start, pg_text(row, 0, 1), e);
+}
+
+void copy_record_done(struct copy_record *r)
+{
+        free(r->snapshot);
+        free(r->mode);
+        *r = (struct copy_record){.stage = STAGE_NONE};
+}
+
+static int read_table(struct table_record *t, const PGresult *r, int row, struct error *e)
+{
+        t->schema = memory_string(pg_text(r, row, 0));
+        t->name = memory_string(pg_text(r, row, 1));
+        t->target_schema = memory_string(pg_text(r, row, 2));
+        t->target_name = memory_string(pg_text(r, row, 3));
+        t->state = memory_string(pg_text(r, row, 4));
+        t->created = pg_true(r, row, 5);
+        t->rows = strtoull(pg_text(r, row, 6), NULL, 10);
+        if ((t->shape = relation_from_text(pg_text(r, row, 7))))
+                return 0;
+        return error_set(e, ERROR_DATA, "culvert.tables on the target: the shape of %s.%s is malformed",
+                t->schema, t->name);
+}
+
+struct table_records *table_records_read(const struct copy_book *b, struct error *e)
+{
+        AUTO_RESULT r = pg_query(b->target, e,
+                "select source_schema, source_name, target_schema, target_name, state, created, rows, "
+                "shape from culvert.tables where pipeline = $1 "
+                "order by source_schema collate \"C\", source_name collate \"C\"",
+                1, &b->pipeline);
+        struct table_records *t;
+
+        if (!r)
+                return NULL;
+        t = memory_new_of(struct table_records);
+        t->items = memory_new(((size_t)PQntuples(r) + 1) * sizeof *t->items);
+        for (int row = 0; row < PQntuples(r); row++)
+                if (read_table(&t->items[t->n++], r, row, e) < 0)
+                        return table_records_free(t);
+        return t;
+}
+
+struct table_records *table_records_free(struct table_records *t)
+{
+        if (!t)
+                return NULL;
+        for (unsigned i = 0; i < t->n; i++) {
+                struct table_record *k = &t->items[i];
+
+                free(k->schema);
+                free(k->name);
+                free(k->target_schema);
+                free(k->target_name);
+                free(k->state);
+                relation_unref(k->shape);
+        }
+        free(t->items);
+        free(t);
+        return NULL;
+}
+
+struct table_record *table_records_find(const struct table_records *t, const char *schema,
+        const char *name)
+{
+        for (unsigned i = 0; i < t->n; i++)
+                if (!strcmp(t->items[i].name, name) && !strcmp(t->items[i].schema, schema))
+                        return &t->items[i];
+        return NULL;
+}
+
+int copy_book_begin(const struct copy_book *b, struct error *e)
+{
+        if (pg_run(b->target, e,
+                    "begin isolation level read committed read write;"
+                    "set local synchronous_commit = on") < 0)
+                return error_context(e, "target");
+        return pg_meta_prove_epoch(b->target, b->pipeline, b->epoch, e);
+}
+
+int copy_book_commit(const struct copy_book *b, struct error *e)
+{
+        return pg_run(b->target, e, "commit") < 0 ? error_context(e, "target") : 0;
+}
+
+void copy_book_rollback(const struct copy_book *b)
+{
+        struct error ignored = ERROR_INIT;
+
+        pg_run(b->target, &ignored, "rollback");
+}
+
+int copy_record_write(const struct copy_book *b, const struct copy_record *r, struct error *e)
+{
+        char start[POSITION_TEXT], source[IDENTITY_TEXT];
+        const char *values[] = {b->pipeline, stage_names[r->stage], position_format(r->start, start),
+                r->snapshot ? r->snapshot : "", identity_format(&r->source, source), r->mode};
+        AUTO_RESULT done = pg_query(b->target, e,
+                "insert into culvert.copy (pipeline, state, start_position, snapshot, source, mode) "
+                "values ($1, $2, $3, $4, $5, $6) on conflict (pipeline) do update set "
+                "state = excluded.state, start_position = excluded.start_position, "
+                "snapshot = excluded.snapshot, source = excluded.source, mode = excluded.mode, "
+                "updated_at = pg_catalog.clock_timestamp()",
+                6, values);
+
+        return done ? 0 : error_context(e, "target");
+}
+
+int table_records_clear(const struct copy_book *b, struct error *e)
+{
+        AUTO_RESULT done = pg_query(b->target, e, "delete from culvert.tables where pipeline = $1", 1,
+                &b->pipeline);
+
+        return done ? 0 : error_context(e, "target");
+}
+
+int table_record_write(const struct copy_book *b, const struct table_record *t, struct error *e)
+{
+        AUTO_BUF shape = BUF_INIT;
+        AUTO_RESULT done = NULL;
+        char rows[24];
+        const char *values[] = {b->pipeline, t->schema, t->name, t->target_schema, t->target_name,
+                t->state, t->created ? "t" : "f", rows, NULL};
+
+        relation_to_text(t->shape, &shape);
+        snprintf(rows, sizeof rows, "%" PRIu64, t->rows);
+        values[8] = buf_text(&shape);
+        done = pg_query(b->target, e,
+                "insert into culvert.tables (pipeline, source_schema, source_name, target_schema, "
+                "target_name, state, created, rows, shape) values ($1, $2, $3, $4, $5, $6, $7, $8, $9) "
+                "on conflict (pipeline, source_schema, source_name) do update set "
+                "target_schema = excluded.target_schema, target_name = excluded.target_name, "
+                "state = excluded.state, created = excluded.created, rows = excluded.rows, "
+                "shape = excluded.shape",
+                9, values);
+        return done ? 0 : error_context(e, "target");
+}
+
+int copy_record_finish(const struct copy_book *b, const struct copy_record *r, struct error *e)
+{
+        char start[POSITION_TEXT], source[IDENTITY_TEXT];
+        const char *values[] = {b->pipeline, position_format(r->start, start),
+                identity_format(&r->source, source)};
+        struct copy_record last = *r;
+        AUTO_RESULT tables = NULL;
+        AUTO_RESULT checkpoint = NULL;
+
+        last.stage = STAGE_DONE;
+        if (copy_record_write(b, &last, e) < 0)
+                return -1;
+        tables = pg_query(b->target, e,
+                "update culvert.tables set state = 'copied' where pipeline = $1 and state <> 'left'", 1,
+                values);
+        if (tables)
+                checkpoint = pg_query(b->target, e,
+                        "update culvert.checkpoint set position = $2, source = $3, "
+                        "counter = counter + 1, updated_at = pg_catalog.clock_timestamp() "
+                        "where pipeline = $1 and direction = 'forward' and lane = 0",
+                        3, values);
+        if (!checkpoint)
+                return error_context(e, "target");
+        return strcmp(PQcmdTuples(checkpoint), "1") == 0
+                       ? 0
+                       : error_set(e, ERROR_BUG, "the checkpoint row is gone");
+}

@@ -1,0 +1,69 @@
+#pragma once
+/*
+ * What the target remembers of the copy: culvert.copy (how far it is) and culvert.tables (what
+ * there is to copy, and its shape). Every writer proves the epoch, and commits synchronously: the
+ * next start decides by these rows. Blocking.
+ */
+#include "db/pg_meta.h"
+#include "model/relation.h"
+
+enum copy_stage {
+        STAGE_NONE,     /* nothing was begun */
+        STAGE_STARTING, /* the slot may have been made, nothing is loaded */
+        STAGE_COPYING,  /* rows are being loaded */
+        STAGE_LOADED,   /* all rows are there; indexes, sequences are not */
+        STAGE_DONE      /* the stream may begin */
+};
+
+struct copy_record {
+        enum copy_stage stage;
+        struct position start;
+        char *snapshot, *mode;
+        struct source_identity source;
+};
+
+/*
+ * State of a table: "waiting", "copying", "copied"; for one that had rows of its own before
+ * (existing = append) "append" and, once some of ours are in it, "appended"; "left" when it is no
+ * longer migrated.
+ */
+struct table_record {
+        char *schema, *name;               /* on the source */
+        char *target_schema, *target_name;
+        char *state;
+        bool created; /* by us */
+        uint64_t rows;
+        struct relation *shape;
+};
+
+struct table_records {
+        struct table_record *items;
+        unsigned n;
+};
+
+/* The connection and the right to write. */
+struct copy_book {
+        PGconn *target;
+        const char *pipeline;
+        uint64_t epoch;
+};
+
+int copy_record_read(const struct copy_book *b, struct copy_record *r, struct error *e);
+void copy_record_done(struct copy_record *r);
+struct table_records *table_records_read(const struct copy_book *b, struct error *e);
+struct table_records *table_records_free(struct table_records *t);
+struct table_record *table_records_find(const struct table_records *t, const char *schema,
+        const char *name);
+
+/* A transaction that proves the epoch first; ends with copy_book_commit or a lost connection. */
+int copy_book_begin(const struct copy_book *b, struct error *e);
+int copy_book_commit(const struct copy_book *b, struct error *e);
+/* Takes back what has failed, so that the connection can be used again. */
+void copy_book_rollback(const struct copy_book *b);
+
+/* Inside of such a transaction. */
+int copy_record_write(const struct copy_book *b, const struct copy_record *r, struct error *e);
+int table_records_clear(const struct copy_book *b, struct error *e);
+int table_record_write(const struct copy_book *b, const struct table_record *t, struct error *e);
+/* The end: the stage is done, and the checkpoint says where the stream begins. */
+int copy_record_finish(const struct copy_book *b, const struct copy_record *r, struct error *e);

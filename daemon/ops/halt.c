@@ -1,0 +1,198 @@
+#include "ops/halt.h"
+#include "base/memory.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <time.h>
+
+struct link {
+        PGconn *conn;
+        PGcancel *cancel;
+        int fd;
+        struct link *next;
+};
+
+struct halt {
+        atomic_bool asked;
+        pthread_mutex_t lock;
+        pthread_cond_t told;
+        struct link *links;
+        unsigned telling; /* cancelling threads that are still at it */
+};
+
+/* What a cancelling thread owns: the connections' cancel objects, no longer their connections. */
+struct cancels {
+        struct halt *halt;
+        unsigned n;
+        PGcancel *items[];
+};
+
+struct halt *halt_new(void)
+{
+        struct halt *h = memory_new_of(struct halt);
+        pthread_condattr_t attributes;
+
+        pthread_mutex_init(&h->lock, NULL);
+        pthread_condattr_init(&attributes);
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        pthread_cond_init(&h->told, &attributes);
+        pthread_condattr_destroy(&attributes);
+        return h;
+}
+
+struct halt *halt_free(struct halt *h)
+{
+        if (!h)
+                return NULL;
+        /* A cancelling thread that hangs in the network still needs it: it is left behind. */
+        pthread_mutex_lock(&h->lock);
+        if (h->telling > 0) {
+                pthread_mutex_unlock(&h->lock);
+                return NULL;
+        }
+        pthread_mutex_unlock(&h->lock);
+        pthread_cond_destroy(&h->told);
+        pthread_mutex_destroy(&h->lock);
+        free(h);
+        return NULL;
+}
+
+static void *tell(void *context)
+{
+        struct cancels *c = context;
+        char why[256];
+
+        for (unsigned i = 0; i < c->n; i++) {
+                PQcancel(c->items[i], why, sizeof why);
+                PQfreeCancel(c->items[i]);
+        }
+        pthread_mutex_lock(&c->halt->lock);
+        c->halt->telling--;
+        pthread_cond_broadcast(&c->halt->told);
+        pthread_mutex_unlock(&c->halt->lock);
+        free(c);
+        return NULL;
+}
+
+static struct cancels *break_links(struct halt *h)
+{
+        struct cancels *c;
+        unsigned n = 0;
+
+        for (struct link *k = h->links; k; k = k->next)
+                n++;
+        c = memory_new(sizeof *c + n * sizeof *c->items);
+        c->halt = h;
+        for (struct link *k = h->links; k; k = k->next) {
+                if (k->cancel)
+                        c->items[c->n++] = k->cancel;
+                k->cancel = NULL;
+                shutdown(k->fd, SHUT_RDWR);
+        }
+        return c;
+}
+
+void halt_ask(struct halt *h)
+{
+        struct cancels *c;
+        sigset_t all, old;
+        pthread_t thread;
+
+        pthread_mutex_lock(&h->lock);
+        if (atomic_exchange(&h->asked, true)) {
+                pthread_mutex_unlock(&h->lock);
+                return;
+        }
+        c = break_links(h);
+        h->telling++;
+        pthread_mutex_unlock(&h->lock);
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &old);
+        if (pthread_create(&thread, NULL, tell, c) == 0)
+                pthread_detach(thread);
+        else
+                tell(c);
+        pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+bool halt_asked(const struct halt *h)
+{
+        return atomic_load(&h->asked);
+}
+
+const atomic_bool *halt_flag(const struct halt *h)
+{
+        return &h->asked;
+}
+
+int halt_check(const struct halt *h, struct error *e)
+{
+        return halt_asked(h) ? error_set(e, ERROR_RETRY, "stopped before it was finished") : 0;
+}
+
+void halt_wait(struct halt *h, int milliseconds)
+{
+        struct timespec until;
+
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec += milliseconds / 1000;
+        until.tv_nsec += milliseconds % 1000 * 1000000L;
+        if (until.tv_nsec >= 1000000000L) {
+                until.tv_sec++;
+                until.tv_nsec -= 1000000000L;
+        }
+        pthread_mutex_lock(&h->lock);
+        while (h->telling > 0 && pthread_cond_timedwait(&h->told, &h->lock, &until) == 0)
+                ;
+        pthread_mutex_unlock(&h->lock);
+}
+
+/* Timeouts that a server or a role may have set, beyond those of pg_session_sql. */
+static int set_no_timeouts(PGconn *c, struct error *e)
+{
+        int version = PQserverVersion(c);
+
+        if (version >= 170000 && pg_run(c, e, "set transaction_timeout = 0") < 0)
+                return -1;
+        return version >= 140000 ? pg_run(c, e, "set idle_session_timeout = 0") : 0;
+}
+
+PGconn *halt_connect(struct halt *h, const struct pg_params *p, struct error *e)
+{
+        struct link *k;
+        PGconn *c;
+
+        if (halt_check(h, e) < 0 || !(c = pg_connect(p, e)))
+                return NULL;
+        k = memory_new_of(struct link);
+        *k = (struct link){.conn = c, .cancel = PQgetCancel(c), .fd = PQsocket(c)};
+        pthread_mutex_lock(&h->lock);
+        k->next = h->links;
+        h->links = k;
+        pthread_mutex_unlock(&h->lock);
+        /* The question comes after the entry in the list, so none slips through in between. */
+        if (halt_check(h, e) < 0 || set_no_timeouts(c, e) < 0)
+                halt_close(h, &c);
+        return c;
+}
+
+void halt_close(struct halt *h, PGconn **c)
+{
+        struct link **at, *k;
+
+        if (!*c)
+                return;
+        pthread_mutex_lock(&h->lock);
+        for (at = &h->links; *at && (*at)->conn != *c; at = &(*at)->next)
+                ;
+        if ((k = *at)) {
+                *at = k->next;
+                PQfreeCancel(k->cancel);
+                free(k);
+        }
+        pthread_mutex_unlock(&h->lock);
+        PQfinish(*c);
+        *c = NULL;
+}

@@ -1,0 +1,575 @@
+#include "ops/migration.h"
+#include "base/backoff.h"
+#include "base/loop.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "flow/pipeline.h"
+#include "ops/prepare.h"
+#include "ops/saved.h"
+#include "ops/state_row.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RATE_SLOTS 10 /* seconds over which rows per second are counted */
+
+struct migration_mark {
+        struct migration_mark *next;
+        struct migration *migration;
+        void (*done)(void *context, struct position p, const struct error *e);
+        void *context;
+        bool cancelled; /* its answer is still to come, and goes nowhere */
+};
+
+struct migration {
+        struct loop *loop;
+        const struct config *config;
+        struct route *route;
+        struct prepare *prepare;
+        struct pipeline *pipeline;
+        struct state_row *row;
+        struct saved saved;
+        bool preparing, streaming, stopped;
+        enum state state, told_phase;
+        int64_t since;
+        struct error error;
+        struct backoff backoff;
+        struct timer retry, second;
+        struct prepare_progress progress;
+        char source_version[32], target_version[32];
+
+        struct migration_mark *marks, **marks_tail;
+        struct migration_listener *listeners;
+        struct task tell;
+
+        uint64_t rows_at[RATE_SLOTS + 1];
+        unsigned seconds;
+        unsigned since_line; /* seconds since the last line about progress */
+
+        void (*shutdown_done)(void *context);
+        void *shutdown_context;
+        int64_t shutdown_grace;
+};
+
+/* ---- state ---- */
+
+static enum state state_now(const struct migration *m)
+{
+        if (m->stopped)
+                return STATE_STOPPED;
+        if (m->saved.paused)
+                return STATE_PAUSED;
+        if (m->streaming)
+                return STATE_STREAMING;
+        return m->preparing && m->progress.copying ? STATE_COPYING : STATE_STARTING;
+}
+
+static void tell(void *context)
+{
+        struct migration *m = context;
+
+        for (struct migration_listener *l = m->listeners, *next; l; l = next) {
+                next = l->next;
+                l->changed(l->context);
+        }
+}
+
+/* Listeners are told once a round, whatever happened in it. */
+static void changed(struct migration *m)
+{
+        loop_defer(m->loop, &m->tell);
+}
+
+static void save(struct migration *m)
+{
+        struct error e = ERROR_INIT;
+
+        if (saved_write(&m->saved, m->config->pipeline.state_dir, &e) < 0)
+                log_failure(LOG_LEVEL_ERROR, LOG_PLAIN, &e, "the saved state");
+}
+
+static void refresh(struct migration *m)
+{
+        enum state now = state_now(m);
+        enum state phase = m->saved.phase;
+
+        changed(m);
+        if (now == m->state && phase == m->told_phase)
+                return;
+        if (now != m->state) {
+                m->since = loop_wall(m->loop);
+                log_event(LOG_LEVEL_INFO, LOG_STATE, NULL, "%s -> %s", state_name(m->state),
+                        state_name(now));
+        }
+        m->state = now;
+        m->told_phase = phase;
+        state_row_set(m->row, now, phase, m->since);
+}
+
+static void set_phase(struct migration *m, enum state phase)
+{
+        if (m->saved.phase == phase)
+                return;
+        m->saved.phase = phase;
+        save(m);
+}
+
+/* Keys of rows stay off the log; error.key is for the socket. */
+static void stop_with(struct migration *m, const struct error *e)
+{
+        m->error = *e;
+        m->stopped = true;
+        m->streaming = false;
+        log_failure(LOG_LEVEL_ERROR, LOG_STOPPED, e, "stopped");
+        refresh(m);
+}
+
+/* ---- pipeline ---- */
+
+static void pipeline_changed(void *context)
+{
+        changed(context);
+}
+
+static void pipeline_stopped(void *context, const struct error *e)
+{
+        stop_with(context, e);
+}
+
+static void pipeline_note(void *context, bool warning, const struct error *e, const char *text)
+{
+        enum log_level level = warning ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO;
+
+        (void)context;
+        if (e)
+                log_failure(level, LOG_RETRY, e, text);
+        else
+                log_event(level, LOG_PLAIN, NULL, "%s", text);
+}
+
+static void pipeline_marked(void *context, struct position p, const struct error *e)
+{
+        struct migration *m = context;
+        struct migration_mark *mark = m->marks;
+
+        if (!mark)
+                return;
+        m->marks = mark->next;
+        if (!m->marks)
+                m->marks_tail = &m->marks;
+        if (!mark->cancelled)
+                mark->done(mark->context, p, e);
+        free(mark);
+}
+
+static int make_pipeline(struct migration *m, struct error *e)
+{
+        static const struct pipeline_events events = {pipeline_changed, pipeline_stopped,
+                pipeline_note, pipeline_marked};
+        struct pipeline_setup setup = {
+                .config = m->config,
+                .source = source_ops_of(m->config->source.kind),
+                .sink = sink_ops_of(m->config->target.kind),
+                .route = m->route,
+                .seed = (uint64_t)loop_wall(m->loop),
+                .events = &events,
+                .context = m,
+        };
+
+        if (!setup.source || !setup.sink)
+                return error_set(e, ERROR_CONFIG, "this kind of database is not built yet");
+        m->pipeline = pipeline_new(m->loop, &setup, e);
+        return m->pipeline ? 0 : -1;
+}
+
+/* ---- prepare ---- */
+
+static void start_prepare(struct migration *m);
+
+static void begin_stream(struct migration *m, const struct prepare_result *r)
+{
+        struct snapshot *snapshot = NULL;
+        struct error e = ERROR_INIT;
+
+        for (unsigned i = 0; i < r->shapes_n; i++)
+                route_expect(m->route, r->shapes[i]);
+        snprintf(m->source_version, sizeof m->source_version, "%s", r->source_version);
+        snprintf(m->target_version, sizeof m->target_version, "%s", r->target_version);
+        if (r->snapshot && *r->snapshot) {
+                snapshot = memory_new_of(struct snapshot);
+                if (snapshot_parse(snapshot, r->snapshot, &e) < 0) {
+                        free(snapshot);
+                        stop_with(m, &e);
+                        return;
+                }
+        }
+        set_phase(m, STATE_STREAMING);
+        error_clear(&m->error);
+        m->streaming = true;
+        pipeline_pause(m->pipeline, m->saved.paused);
+        pipeline_start(m->pipeline, snapshot);
+}
+
+static void shutdown_step(struct migration *m)
+{
+        void (*done)(void *context) = m->shutdown_done;
+
+        if (!done || m->preparing)
+                return;
+        m->shutdown_done = NULL;
+        done(m->shutdown_context);
+}
+
+static void on_pipeline_shut(void *context)
+{
+        struct migration *m = context;
+
+        m->streaming = false;
+        shutdown_step(m);
+}
+
+static void retry_prepare(struct migration *m, const struct error *e)
+{
+        int64_t delay = backoff_next(&m->backoff);
+
+        if (strcmp(m->error.message, e->message) != 0)
+                log_failure(LOG_LEVEL_WARNING, LOG_RETRY, e, "cannot start yet, trying again");
+        m->error = *e;
+        timer_set(&m->retry, delay);
+        refresh(m);
+}
+
+static void on_prepared(void *context, struct prepare_result *r, const struct error *e)
+{
+        struct migration *m = context;
+        struct error copy = e ? *e : (struct error)ERROR_INIT;
+
+        prepare_progress_done(&m->progress);
+        prepare_progress(m->prepare, &m->progress);
+        m->progress.copying = false;
+        m->prepare = prepare_free(m->prepare);
+        m->preparing = false;
+        if (m->shutdown_done) {
+                shutdown_step(m);
+        } else if (r) {
+                backoff_reset(&m->backoff);
+                state_row_enable(m->row);
+                begin_stream(m, r);
+                refresh(m);
+        } else if (copy.class == ERROR_RETRY) {
+                retry_prepare(m, &copy);
+        } else {
+                stop_with(m, &copy);
+        }
+        prepare_result_free(r);
+}
+
+static void start_prepare(struct migration *m)
+{
+        m->preparing = true;
+        m->prepare = prepare_new(m->loop, m->config, m->route, on_prepared, m);
+        refresh(m);
+}
+
+static void on_retry(void *context)
+{
+        start_prepare(context);
+}
+
+/* ---- once a second ---- */
+
+static void say_progress(struct migration *m)
+{
+        struct pipeline_status s;
+        char text[POSITION_TEXT];
+
+        if (m->preparing && m->progress.copying) {
+                log_event(LOG_LEVEL_INFO, LOG_COPY, NULL,
+                        "copying (%s): %" PRIu64 " of %" PRIu64 " tables, %" PRIu64 " rows",
+                        m->progress.phase, m->progress.tables_done, m->progress.tables_total,
+                        m->progress.rows_done);
+        } else if (m->streaming) {
+                pipeline_status(m->pipeline, &s);
+                log_event(LOG_LEVEL_DEBUG, LOG_PLAIN, NULL,
+                        "applied to %s: %" PRIu64 " transactions, %" PRIu64 " rows",
+                        position_format(s.applied, text), s.transactions, s.rows);
+        }
+}
+
+static void on_second(void *context)
+{
+        struct migration *m = context;
+        struct pipeline_status s;
+
+        timer_set(&m->second, SECOND);
+        if (m->preparing) {
+                prepare_progress_done(&m->progress);
+                prepare_progress(m->prepare, &m->progress);
+                if (m->progress.copying)
+                        state_row_enable(m->row);
+                refresh(m);
+        }
+        pipeline_status(m->pipeline, &s);
+        memmove(m->rows_at, m->rows_at + 1, sizeof m->rows_at - sizeof *m->rows_at);
+        m->rows_at[RATE_SLOTS] = s.rows;
+        if (m->seconds < RATE_SLOTS)
+                m->seconds++;
+        if (++m->since_line >= 60) {
+                m->since_line = 0;
+                say_progress(m);
+        }
+}
+
+/* ---- public ---- */
+
+struct migration *migration_new(struct loop *l, const struct config *c, struct error *e)
+{
+        struct migration *m = memory_new_of(struct migration);
+
+        m->loop = l;
+        m->config = c;
+        m->state = STATE_STARTING;
+        m->since = loop_wall(l);
+        m->marks_tail = &m->marks;
+        m->progress.rows_estimated = -1;
+        m->progress.eta_seconds = -1;
+        m->route = route_new(c);
+        m->row = state_row_new(l, c);
+        backoff_init(&m->backoff, (uint64_t)loop_wall(l));
+        timer_init(&m->retry, l, on_retry, m);
+        timer_init(&m->second, l, on_second, m);
+        task_init(&m->tell, tell, m);
+        if (saved_read(&m->saved, c->pipeline.state_dir, e) < 0 || make_pipeline(m, e) < 0)
+                return migration_free(m);
+        m->told_phase = m->saved.phase;
+        return m;
+}
+
+struct migration *migration_free(struct migration *m)
+{
+        if (!m)
+                return NULL;
+        timer_cancel(&m->retry);
+        timer_cancel(&m->second);
+        task_cancel(m->loop, &m->tell);
+        m->pipeline = pipeline_free(m->pipeline);
+        prepare_progress_done(&m->progress);
+        state_row_free(m->row);
+        route_free(m->route);
+        free(m);
+        return NULL;
+}
+
+void migration_start(struct migration *m)
+{
+        timer_set(&m->second, SECOND);
+        if (m->saved.paused)
+                log_event(LOG_LEVEL_INFO, LOG_STATE, NULL,
+                        "paused, as before the restart; culvertctl resume goes on");
+        /* a copy that was paused before it began waits for the operator */
+        if (m->saved.paused && m->saved.phase == STATE_COPYING)
+                refresh(m);
+        else
+                start_prepare(m);
+}
+
+void migration_shutdown(struct migration *m, int64_t grace, void (*done)(void *context),
+        void *context)
+{
+        m->shutdown_done = done;
+        m->shutdown_context = context;
+        timer_cancel(&m->retry);
+        if (m->preparing)
+                prepare_stop(m->prepare);
+        else
+                pipeline_shutdown(m->pipeline, grace, on_pipeline_shut, m);
+}
+
+int migration_pause(struct migration *m, struct error *e)
+{
+        if (m->preparing && m->progress.copying)
+                return error_set(e, ERROR_CONFIG,
+                        "the copy is under way and stands on one snapshot of the source; pause is "
+                        "for the stream that follows");
+        if (m->stopped)
+                return error_set(e, ERROR_CONFIG, "the pipeline is stopped on an error");
+        m->saved.paused = true;
+        save(m);
+        pipeline_pause(m->pipeline, true);
+        refresh(m);
+        return 0;
+}
+
+int migration_resume(struct migration *m, struct error *e)
+{
+        if (!m->saved.paused && !m->stopped)
+                return error_set(e, ERROR_CONFIG, "the pipeline is neither paused nor stopped");
+        if (m->saved.paused) {
+                m->saved.paused = false;
+                save(m);
+        }
+        pipeline_pause(m->pipeline, false);
+        if (m->stopped || (!m->streaming && !m->preparing)) {
+                m->stopped = false;
+                error_clear(&m->error);
+                start_prepare(m);
+        }
+        refresh(m);
+        return 0;
+}
+
+static void fill_copy(const struct migration *m, struct status *s)
+{
+        static const char *const modes[] = {"bulk", "trickle", "none"};
+
+        s->snapshot.mode = modes[m->config->snapshot.mode];
+        s->snapshot.tables_done = m->progress.tables_done;
+        s->snapshot.tables_total = m->progress.tables_total;
+        s->snapshot.rows_done = m->progress.rows_done;
+        s->snapshot.rows_estimated = m->progress.rows_estimated;
+        s->snapshot.eta_seconds = m->progress.eta_seconds;
+}
+
+/* Age of the oldest change that is here and not on the target; -1: unknown. Where the stream is
+ * not connected nobody knows what waits, and since when we have not heard is the bound. */
+static double lag_seconds(const struct migration *m, const struct pipeline_status *p)
+{
+        int64_t age = 0;
+
+        if (!m->streaming || (!p->oldest && !p->source_connected && !p->heard))
+                return -1;
+        if (p->oldest)
+                age = loop_wall(m->loop) - p->oldest;
+        else if (!p->source_connected)
+                age = loop_now(m->loop) - p->heard;
+        return age > 0 ? (double)age / SECOND : 0;
+}
+
+static void fill_stream(const struct migration *m, struct status *s)
+{
+        struct pipeline_status p;
+        uint64_t rows;
+
+        pipeline_status(m->pipeline, &p);
+        s->source.connected = p.source_connected;
+        s->source.position = p.log_end;
+        s->source.acknowledged = p.acknowledged;
+        s->target.connected = p.sink_connected;
+        s->target.position = p.applied;
+        s->target.acknowledged = p.acknowledged;
+        s->lag.bytes = m->streaming && !position_is_none(p.log_end)
+                               ? (int64_t)(p.log_end.lsn - p.applied.lsn)
+                               : -1;
+        s->lag.seconds = lag_seconds(m, &p);
+        s->lag.transactions = (int64_t)p.pending;
+        s->queue.memory_bytes = p.queue_bytes;
+        s->queue.transactions = p.queue_transactions;
+        s->queue.acknowledge = "applied";
+        s->applied.transactions = p.transactions;
+        s->applied.rows = p.rows;
+        rows = p.rows - m->rows_at[RATE_SLOTS - m->seconds];
+        s->applied.rows_per_second = m->seconds ? (double)rows / m->seconds : 0;
+        s->retention.bytes_held_at_source = p.held;
+        if (p.error)
+                s->error = p.error;
+}
+
+static const char *next_step(const struct status *s)
+{
+        switch (s->state) {
+        case STATE_STOPPED:
+                return "resume, when the cause is mended";
+        case STATE_PAUSED:
+                return "resume";
+        case STATE_STREAMING:
+                return s->error ? "wait: the connection is tried again" : "wait --lag 0";
+        default:
+                return "watch";
+        }
+}
+
+void migration_status(struct migration *m, struct status *s)
+{
+        *s = (struct status){.pipeline = m->config->pipeline.name, .state = m->state};
+        s->phase = m->saved.phase;
+        s->since = m->since;
+        s->retention.hours_left = -1;
+        s->source.kind = s->target.kind = "postgresql";
+        fill_stream(m, s);
+        fill_copy(m, s);
+        s->source.server_version = *m->source_version ? m->source_version : NULL;
+        s->target.server_version = *m->target_version ? m->target_version : NULL;
+        if (m->error.class != ERROR_NONE)
+                s->error = &m->error;
+        s->next = next_step(s);
+}
+
+static const char *table_state(const struct migration *m, const struct prepare_table *t)
+{
+        if (m->streaming || m->saved.phase == STATE_STREAMING)
+                return "streaming";
+        return t->state == TABLE_COPIED ? "copied" : t->state == TABLE_COPYING ? "copying" : "waiting";
+}
+
+void migration_tables(struct migration *m,
+        void (*each)(void *context, const struct status_table *t), void *context)
+{
+        for (unsigned i = 0; i < m->progress.tables_n; i++) {
+                const struct prepare_table *t = &m->progress.tables[i];
+                const char *dot = strchr(t->source, '.');
+                AUTO_STRING schema = memory_printf("%.*s", (int)(dot - t->source), t->source);
+                const struct route_table *r = route_find(m->route, schema, dot + 1);
+                struct status_table row = {
+                        .source = t->source,
+                        .target = t->target,
+                        .state = table_state(m, t),
+                        .rows_copied = t->rows_done,
+                        .rows_estimated = t->rows_estimated,
+                        .inserts = r ? r->inserts : 0,
+                        .updates = r ? r->updates : 0,
+                        .deletes = r ? r->deletes : 0,
+                };
+
+                each(context, &row);
+        }
+}
+
+void migration_reload(struct migration *m, const struct config *c)
+{
+        m->config = c;
+        pipeline_reload(m->pipeline, c);
+}
+
+struct migration_mark *migration_mark(struct migration *m,
+        void (*done)(void *context, struct position p, const struct error *e), void *context)
+{
+        struct migration_mark *mark = memory_new_of(struct migration_mark);
+
+        *mark = (struct migration_mark){.migration = m, .done = done, .context = context};
+        *m->marks_tail = mark;
+        m->marks_tail = &mark->next;
+        pipeline_mark(m->pipeline);
+        return mark;
+}
+
+void migration_mark_cancel(struct migration_mark *mark)
+{
+        mark->cancelled = true;
+}
+
+void migration_listen(struct migration *m, struct migration_listener *listener)
+{
+        listener->next = m->listeners;
+        m->listeners = listener;
+}
+
+void migration_unlisten(struct migration *m, struct migration_listener *listener)
+{
+        for (struct migration_listener **at = &m->listeners; *at; at = &(*at)->next)
+                if (*at == listener) {
+                        *at = listener->next;
+                        return;
+                }
+}

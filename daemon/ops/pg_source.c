@@ -1,0 +1,241 @@
+#include "ops/pg_source.h"
+#include "base/loop.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+int pg_source_identity(PGconn *replication, const char *slot, struct source_identity *id,
+        struct error *e)
+{
+        AUTO_RESULT r = PQexec(replication, "IDENTIFY_SYSTEM");
+
+        if (PQresultStatus(r) != PGRES_TUPLES_OK)
+                return pg_error(e, replication, r, "source: IDENTIFY_SYSTEM");
+        if (PQntuples(r) != 1 || PQnfields(r) < 2)
+                return error_set(e, ERROR_BUG, "source: IDENTIFY_SYSTEM gave no row");
+        snprintf(id->system, sizeof id->system, "%s", pg_text(r, 0, 0));
+        id->timeline = (uint32_t)strtoul(pg_text(r, 0, 1), NULL, 10);
+        snprintf(id->slot, sizeof id->slot, "%s", slot);
+        return 0;
+}
+
+int pg_slot_exists(PGconn *source, const char *slot, struct error *e)
+{
+        AUTO_RESULT r = pg_query(source, e,
+                "select 1 from pg_catalog.pg_replication_slots where slot_name = $1", 1, &slot);
+
+        return r ? PQntuples(r) : -1;
+}
+
+/* The columns of SLOT_SQL. */
+enum { PLUGIN, DATABASE_OK, DATABASE, KIND, TEMPORARY, PID, FLUSHED, WAL, INVALID };
+
+#define SLOT_SQL \
+        "select coalesce(s.plugin, ''), s.database = pg_catalog.current_database()," \
+        " coalesce(s.database, ''), s.slot_type, s.temporary, coalesce(s.active_pid::text, '')," \
+        " coalesce(s.confirmed_flush_lsn::text, ''), coalesce(s.wal_status, '')," \
+        " coalesce(pg_catalog.to_jsonb(s) ->> 'invalidation_reason'," \
+        "  case when pg_catalog.to_jsonb(s) ->> 'conflicting' = 'true' then 'conflict' else '' end)" \
+        " from pg_catalog.pg_replication_slots s where s.slot_name = $1"
+
+/* Is it a slot as culvert makes them, with its WAL? */
+static int check_kind(const PGresult *r, const char *slot, struct error *e)
+{
+        if (strcmp(pg_text(r, 0, KIND), "logical") != 0 || pg_true(r, 0, TEMPORARY))
+                return error_set(e, ERROR_DATA, "resync required: slot %s is %s%s now, not made by us",
+                        slot, pg_true(r, 0, TEMPORARY) ? "temporary, " : "", pg_text(r, 0, KIND));
+        if (strcmp(pg_text(r, 0, PLUGIN), "pgoutput") != 0)
+                return error_set(e, ERROR_DATA, "resync required: slot %s has plug-in %s, not pgoutput",
+                        slot, pg_text(r, 0, PLUGIN));
+        if (!pg_true(r, 0, DATABASE_OK))
+                return error_set(e, ERROR_DATA, "resync required: slot %s belongs to database %s", slot,
+                        pg_text(r, 0, DATABASE));
+        if (!strcmp(pg_text(r, 0, WAL), "lost"))
+                return error_set(e, ERROR_DATA,
+                        "resync required: slot %s is lost: the WAL that it needs was removed "
+                        "(max_slot_wal_keep_size)",
+                        slot);
+        if (*pg_text(r, 0, INVALID))
+                return error_set(e, ERROR_DATA, "resync required: slot %s is invalidated (%s)", slot,
+                        pg_text(r, 0, INVALID));
+        return 0;
+}
+
+static int check_position(const PGresult *r, const char *slot, struct position from, struct error *e)
+{
+        struct position flushed;
+        char text[POSITION_TEXT];
+
+        if (position_parse(&flushed, pg_text(r, 0, FLUSHED), e) < 0)
+                return error_context(e, "slot %s", slot);
+        if (position_compare(flushed, from) <= 0)
+                return 0;
+        return error_set(e, ERROR_DATA,
+                "resync required: transactions between %s (checkpoint) and %s (the slot's "
+                "confirmed_flush_lsn) exist neither here nor on the source",
+                position_format(from, text), pg_text(r, 0, FLUSHED));
+}
+
+int pg_slot_check(PGconn *source, const char *slot, struct position from, struct error *e)
+{
+        AUTO_RESULT r = pg_query(source, e, SLOT_SQL, 1, &slot);
+
+        if (!r)
+                return error_context(e, "source");
+        if (PQntuples(r) == 0)
+                return error_set(e, ERROR_DATA,
+                        "resync required: slot %s is gone; what was committed on the source since the "
+                        "checkpoint can not be had any more",
+                        slot);
+        if (check_kind(r, slot, e) < 0 || check_position(r, slot, from, e) < 0)
+                return -1;
+        if (*pg_text(r, 0, PID))
+                return error_set(e, ERROR_RETRY, "slot %s is in use by process %s on the source", slot,
+                        pg_text(r, 0, PID));
+        return 0;
+}
+
+static int64_t now(void)
+{
+        struct timespec t;
+
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return t.tv_sec * SECOND + t.tv_nsec / 1000;
+}
+
+/* Who keeps the slot from being made: sessions with a transaction id, and prepared transactions. */
+static int say_waiting(PGconn *replication, PGconn *source, int64_t timeout, struct error *e)
+{
+        char pid[16];
+        const char *values[] = {pid};
+        AUTO_RESULT r = NULL;
+        AUTO_BUF list = BUF_INIT;
+
+        snprintf(pid, sizeof pid, "%d", PQbackendPID(replication));
+        r = pg_query(source, e,
+                "select pg_catalog.format('process %s (%s, since %s)', a.pid, "
+                " coalesce(nullif(a.application_name, ''), a.backend_type), "
+                " pg_catalog.date_trunc('second', a.xact_start)) "
+                "from pg_catalog.pg_stat_activity a where a.backend_xid is not null "
+                "and a.pid <> $1::int and a.pid <> pg_catalog.pg_backend_pid() "
+                "union all select pg_catalog.format('prepared transaction %L (since %s)', p.gid, "
+                " pg_catalog.date_trunc('second', p.prepared)) from pg_catalog.pg_prepared_xacts p "
+                "limit 6",
+                1, values);
+        if (!r)
+                return error_context(e, "source");
+        for (int i = 0; i < PQntuples(r); i++)
+                buf_printf(&list, "%s%.120s", i ? ", " : "", pg_text(r, i, 0));
+        return error_set(e, ERROR_RETRY,
+                "the slot could not be made within %" PRId64
+                " s (snapshot.slot_timeout): it waits for the end of %s",
+                timeout / SECOND, list.len ? buf_text(&list) : "transactions that are over by now");
+}
+
+static void cancel(PGconn *c)
+{
+        PGcancel *x = PQgetCancel(c);
+        char why[256];
+
+        if (x)
+                PQcancel(x, why, sizeof why);
+        PQfreeCancel(x);
+}
+
+/* Waits for the server's answer. 1: it is there; 0: too late; -1. */
+static int await(PGconn *c, int64_t deadline, struct halt *h, struct error *e)
+{
+        while (PQisBusy(c)) {
+                struct pollfd p = {.fd = PQsocket(c), .events = POLLIN};
+
+                if (halt_check(h, e) < 0)
+                        return -1;
+                if (now() >= deadline)
+                        return 0;
+                if (poll(&p, 1, 200) < 0 && errno != EINTR)
+                        return error_set(e, ERROR_RETRY, "poll: %s", strerror(errno));
+                if (!PQconsumeInput(c))
+                        return pg_error(e, c, NULL, "source");
+        }
+        return 1;
+}
+
+static int read_made(PGconn *c, struct pg_slot *made, struct error *e)
+{
+        AUTO_RESULT r = PQgetResult(c);
+        PGresult *more;
+
+        while ((more = PQgetResult(c)))
+                PQclear(more);
+        if (PQresultStatus(r) != PGRES_TUPLES_OK)
+                return pg_error(e, c, r, "source: making the slot");
+        if (PQntuples(r) != 1 || PQnfields(r) < 3)
+                return error_set(e, ERROR_BUG, "source: making the slot gave no row");
+        snprintf(made->snapshot, sizeof made->snapshot, "%s", pg_text(r, 0, 2));
+        return position_parse(&made->start, pg_text(r, 0, 1), e);
+}
+
+static void create_sql(PGconn *c, const char *slot, bool export_snapshot, struct buf *out)
+{
+        buf_str(out, "CREATE_REPLICATION_SLOT ");
+        pg_ident(out, slot);
+        if (PQserverVersion(c) >= 150000)
+                buf_printf(out, " LOGICAL pgoutput (SNAPSHOT '%s')",
+                        export_snapshot ? "export" : "nothing");
+        else
+                buf_printf(out, " LOGICAL pgoutput %s",
+                        export_snapshot ? "EXPORT_SNAPSHOT" : "NOEXPORT_SNAPSHOT");
+}
+
+int pg_slot_create(PGconn *replication, PGconn *source, const char *slot, bool export_snapshot,
+        int64_t timeout, struct halt *h, struct pg_slot *made, struct error *e)
+{
+        AUTO_BUF sql = BUF_INIT;
+        int rc;
+
+        create_sql(replication, slot, export_snapshot, &sql);
+        if (!PQsendQuery(replication, buf_text(&sql)))
+                return pg_error(e, replication, NULL, "source: making the slot");
+        rc = await(replication, now() + timeout, h, e);
+        if (rc > 0)
+                return read_made(replication, made, e);
+        if (rc < 0)
+                return -1;
+        say_waiting(replication, source, timeout, e);
+        /* The server removes a slot whose making was cancelled; wait until it has done so. */
+        cancel(replication);
+        if (read_made(replication, made, &(struct error)ERROR_INIT) == 0) {
+                error_clear(e);
+                return 0;
+        }
+        return -1;
+}
+
+int pg_slot_drop(PGconn *source, const char *slot, struct error *e)
+{
+        AUTO_RESULT r = pg_query(source, e, "select pg_catalog.pg_drop_replication_slot($1)", 1, &slot);
+
+        return r ? 0 : error_context(e, "dropping slot %s", slot);
+}
+
+int pg_source_watch(const struct config *c, const struct pg_published *wanted, struct error *e)
+{
+        char name[64];
+        struct pg_params *p;
+        PGconn *conn;
+        int rc = -1;
+
+        snprintf(name, sizeof name, "culvert %s", c->pipeline.name);
+        if (!(p = pg_params_new(&c->source, "source", name, false, e)))
+                return -1;
+        if ((conn = pg_connect(p, e)))
+                rc = pg_publication_check(conn, c->pg.publication, wanted, NULL, e);
+        PQfinish(conn);
+        pg_params_free(p);
+        return rc;
+}

@@ -1,0 +1,44 @@
+#pragma once
+/*
+ * A PostgreSQL source's identity and its replication slot. Blocking, for worker threads.
+ *
+ * A slot that culvert did not make is never dropped; whether it did is recorded on the target
+ * before the slot is made (culvert.copy).
+ */
+#include "model/position.h"
+#include "ops/halt.h"
+#include "ops/pg_publication.h"
+
+/* IDENTIFY_SYSTEM on a replication connection. */
+int pg_source_identity(PGconn *replication, const char *slot, struct source_identity *id,
+        struct error *e);
+
+/* 1: a slot of that name is there; 0: none; -1. */
+int pg_slot_exists(PGconn *source, const char *slot, struct error *e);
+
+/*
+ * Can the stream go on from `from` with this slot? A slot that is gone, of another kind, without
+ * its WAL, or past `from` (HAZARDS A5: the server would skip silently) is a DATA error, "resync
+ * required: ..."; one in use by another process a RETRY error that names it.
+ */
+int pg_slot_check(PGconn *source, const char *slot, struct position from, struct error *e);
+
+/* What was made: the snapshot lives as long as the replication connection is idle. */
+struct pg_slot {
+        struct position start;
+        char snapshot[64]; /* exported name, or "" */
+};
+
+/*
+ * Creates the slot. That waits for all transactions that are running; after `timeout` microseconds
+ * it is given up with a RETRY error naming them. `source` is an ordinary connection, to ask.
+ */
+int pg_slot_create(PGconn *replication, PGconn *source, const char *slot, bool export_snapshot,
+        int64_t timeout, struct halt *h, struct pg_slot *made, struct error *e);
+int pg_slot_drop(PGconn *source, const char *slot, struct error *e);
+
+/*
+ * The check for a timer while the stream runs: connects by itself, compares the publication with
+ * the shapes of the migrated tables, closes. For a thread of the caller's.
+ */
+int pg_source_watch(const struct config *c, const struct pg_published *wanted, struct error *e);

@@ -1,0 +1,207 @@
+#include "ops/prepare.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/memory.h"
+#include "ops/prepare_private.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void close_all(struct prepare *p)
+{
+        halt_close(p->halt, &p->anchor);
+        halt_close(p->halt, &p->replication);
+        halt_close(p->halt, &p->source);
+        halt_close(p->halt, &p->target);
+        p->schema = pg_schema_free(p->schema);
+}
+
+static void report(void *context)
+{
+        struct prepare *p = context;
+        struct prepare_result *result = p->result;
+
+        if (p->threaded)
+                pthread_join(p->thread, NULL);
+        p->threaded = false;
+        p->result = NULL;
+        if (p->failed)
+                prepare_result_free(result);
+        p->done(p->context, p->failed ? NULL : result, p->failed ? &p->error : NULL);
+}
+
+static void *run(void *context)
+{
+        struct prepare *p = context;
+
+        p->failed = prepare_run(p, &p->error) < 0;
+        if (p->failed && atomic_load(&p->stopped))
+                error_set(&p->error, ERROR_RETRY, "stopped before it was finished");
+        close_all(p);
+        if (halt_asked(p->halt))
+                halt_wait(p->halt, 1000);
+        prepare_phase(p, p->failed ? p->phase : "done", false);
+        loop_post(p->loop, report, p);
+        return NULL;
+}
+
+static void start(struct prepare *p)
+{
+        sigset_t all, old;
+
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &old);
+        p->threaded = pthread_create(&p->thread, NULL, run, p) == 0;
+        pthread_sigmask(SIG_SETMASK, &old, NULL);
+        if (p->threaded)
+                return;
+        p->failed = true;
+        error_set(&p->error, ERROR_RETRY, "no thread could be started");
+        loop_post(p->loop, report, p);
+}
+
+struct prepare *prepare_new(struct loop *l, const struct config *c, struct route *r,
+        void (*done)(void *context, struct prepare_result *result, const struct error *e),
+        void *context)
+{
+        struct prepare *p = memory_new_of(struct prepare);
+
+        p->loop = l;
+        p->config = c;
+        p->route = r;
+        p->done = done;
+        p->context = context;
+        p->phase = "checking";
+        p->halt = halt_new();
+        p->result = memory_new_of(struct prepare_result);
+        pthread_mutex_init(&p->lock, NULL);
+        start(p);
+        return p;
+}
+
+void prepare_stop(struct prepare *p)
+{
+        atomic_store(&p->stopped, true);
+        halt_ask(p->halt);
+}
+
+static void free_counters(struct copy_counter *counters, unsigned n)
+{
+        for (unsigned i = 0; i < n; i++) {
+                free(counters[i].source);
+                free(counters[i].target);
+        }
+        free(counters);
+}
+
+struct prepare *prepare_free(struct prepare *p)
+{
+        if (!p)
+                return NULL;
+        free_counters(p->counters, p->counters_n);
+        copy_record_done(&p->record);
+        table_records_free(p->known);
+        pg_tables_free(p->tables);
+        free(p->targets);
+        free(p->append);
+        pg_params_free(p->source_params);
+        pg_params_free(p->target_params);
+        pg_params_free(p->replication_params);
+        prepare_result_free(p->result);
+        halt_free(p->halt);
+        pthread_mutex_destroy(&p->lock);
+        free(p);
+        return NULL;
+}
+
+void prepare_result_free(struct prepare_result *r)
+{
+        if (!r)
+                return;
+        for (unsigned i = 0; i < r->shapes_n; i++)
+                relation_unref(r->shapes[i]);
+        free(r->shapes);
+        free(r->snapshot);
+        free(r->source_version);
+        free(r->target_version);
+        free(r);
+}
+
+void prepare_phase(struct prepare *p, const char *phase, bool copying)
+{
+        pthread_mutex_lock(&p->lock);
+        p->phase = phase;
+        p->copying = copying;
+        pthread_mutex_unlock(&p->lock);
+}
+
+void prepare_set_counters(struct prepare *p)
+{
+        struct copy_counter *n = memory_new((p->tables->n + 1) * sizeof *n), *old;
+        unsigned old_n;
+
+        for (unsigned i = 0; i < p->tables->n; i++) {
+                const struct pg_table_info *t = &p->tables->items[i];
+                const struct route_table *r = route_find(p->route, t->schema, t->name);
+                const struct table_record *k = table_records_find(p->known, t->schema, t->name);
+                bool copied = p->record.stage >= STAGE_LOADED && k;
+
+                n[i].source = memory_printf("%s.%s", t->schema, t->name);
+                n[i].target = memory_printf("%s.%s", r->schema, r->name);
+                n[i].estimated = t->rows < 0 ? -1 : (int64_t)t->rows;
+                atomic_store(&n[i].state, copied ? TABLE_COPIED : TABLE_WAITING);
+                atomic_store(&n[i].rows, copied ? k->rows : 0);
+        }
+        pthread_mutex_lock(&p->lock);
+        old = p->counters;
+        old_n = p->counters_n;
+        p->counters = n;
+        p->counters_n = p->tables->n;
+        pthread_mutex_unlock(&p->lock);
+        free_counters(old, old_n);
+}
+
+static void fill_tables(const struct prepare *p, struct prepare_progress *out)
+{
+        out->tables = memory_new((p->counters_n + 1) * sizeof *out->tables);
+        out->tables_n = p->counters_n;
+        out->tables_total = p->counters_n;
+        for (unsigned i = 0; i < p->counters_n; i++) {
+                const struct copy_counter *k = &p->counters[i];
+                struct prepare_table *t = &out->tables[i];
+
+                t->source = memory_string(k->source);
+                t->target = memory_string(k->target);
+                t->state = atomic_load(&k->state);
+                t->rows_done = atomic_load(&k->rows);
+                t->rows_estimated = k->estimated;
+                out->rows_done += t->rows_done;
+                out->tables_done += t->state == TABLE_COPIED;
+                if (k->estimated < 0)
+                        out->rows_estimated = -1;
+                else if (out->rows_estimated >= 0)
+                        out->rows_estimated += k->estimated;
+        }
+}
+
+void prepare_progress(struct prepare *p, struct prepare_progress *out)
+{
+        *out = (struct prepare_progress){0};
+        pthread_mutex_lock(&p->lock);
+        out->copying = p->copying;
+        out->phase = p->phase;
+        fill_tables(p, out);
+        out->eta_seconds = p->copy ? copy_seconds_left(p->copy) : -1;
+        pthread_mutex_unlock(&p->lock);
+}
+
+void prepare_progress_done(struct prepare_progress *out)
+{
+        for (unsigned i = 0; i < out->tables_n; i++) {
+                free(out->tables[i].source);
+                free(out->tables[i].target);
+        }
+        free(out->tables);
+        *out = (struct prepare_progress){0};
+}

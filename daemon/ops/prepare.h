@@ -1,0 +1,57 @@
+#pragma once
+/*
+ * Prepare: everything between "started" and "the stream may begin", on worker threads with
+ * blocking connections of their own: checks both sides, keeps the publication, makes the slot,
+ * creates missing tables, copies, builds what follows the load. What is already done is not done
+ * again; what was interrupted is gone on with where that is provably consistent, else begun again,
+ * and the log says which.
+ *
+ * prepare_new starts the threads; `done` comes on the loop's thread, once. The result is the
+ * caller's. Progress may be read at any time from the loop's thread.
+ */
+#include "flow/route.h"
+#include "model/config.h"
+#include "model/position.h"
+
+struct loop;
+struct prepare;
+
+struct prepare_table {
+        char *source, *target; /* schema.table */
+        enum { TABLE_WAITING, TABLE_COPYING, TABLE_COPIED } state;
+        uint64_t rows_done;
+        int64_t rows_estimated;
+};
+
+struct prepare_progress {
+        bool copying; /* the copy has begun and is not finished */
+        const char *phase; /* "checking", "schema", "rows", "indexes", "sequences", "done" */
+        uint64_t tables_done, tables_total, rows_done;
+        int64_t rows_estimated; /* -1: unknown */
+        double eta_seconds;     /* -1: unknown */
+        struct prepare_table *tables;
+        unsigned tables_n;
+};
+
+struct prepare_result {
+        struct source_identity identity;
+        struct position start;      /* consistent point of the slot, or none when resuming */
+        char *snapshot;             /* pg_current_snapshot() of the copy; NULL when resuming */
+        struct relation **shapes;   /* expected shape of every migrated source table */
+        unsigned shapes_n;
+        char *source_version, *target_version; /* "15.20" */
+        int source_version_number;  /* 150020 */
+};
+
+struct prepare *prepare_new(struct loop *l, const struct config *c, struct route *r,
+        void (*done)(void *context, struct prepare_result *result, const struct error *e),
+        void *context);
+/* Asks the threads to stop (cancels their queries); `done` still comes, with an error. */
+void prepare_stop(struct prepare *p);
+/* After `done` only. */
+struct prepare *prepare_free(struct prepare *p);
+
+/* Fills a copy; free it with prepare_progress_done. */
+void prepare_progress(struct prepare *p, struct prepare_progress *out);
+void prepare_progress_done(struct prepare_progress *out);
+void prepare_result_free(struct prepare_result *r);

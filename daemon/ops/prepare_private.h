@@ -1,0 +1,87 @@
+#pragma once
+/*
+ * What the files of ops/prepare share: prepare.c is the interface and its thread, prepare_start.c
+ * decides between resuming and beginning, prepare_tables.c finds what is to be migrated and looks
+ * at the target, prepare_slot.c makes the consistent point, prepare_load.c does the copy.
+ *
+ * `lock` guards what the loop's thread reads; all else belongs to the preparing thread until
+ * `done`.
+ */
+#include "ops/copy.h"
+#include "ops/copy_record.h"
+#include "ops/pg_schema.h"
+#include "ops/pg_source.h"
+#include "ops/prepare.h"
+
+#include <pthread.h>
+
+/* What the target holds for a migrated table. */
+struct prepare_target {
+        bool exists, rows, created; /* created: by us, now or in an earlier attempt */
+};
+
+struct prepare {
+        struct loop *loop;
+        const struct config *config;
+        struct route *route;
+        void (*done)(void *context, struct prepare_result *result, const struct error *e);
+        void *context;
+
+        struct halt *halt;
+        atomic_bool stopped; /* by prepare_stop, not by a failure */
+        pthread_t thread;
+        bool threaded;
+
+        pthread_mutex_t lock;
+        const char *phase;
+        bool copying;
+        struct copy_counter *counters;
+        unsigned counters_n;
+        struct copy *copy; /* while rows are loaded */
+
+        struct pg_params *source_params, *target_params, *replication_params;
+        PGconn *source, *target, *replication, *anchor;
+        struct copy_book book;
+        struct source_identity identity;
+        struct position stored; /* checkpoint */
+        char stored_source[IDENTITY_TEXT];
+        struct copy_record record;
+        struct table_records *known; /* culvert.tables as found */
+
+        struct pg_tables *tables; /* to be migrated */
+        struct prepare_target *targets; /* per table */
+        bool *append;                   /* per table */
+        bool replica_role;
+        char snapshot[64]; /* exported by the anchor */
+        struct pg_schema *schema;
+
+        struct prepare_result *result;
+        struct error error;
+        bool failed;
+};
+
+void prepare_phase(struct prepare *p, const char *phase, bool copying);
+/* Counters from p->tables (and rows and states from `known` where they are done). */
+void prepare_set_counters(struct prepare *p);
+
+/* Everything; the preparing thread's body. */
+int prepare_run(struct prepare *p, struct error *e);
+
+/* Reads the selected tables on `c`; checks that what the configuration names is there. */
+int prepare_read_tables(struct prepare *p, PGconn *c, struct error *e);
+/* Shapes of p->tables, for the publication; the caller frees the array. */
+const struct relation **prepare_shapes(const struct prepare *p);
+/* Looks at the target's tables, and refuses what may not be loaded. */
+int prepare_look_at_target(struct prepare *p, struct error *e);
+/* TRUNCATE of target tables in one statement; "" does nothing. */
+int prepare_truncate(struct prepare *p, const char *tables, struct error *e);
+
+/* Slot, and for a copy the anchor with its locks. */
+int prepare_make_slot(struct prepare *p, bool snapshot, struct error *e);
+/* Writes culvert.copy and all rows of culvert.tables. */
+int prepare_write_records(struct prepare *p, enum copy_stage stage, struct error *e);
+
+/* From "copying" to "loaded". */
+int prepare_load(struct prepare *p, struct error *e);
+/* From "loaded" to "done". */
+int prepare_finish(struct prepare *p, struct error *e);

@@ -1,0 +1,142 @@
+/* The consistent point: the slot, and the connection that holds its snapshot and the tables. */
+#include "base/log.h"
+#include "base/memory.h"
+#include "ops/prepare_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int import_snapshot(struct prepare *p, const char *name, struct error *e)
+{
+        AUTO_BUF sql = BUF_INIT;
+        AUTO_RESULT r = NULL;
+
+        if (!(p->anchor = halt_connect(p->halt, p->source_params, e)))
+                return -1;
+        buf_str(&sql, "begin isolation level repeatable read read only; set transaction snapshot ");
+        pg_literal(&sql, name);
+        if (pg_run(p->anchor, e, buf_text(&sql)) < 0 ||
+                !(r = pg_query(p->anchor, e,
+                          "select pg_catalog.pg_export_snapshot(), pg_catalog.pg_current_snapshot()::text",
+                          0, NULL)))
+                return error_context(e, "source: taking over the snapshot");
+        snprintf(p->snapshot, sizeof p->snapshot, "%s", pg_text(r, 0, 0));
+        free(p->record.snapshot);
+        p->record.snapshot = memory_string(pg_text(r, 0, 1));
+        return 0;
+}
+
+/* Not until the copy's end may a table be rewritten: the parts are ranges of its pages, and what
+ * ALTER TABLE rewrites is empty for older snapshots. */
+static int lock_tables(struct prepare *p, struct error *e)
+{
+        AUTO_BUF sql = BUF_INIT;
+
+        buf_str(&sql, "set local lock_timeout = '30s'");
+        for (unsigned i = 0; i < p->tables->n; i++) {
+                const struct pg_table_info *t = &p->tables->items[i];
+
+                buf_str(&sql, "; lock table only ");
+                pg_table(&sql, t->schema, t->name);
+                buf_str(&sql, " in access share mode");
+                for (unsigned k = 0; t->kind == 'p' && k < t->leaves_n; k++) {
+                        buf_str(&sql, "; lock table only ");
+                        pg_table(&sql, t->leaves[k].schema, t->leaves[k].name);
+                        buf_str(&sql, " in access share mode");
+                }
+        }
+        buf_str(&sql, "; set local lock_timeout = 0");
+        return pg_run(p->anchor, e, buf_text(&sql)) < 0 ? error_context(e, "source") : 0;
+}
+
+static int begin_again(struct error *e, const char *schema, const char *name, const char *why)
+{
+        return error_set(e, ERROR_RETRY, "table %s.%s %s while the copy began; it begins again", schema,
+                name, why);
+}
+
+/* Rewritten or truncated between the snapshot and the lock: another file than the snapshot says. */
+static int check_files(struct prepare *p, struct error *e)
+{
+        AUTO_RESULT r = pg_query(p->anchor, e,
+                "select n.nspname, c.relname from pg_catalog.pg_class c "
+                "join pg_catalog.pg_namespace n on n.oid = c.relnamespace "
+                "join pg_catalog.pg_locks l on l.locktype = 'relation' and l.relation = c.oid "
+                "and l.pid = pg_catalog.pg_backend_pid() and l.mode = 'AccessShareLock' "
+                "where c.relkind = 'r' and n.nspname !~ '^pg_' and c.relfilenode <> 0 "
+                "and c.relfilenode is distinct from pg_catalog.pg_relation_filenode(c.oid)",
+                0, NULL);
+
+        if (!r)
+                return error_context(e, "source");
+        return PQntuples(r) == 0 ? 0
+                                 : begin_again(e, pg_text(r, 0, 0), pg_text(r, 0, 1), "was rewritten");
+}
+
+/* What is copied is what the snapshot has; the publication and the target were looked at before. */
+static int same_tables(const struct pg_tables *before, const struct pg_tables *now, struct error *e)
+{
+        AUTO_BUF what = BUF_INIT;
+
+        for (unsigned i = 0; i < now->n; i++)
+                if (!pg_tables_find(before, now->items[i].schema, now->items[i].name))
+                        return begin_again(e, now->items[i].schema, now->items[i].name, "was created");
+        for (unsigned i = 0; i < before->n; i++) {
+                const struct pg_table_info *b = &before->items[i];
+                const struct pg_table_info *n = pg_tables_find(now, b->schema, b->name);
+
+                if (!n || !relation_same(b->shape, n->shape, &what))
+                        return begin_again(e, b->schema, b->name, n ? "was altered" : "was dropped");
+        }
+        return 0;
+}
+
+/* The tables are read again, as the snapshot sees them: twice, since partitions are locked too. */
+static int hold_tables(struct prepare *p, struct error *e)
+{
+        struct pg_tables *before = p->tables;
+        int rc;
+
+        p->tables = NULL;
+        rc = prepare_read_tables(p, p->anchor, e);
+        if (rc == 0)
+                rc = same_tables(before, p->tables, e);
+        if (p->tables)
+                pg_tables_free(before);
+        else
+                p->tables = before;
+        if (rc < 0 || lock_tables(p, e) < 0)
+                return -1;
+        return check_files(p, e);
+}
+
+static int record_copying(struct prepare *p, struct error *e)
+{
+        p->record.stage = STAGE_COPYING;
+        if (copy_book_begin(&p->book, e) < 0 || copy_record_write(&p->book, &p->record, e) < 0)
+                return -1;
+        return copy_book_commit(&p->book, e);
+}
+
+int prepare_make_slot(struct prepare *p, bool snapshot, struct error *e)
+{
+        const struct config *c = p->config;
+        char start[POSITION_TEXT];
+        struct pg_slot made = {0};
+
+        if (pg_slot_create(p->replication, p->source, c->pg.slot, snapshot, c->snapshot.slot_timeout,
+                    p->halt, &made, e) < 0)
+                return -1;
+        p->record.start = made.start;
+        log_event(LOG_LEVEL_INFO, LOG_COPY,
+                &(struct log_fields){.position = position_format(made.start, start)},
+                "slot %s was made; the stream will begin at %s", c->pg.slot, start);
+        if (!snapshot)
+                return 0;
+        if (import_snapshot(p, made.snapshot, e) < 0)
+                return -1;
+        /* The snapshot is held by the anchor now (HAZARDS B4). */
+        halt_close(p->halt, &p->replication);
+        return hold_tables(p, e) < 0 ? -1 : record_copying(p, e);
+}

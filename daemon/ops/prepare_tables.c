@@ -1,0 +1,255 @@
+/* What is to be migrated, and what the target holds of it. */
+#include "base/memory.h"
+#include "model/pattern.h"
+#include "ops/nearest.h"
+#include "ops/prepare_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Which of the configuration's patterns and sections have met a table. */
+struct selection {
+        struct prepare *p;
+        bool *include, *exclude, *table;
+        char **names; /* of all tables there are, for the nearest */
+        unsigned names_n;
+};
+
+static bool select_table(void *context, const char *schema, const char *name)
+{
+        struct selection *s = context;
+        const struct config *c = s->p->config;
+
+        for (unsigned i = 0; i < c->tables.include.n; i++)
+                s->include[i] |= pattern_matches(c->tables.include.items[i], schema, name);
+        for (unsigned i = 0; i < c->tables.exclude.n; i++)
+                s->exclude[i] |= pattern_matches(c->tables.exclude.items[i], schema, name);
+        for (unsigned i = 0; i < c->table_n; i++)
+                s->table[i] |= !strcmp(c->table[i].schema, schema) && !strcmp(c->table[i].name, name);
+        s->names = memory_grow(s->names, (s->names_n + 1) * sizeof *s->names);
+        s->names[s->names_n++] = memory_printf("%s.%s", schema, name);
+        return route_find(s->p->route, schema, name) != NULL;
+}
+
+static int unmatched(const struct selection *s, const char *what, const char *text, int line,
+        struct error *e)
+{
+        const char *near = nearest_of(text, (const char *const *)s->names, s->names_n);
+
+        return error_set(e, ERROR_CONFIG, "%s:%d: %s '%s' matches no table of the source%s%s%s",
+                s->p->config->path, line, what, text, near ? " (did you mean '" : "",
+                near ? near : "", near ? "'?)" : "");
+}
+
+static int check_selection(const struct selection *s, struct error *e)
+{
+        const struct config *c = s->p->config;
+        int line = config_line(c, "tables", "include");
+
+        for (unsigned i = 0; line > 0 && i < c->tables.include.n; i++)
+                if (!s->include[i])
+                        return unmatched(s, "tables.include", c->tables.include.items[i], line, e);
+        line = config_line(c, "tables", "exclude");
+        for (unsigned i = 0; line > 0 && i < c->tables.exclude.n; i++)
+                if (!s->exclude[i])
+                        return unmatched(s, "tables.exclude", c->tables.exclude.items[i], line, e);
+        for (unsigned i = 0; i < c->table_n; i++) {
+                AUTO_STRING name = memory_printf("%s.%s", c->table[i].schema, c->table[i].name);
+
+                if (!s->table[i])
+                        return unmatched(s, "[table]", name, c->table[i].line, e);
+        }
+        return 0;
+}
+
+static void selection_done(struct selection *s)
+{
+        for (unsigned i = 0; i < s->names_n; i++)
+                free(s->names[i]);
+        free(s->names);
+        free(s->include);
+        free(s->exclude);
+        free(s->table);
+}
+
+int prepare_read_tables(struct prepare *p, PGconn *c, struct error *e)
+{
+        struct selection s = {.p = p,
+                .include = memory_new(p->config->tables.include.n + 1),
+                .exclude = memory_new(p->config->tables.exclude.n + 1),
+                .table = memory_new(p->config->table_n + 1)};
+        struct pg_tables *t = pg_tables_read(c, select_table, &s, e);
+        int rc = t ? check_selection(&s, e) : error_context(e, "source");
+
+        selection_done(&s);
+        if (rc < 0) {
+                pg_tables_free(t);
+                return -1;
+        }
+        pg_tables_free(p->tables);
+        p->tables = t;
+        return 0;
+}
+
+const struct relation **prepare_shapes(const struct prepare *p)
+{
+        const struct relation **shapes = memory_new((p->tables->n + 1) * sizeof(*shapes));
+
+        for (unsigned i = 0; i < p->tables->n; i++)
+                shapes[i] = p->tables->items[i].shape;
+        return shapes;
+}
+
+/* Do the table's options fit its columns? */
+static int check_options(const struct route_table *r, const struct pg_table_info *t, struct error *e)
+{
+        struct relation *shape = route_target_shape(r, t->shape, e);
+        struct filter *f = NULL;
+        int rc = shape ? route_filter(r, t->shape, &f, e) : -1;
+
+        filter_free(f);
+        relation_unref(shape);
+        return rc;
+}
+
+static int has_rows(struct prepare *p, const struct route_table *r, bool *rows, struct error *e)
+{
+        AUTO_BUF sql = BUF_INIT;
+        AUTO_RESULT found = NULL;
+
+        buf_str(&sql, "select exists (select from ");
+        pg_table(&sql, r->schema, r->name);
+        buf_str(&sql, ")");
+        if (!(found = pg_query(p->target, e, buf_text(&sql), 0, NULL)))
+                return error_context(e, "target, table %s.%s", r->schema, r->name);
+        *rows = pg_true(found, 0, 0);
+        return 0;
+}
+
+static int look_at(struct prepare *p, unsigned i, const struct route_table *r, struct error *e)
+{
+        const struct pg_table_info *t = &p->tables->items[i];
+        const struct table_record *k = table_records_find(p->known, t->schema, t->name);
+        const char *values[] = {r->schema, r->name};
+        AUTO_RESULT kind = pg_query(p->target, e,
+                "select c.relkind from pg_catalog.pg_class c join pg_catalog.pg_namespace n "
+                "on n.oid = c.relnamespace where n.nspname = $1 and c.relname = $2",
+                2, values);
+
+        if (!kind)
+                return error_context(e, "target");
+        p->targets[i].created = k && k->created;
+        if (PQntuples(kind) == 0)
+                return 0;
+        if (!strchr("rp", *pg_text(kind, 0, 0)))
+                return error_set(e, ERROR_CONFIG, "%s.%s on the target is not a table", r->schema,
+                        r->name);
+        p->targets[i].exists = true;
+        return has_rows(p, r, &p->targets[i].rows, e);
+}
+
+/* Two source tables must not end in one. */
+static int check_distinct(const struct prepare *p, unsigned i, const struct route_table *r,
+        struct error *e)
+{
+        for (unsigned k = 0; k < i; k++) {
+                const struct pg_table_info *t = &p->tables->items[k];
+                const struct route_table *other = route_find(p->route, t->schema, t->name);
+
+                if (!strcmp(other->name, r->name) && !strcmp(other->schema, r->schema))
+                        return error_set(e, ERROR_CONFIG,
+                                "tables %s.%s and %s.%s would both go to %s.%s on the target", t->schema,
+                                t->name, r->source_schema, r->source_name, r->schema, r->name);
+        }
+        return 0;
+}
+
+static void add_name(struct buf *list, const struct route_table *r)
+{
+        if (list->len < 600)
+                buf_printf(list, "%s%s.%s", list->len ? ", " : "", r->schema, r->name);
+        else if (list->data[list->len - 1] != '.')
+                buf_str(list, ", ...");
+}
+
+static int refuse(const struct buf *missing, const struct buf *full, struct error *e)
+{
+        if (missing->len)
+                return error_set(e, ERROR_CONFIG,
+                        "the target does not have %s, and nothing creates them (tables.create = no, or "
+                        "snapshot.mode = none)",
+                        buf_text(missing));
+        if (full->len)
+                return error_set(e, ERROR_CONFIG,
+                        "the target has rows in %s; tables.existing = refuse (or truncate, append)",
+                        buf_text(full));
+        return 0;
+}
+
+int prepare_look_at_target(struct prepare *p, struct error *e)
+{
+        bool none = p->config->snapshot.mode == SNAPSHOT_NONE;
+        bool create = p->config->tables.create && !none;
+        AUTO_BUF missing = BUF_INIT, full = BUF_INIT;
+
+        free(p->targets);
+        free(p->append);
+        p->targets = memory_new((p->tables->n + 1) * sizeof *p->targets);
+        p->append = memory_new((p->tables->n + 1) * sizeof *p->append);
+        for (unsigned i = 0; i < p->tables->n; i++) {
+                const struct pg_table_info *t = &p->tables->items[i];
+                const struct route_table *r = route_find(p->route, t->schema, t->name);
+                struct prepare_target *g = &p->targets[i];
+
+                if (check_options(r, t, e) < 0 || check_distinct(p, i, r, e) < 0 ||
+                        look_at(p, i, r, e) < 0)
+                        return -1;
+                if (!g->exists && create)
+                        g->created = true;
+                else if (!g->exists)
+                        add_name(&missing, r);
+                if (g->rows && !none && p->config->tables.existing == EXISTING_REFUSE)
+                        add_name(&full, r);
+                p->append[i] = g->rows && p->config->tables.existing == EXISTING_APPEND;
+        }
+        return refuse(&missing, &full, e);
+}
+
+int prepare_truncate(struct prepare *p, const char *tables, struct error *e)
+{
+        if (!*tables)
+                return 0;
+        if (copy_book_begin(&p->book, e) < 0 ||
+                pg_run(p->target, e, "set local lock_timeout = '30s'") < 0)
+                return -1;
+        if (pg_runf(p->target, e, "truncate %s", tables) < 0) {
+                copy_book_rollback(&p->book);
+                return error_context(e, "target: emptying tables");
+        }
+        return copy_book_commit(&p->book, e);
+}
+
+int prepare_write_records(struct prepare *p, enum copy_stage stage, struct error *e)
+{
+        p->record.stage = stage;
+        if (copy_book_begin(&p->book, e) < 0 || copy_record_write(&p->book, &p->record, e) < 0 ||
+                table_records_clear(&p->book, e) < 0)
+                return -1;
+        for (unsigned i = 0; i < p->tables->n; i++) {
+                const struct pg_table_info *t = &p->tables->items[i];
+                const struct route_table *r = route_find(p->route, t->schema, t->name);
+                char state[] = "waiting", append[] = "append";
+                struct table_record k = {.schema = t->schema,
+                        .name = t->name,
+                        .target_schema = r->schema,
+                        .target_name = r->name,
+                        .state = p->append[i] ? append : state,
+                        .created = p->targets[i].created,
+                        .shape = t->shape};
+
+                if (table_record_write(&p->book, &k, e) < 0)
+                        return -1;
+        }
+        return copy_book_commit(&p->book, e);
+}

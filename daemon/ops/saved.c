@@ -1,0 +1,54 @@
+#include "ops/saved.h"
+#include "base/file.h"
+#include "base/memory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FORMAT 1
+#define SIZE_MAX_BYTES 4096
+
+static int bad(const char *path, struct error *e)
+{
+        return error_set(e, ERROR_CONFIG,
+                "%s is damaged: culvert did not write this; move it away to start unpaused", path);
+}
+
+int saved_read(struct saved *s, const char *state_dir, struct error *e)
+{
+        AUTO_STRING path = memory_printf("%s/state", state_dir);
+        AUTO_STRING text = NULL;
+        char paused[8], phase[32];
+        int format;
+        int phase_number;
+
+        *s = (struct saved){.phase = STATE_COPYING};
+        if (access(path, F_OK) < 0)
+                return 0;
+        if (!(text = file_read(path, SIZE_MAX_BYTES, e)))
+                return -1;
+        if (sscanf(text, "culvert-state %d", &format) != 1)
+                return bad(path, e);
+        if (format > FORMAT)
+                return error_set(e, ERROR_CONFIG, "%s has format %d, this culvert %s knows %d", path,
+                        format, CULVERT_VERSION, FORMAT);
+        if (sscanf(text, "culvert-state %*d paused %7s phase %31s", paused, phase) != 2)
+                return bad(path, e);
+        phase_number = state_of(phase);
+        if (phase_number < 0 || (strcmp(paused, "yes") != 0 && strcmp(paused, "no") != 0))
+                return bad(path, e);
+        s->paused = !strcmp(paused, "yes");
+        s->phase = (enum state)phase_number;
+        return 0;
+}
+
+int saved_write(const struct saved *s, const char *state_dir, struct error *e)
+{
+        AUTO_STRING path = memory_printf("%s/state", state_dir);
+        AUTO_STRING text = memory_printf("culvert-state %d\npaused %s\nphase %s\n", FORMAT,
+                s->paused ? "yes" : "no", state_name(s->phase));
+
+        return file_replace(path, text, e);
+}

@@ -1,0 +1,22 @@
+#pragma once
+/*
+ * Saved state: what must be known at a start although no server answers. A small text file,
+ * STATE_DIR/state, replaced whole:
+ *
+ *   culvert-state 1
+ *   paused yes
+ *   phase streaming
+ *
+ * Loop thread only.
+ */
+#include "base/error.h"
+#include "flow/state.h"
+
+struct saved {
+        bool paused;
+        enum state phase; /* STATE_COPYING or STATE_STREAMING */
+};
+
+/* No file yet is not an error. A newer format is one. */
+int saved_read(struct saved *s, const char *state_dir, struct error *e);
+int saved_write(const struct saved *s, const char *state_dir, struct error *e);

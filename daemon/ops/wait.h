@@ -1,0 +1,15 @@
+#pragma once
+/*
+ * `wait`: one call that ends when the pipeline is in a state, or lags no more than so much, or
+ * both; when it stopped on an error; or when the time is over. Loop thread only.
+ */
+#include "ops/control.h"
+
+struct loop;
+struct migration;
+struct wait;
+
+/* Takes the call over. Until it has ended the wait is in the list at `list`. */
+void wait_start(struct loop *l, struct migration *m, struct control_call *call, struct wait **list);
+/* Ends it with an error, since the daemon ends. */
+void wait_cancel(struct wait *w);

@@ -1,0 +1,60 @@
+#pragma once
+/*
+ * Source: where changes come from. One table of functions per kind, registered in
+ * decoders/registry.c; the pipeline knows nothing else of it.
+ *
+ * Everything happens on the loop's thread. Events come from the loop, never from inside a call of
+ * the table; `failed` comes at most once per `start`, and the source is idle after it.
+ */
+#include "model/config.h"
+#include "model/txn.h"
+
+struct loop;
+struct source;
+
+struct source_events {
+        /* The stream stands and begins at the position asked for. */
+        void (*ready)(void *context);
+        /* The shape of a table, before changes name it. A negative return stops the stream with
+         * that error. */
+        int (*relation)(void *context, const struct relation *shape, struct error *e);
+        /* A transaction piece, in commit order; takes it. */
+        int (*piece)(void *context, struct txn **piece, struct error *e);
+        /* Everything that commits before `end` has been delivered; `log_end` is where the source's
+         * log ends as far as it told us. Also sent when nothing is left to deliver. */
+        void (*passed)(void *context, struct position end, struct position log_end);
+        void (*failed)(void *context, const struct error *e);
+        /* Answer of `mark`; none and an error when it cannot be had. Never after `stop`. */
+        void (*marked)(void *context, struct position p, const struct error *e);
+};
+
+struct source_limits {
+        uint64_t piece_bytes; /* a piece is closed when it holds this much */
+};
+
+struct source_ops {
+        enum config_kind kind;
+        struct source *(*create)(struct loop *l, const struct config *c,
+                const struct source_limits *limits, const struct source_events *events,
+                void *context, struct error *e);
+        struct source *(*destroy)(struct source *s);
+        /* Connects and streams what commits at or after `from`. The identity is checked. What is
+         * `durable` on the target may lie before `from`: the rest is in the queue. */
+        void (*start)(struct source *s, const struct source_identity *identity,
+                struct position from, struct position durable);
+        void (*stop)(struct source *s); /* closes the connections; no event after it */
+        /* Stops or goes on reading; the connection is kept alive meanwhile. */
+        void (*read)(struct source *s, bool wanted);
+        /* Everything before this position is durable on the target. Never goes back. */
+        void (*acknowledge)(struct source *s, struct position p);
+        /* Asks for the end of the log: a position that the stream will pass, also when nothing
+         * else is written. Answered by `marked`, in order. */
+        void (*mark)(struct source *s);
+        /* What the source holds for us, in bytes; -1: unknown. */
+        int64_t (*held)(const struct source *s);
+        bool (*connected)(const struct source *s);
+};
+
+/* NULL: not built. */
+const struct source_ops *source_ops_of(enum config_kind kind);
+extern const struct source_ops pg_stream_ops;
