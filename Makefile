@@ -26,6 +26,8 @@ LIB_SRC := $(sort $(wildcard daemon/base/*.c daemon/model/*.c daemon/db/*.c deco
 PROTO   := $(sort $(wildcard proto/*.proto))
 GEN_SRC := $(PROTO:proto/%.proto=$(BUILD)/gen/%.pb-c.c)
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(GEN_SRC:.c=.o)
+.SECONDARY: $(GEN_SRC)
+
 LIB     := $(BUILD)/libculvert.a
 
 UNIT    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
@@ -123,9 +125,20 @@ fuzz: packages
 format:
 	@clang-format -i $$(git ls-files '*.c' '*.h')
 
+# systemd looks for units, users and tmpfiles under /usr/local/lib too, for catalogues only in /usr/lib.
 install: all
 	install -D -m 755 $(BUILD)/culvertd $(DESTDIR)$(PREFIX)/sbin/culvertd
 	install -D -m 755 $(BUILD)/culvertctl $(DESTDIR)$(PREFIX)/bin/culvertctl
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@SBINDIR@|$(PREFIX)/sbin|' systemd/culvert@.service \
+	    >$(DESTDIR)$(PREFIX)/lib/systemd/system/culvert@.service
+	chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/culvert@.service
+	install -m 644 systemd/culvert.target $(DESTDIR)$(PREFIX)/lib/systemd/system/culvert.target
+	install -D -m 644 systemd/culvert.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/culvert.conf
+	install -D -m 644 systemd/culvert.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/culvert.conf
+	install -D -m 644 systemd/culvert.catalog $(DESTDIR)/usr/lib/systemd/catalog/culvert.catalog
+	install -D -m 644 conf/man/culvertd.8 $(DESTDIR)$(PREFIX)/share/man/man8/culvertd.8
+	install -D -m 644 conf/man/culvertctl.1 $(DESTDIR)$(PREFIX)/share/man/man1/culvertctl.1
 
 clean:
 	rm -rf build build-asan build-ubsan build-tsan build-fuzz

@@ -41,7 +41,8 @@ from pg_catalog.unnest(pg_catalog.string_to_array(:'schemas', ',')) n,
 
 -- The publication: only who owns a table can put it into one, so the administrator does it here.
 -- culvert then checks it and leaves it alone. Without partitions (their root publishes for them),
--- extensions' own tables, unlogged and temporary ones.
+-- extensions' own tables, unlogged and temporary ones, and without tables that have no replica
+-- identity: the server would refuse every update and delete of theirs from then on.
 select pg_catalog.format('create publication %I with (publish_via_partition_root = true)',
                          :'publication')
 where not exists (select from pg_catalog.pg_publication where pubname = :'publication') \gexec
@@ -59,4 +60,22 @@ where (n.nspname = any (pg_catalog.string_to_array(:'schemas', ','))
   and not exists (select from pg_catalog.pg_depend d
                   where d.classid = 'pg_catalog.pg_class'::regclass and d.objid = c.oid
                     and d.deptype = 'e')
+  and (c.relreplident = 'f' or exists
+       (select from pg_catalog.pg_index i
+        where i.indrelid = c.oid and i.indisvalid and i.indimmediate and i.indisunique
+          and (c.relreplident = 'd' and i.indisprimary or c.relreplident = 'i' and i.indisreplident)))
 having count(*) > 0 \gexec
+
+\unset QUIET
+\echo Tables that are not in the publication for want of a replica identity (add a primary key, or
+\echo alter table ... replica identity full, and run this again):
+select pg_catalog.format('%I.%I', n.nspname, c.relname) as "table"
+from pg_catalog.pg_class c
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where n.nspname = any (pg_catalog.string_to_array(:'schemas', ','))
+  and c.relkind in ('r', 'p') and not c.relispartition and c.relpersistence = 'p'
+  and c.relreplident <> 'f' and not exists
+       (select from pg_catalog.pg_index i
+        where i.indrelid = c.oid and i.indisvalid and i.indimmediate and i.indisunique
+          and (c.relreplident = 'd' and i.indisprimary or c.relreplident = 'i' and i.indisreplident))
+order by 1;

@@ -118,8 +118,8 @@ static int count_of(const struct options *o, unsigned long *count, struct error 
         errno = 0;
         *count = strtoul(text, &end, 10);
         if (errno || strspn(text, "0123456789") != strlen(text) || *count == 0)
-                return error_set(e, ERROR_CONFIG, "--count takes a number from 1 on, not '%s'",
-                        text);
+                return error_set(
+                        e, ERROR_CONFIG, "--count takes a number from 1 on, not '%s'", text);
         return 0;
 }
 

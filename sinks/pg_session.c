@@ -109,7 +109,7 @@ static void ask_former(struct pg_session *s)
         snprintf(pid, sizeof pid, "%d", s->former.pid);
         ask(s,
                 "select pg_catalog.pg_terminate_backend(pid, 5000) from "
-                "pg_catalog.pg_stat_activity where pid = $1::int and backend_start = $2::timestamptz "
+                "pg_catalog.pg_stat_activity where pid = $1::int and backend_start = nullif($2, '')::timestamptz "
                 "and pid <> pg_catalog.pg_backend_pid()",
                 2, values);
 }

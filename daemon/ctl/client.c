@@ -60,8 +60,8 @@ int client_send(struct client *c, const char *command, const struct control_argu
                 ssize_t k = send(c->fd, out.data + sent, out.len - sent, MSG_NOSIGNAL);
 
                 if (k < 0 && errno != EINTR)
-                        return fail(CONTROL_NO_DAEMON, e, "the daemon does not take the command: ",
-                                strerror(errno));
+                        return fail(CONTROL_NO_DAEMON, e,
+                                "the daemon does not take the command: ", strerror(errno));
                 if (k > 0)
                         sent += (size_t)k;
         }
@@ -99,7 +99,9 @@ static int take_answer(struct client *c, uint32_t len, struct answer *a, struct 
         memmove(c->in.data, c->in.data + CONTROL_HEADER + len, c->in.len - CONTROL_HEADER - len);
         c->in.len -= CONTROL_HEADER + len;
         *a = (struct answer){.code = r->code <= CONTROL_TIMEOUT ? (int)r->code : CONTROL_FAILED,
-                .more = r->more, .error = memory_string(r->error), .text = memory_string(r->body)};
+                .more = r->more,
+                .error = memory_string(r->error),
+                .text = memory_string(r->body)};
         control_reply_free(r);
         if (a->text && !(a->body = cJSON_Parse(a->text))) {
                 answer_done(a);

@@ -12,7 +12,10 @@ struct client {
         struct buf in;
 };
 
-#define CLIENT_NULL {.fd = -1}
+#define CLIENT_NULL                                                                                \
+        {                                                                                          \
+                .fd = -1                                                                           \
+        }
 
 /* One answer. `code` and `error` are the daemon's, or the client's own when it did not answer. */
 struct answer {

@@ -3,12 +3,16 @@
 
 #include <string.h>
 
-#define UNBUILT(n, s) {.name = n, .kind = COMMAND_UNBUILT, .summary = s}
+#define UNBUILT(n, s)                                                                              \
+        {                                                                                          \
+                .name = n, .kind = COMMAND_UNBUILT, .summary = s                                   \
+        }
 
 static const struct command commands[] = {
         {"status", COMMAND_ASK, "what is true of the pipeline now",
-                {{"check", NULL, "one line for monitoring; exit status 0 fine, 1 warning, "
-                                 "2 critical"}},
+                {{"check", NULL,
+                        "one line for monitoring; exit status 0 fine, 1 warning, "
+                        "2 critical"}},
                 "Critical: stopped-on-error; source or target not connected for 300 s; less than\n"
                 "2 hours until the source drops changes that were not read.\n"
                 "Warning: paused; an error that is being retried; source or target not connected;\n"
@@ -20,8 +24,9 @@ static const struct command commands[] = {
                 "Ctrl-C leaves. Ends with exit status 3 when the daemon goes away.\n", NULL},
         {"wait", COMMAND_ASK, "wait for a state or for the lag",
                 {{"state", "STATE", "until the pipeline is in this state"},
-                        {"lag", "SECONDS", "until the lag is at most this; 0: until all that the "
-                                           "source has now is on the target"},
+                        {"lag", "SECONDS",
+                                "until the lag is at most this; 0: until all that the "
+                                "source has now is on the target"},
                         {"timeout", "SECONDS", "give up then, with exit status 5"}},
                 "At least one of --state and --lag; of both, both must hold. A pipeline that is\n"
                 "stopped-on-error ends it at once with exit status 1.\n"
@@ -30,8 +35,7 @@ static const struct command commands[] = {
                 render_wait},
         {"pause", COMMAND_ASK, "stop applying; the source stays connected", {{0}}, NULL,
                 render_state},
-        {"resume", COMMAND_ASK, "go on after pause or stopped-on-error", {{0}}, NULL,
-                render_state},
+        {"resume", COMMAND_ASK, "go on after pause or stopped-on-error", {{0}}, NULL, render_state},
         {"tables", COMMAND_ASK, "the tables, with their copy and counters", {{0}}, NULL,
                 render_tables},
         {"reload", COMMAND_ASK, "read the configuration file again", {{0}},
@@ -104,8 +108,8 @@ static const char *value_of(int argc, char **argv, int *i)
         return *i + 1 < argc ? argv[++*i] : NULL;
 }
 
-static int parse_command_option(struct options *o, const char *name, int argc, char **argv, int *i,
-        struct error *e)
+static int parse_command_option(
+        struct options *o, const char *name, int argc, char **argv, int *i, struct error *e)
 {
         const struct command_option *known = option_of(o->command, name, strcspn(name, "="));
         const char *value = NULL;
@@ -154,8 +158,8 @@ static int parse_word(struct options *o, int argc, char **argv, int *i, struct e
         int words;
 
         if (o->command)
-                return error_set(e, ERROR_CONFIG, "%s does not take '%s'", o->command->name,
-                        argv[*i]);
+                return error_set(
+                        e, ERROR_CONFIG, "%s does not take '%s'", o->command->name, argv[*i]);
         o->command = command_at(argc - *i, argv + *i, &words);
         if (o->command) {
                 *i += words - 1;
@@ -172,8 +176,10 @@ static int check(const struct options *o, struct error *e)
         if (o->help || o->version)
                 return 0;
         if (!o->command && o->name)
-                return error_set(e, ERROR_CONFIG, "there is no command '%s', or none after that "
-                                                  "name of a pipeline", o->name);
+                return error_set(e, ERROR_CONFIG,
+                        "there is no command '%s', or none after that "
+                        "name of a pipeline",
+                        o->name);
         if (!o->command)
                 return error_set(e, ERROR_CONFIG, "a command is missing");
         if (o->name && o->socket)

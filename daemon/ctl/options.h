@@ -18,7 +18,7 @@ struct command_option {
 };
 
 enum command_kind {
-        COMMAND_ASK,  /* of the daemon: ends with its answer */
+        COMMAND_ASK, /* of the daemon: ends with its answer */
         COMMAND_WATCH,
         COMMAND_STOP,
         COMMAND_PLAN, /* without a daemon */
@@ -47,4 +47,4 @@ struct options {
 /* -1: wrong usage. */
 int options_parse(struct options *o, int argc, char **argv, struct error *e);
 const char *options_argument(const struct options *o, const char *name); /* NULL: not given */
-void options_help(const struct command *c, FILE *out); /* NULL: of culvertctl */
+void options_help(const struct command *c, FILE *out);                   /* NULL: of culvertctl */

@@ -90,8 +90,8 @@ static void add_end(struct buf *out, const cJSON *body, const char *key, const c
         buf_str(out, "  position ");
         text_safe(out, *string(end, "position") ? string(end, "position") : "unknown", false);
         buf_printf(out, "  %s ", durable);
-        text_safe(out, *string(end, "acknowledged") ? string(end, "acknowledged") : "unknown",
-                false);
+        text_safe(
+                out, *string(end, "acknowledged") ? string(end, "acknowledged") : "unknown", false);
         buf_char(out, '\n');
 }
 

@@ -7,6 +7,11 @@ void checkpoint_start(struct checkpoint *c, struct position p)
         *c = (struct checkpoint){.delivered = p, .stored = p, .durable = p};
 }
 
+void checkpoint_lost(struct checkpoint *c)
+{
+        checkpoint_start(c, c->durable);
+}
+
 static int went_back(const char *what, struct position from, struct position to, struct error *e)
 {
         char a[POSITION_TEXT], b[POSITION_TEXT];

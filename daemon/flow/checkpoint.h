@@ -22,6 +22,8 @@ struct checkpoint {
 };
 
 void checkpoint_start(struct checkpoint *c, struct position p);
+/* The connections are gone, and what was here with them: what is known is what was durable. */
+void checkpoint_lost(struct checkpoint *c);
 /* A whole transaction with work for the target was delivered. -1: positions went back. */
 int checkpoint_delivered(struct checkpoint *c, struct position end, struct error *e);
 /* Everything before `p` was delivered and there was nothing in it for the target. */

@@ -124,7 +124,7 @@ static void drop_all(struct pipeline *p)
         queue_done(&p->queue);
         queue_init(&p->queue, (uint64_t)p->config->queue.memory);
         times_clear(&p->times);
-        p->checkpoint.pending = 0;
+        checkpoint_lost(&p->checkpoint);
         p->idle_asked = POSITION_NONE;
 }
 

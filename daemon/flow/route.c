@@ -220,7 +220,10 @@ static enum filter_class class_of(uint32_t type)
         case 1083: /* time */
         case 1114: /* timestamp */
         case 1184: /* timestamptz */
+        case 1266: /* timetz */
                 return FILTER_TIME;
+        case 1042: /* char(n) */
+                return FILTER_PADDED;
         default:
                 return FILTER_TEXT;
         }

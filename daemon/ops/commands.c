@@ -113,8 +113,7 @@ static bool anything_refused(const cJSON *body)
 
         cJSON_ArrayForEach(item, cJSON_GetObjectItem(body, "keys"))
         {
-                const char *result =
-                        cJSON_GetStringValue(cJSON_GetObjectItem(item, "result"));
+                const char *result = cJSON_GetStringValue(cJSON_GetObjectItem(item, "result"));
 
                 if (result && !strcmp(result, "refused"))
                         return true;
@@ -130,8 +129,8 @@ static void run_reload(struct commands *c, struct control_call *call)
         if (!body)
                 control_call_refuse(call, CONTROL_FAILED, "%s", e.message);
         else
-                control_call_answer(call,
-                        anything_refused(body) ? CONTROL_REFUSED : CONTROL_DONE, body);
+                control_call_answer(
+                        call, anything_refused(body) ? CONTROL_REFUSED : CONTROL_DONE, body);
 }
 
 static void answer_text(struct control_call *call, const struct buf *text)
@@ -224,8 +223,8 @@ void commands_handle(void *commands, struct control_call *call)
                 control_call_refuse(call, CONTROL_USAGE, "this culvertd has no command '%.64s'",
                         control_call_command(call));
         else if (unknown)
-                control_call_refuse(call, CONTROL_USAGE, "%s has no option --%.64s", command->name,
-                        unknown);
+                control_call_refuse(
+                        call, CONTROL_USAGE, "%s has no option --%.64s", command->name, unknown);
         else
                 command->run(commands, call);
 }
@@ -234,7 +233,9 @@ struct commands *commands_new(struct loop *l, struct migration *m, const struct 
 {
         struct commands *c = memory_new_of(struct commands);
 
-        *c = (struct commands){.loop = l, .migration = m, .host = *host,
+        *c = (struct commands){.loop = l,
+                .migration = m,
+                .host = *host,
                 .listener = {.changed = on_change, .context = c},
                 .watch_host = {.loop = l, .migration = m, .status = make_status, .context = c}};
         migration_listen(m, &c->listener);

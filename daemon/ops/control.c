@@ -17,8 +17,7 @@
 /* Somebody who waits for nothing must not keep others out: the oldest such connection goes. */
 static bool make_room(struct control *c)
 {
-        for (struct connection *k = c->connections; k && c->n >= c->limits.connections;
-                k = k->next)
+        for (struct connection *k = c->connections; k && c->n >= c->limits.connections; k = k->next)
                 if (!k->call && !k->dead && connection_unsent(k) == 0) {
                         connection_drop(k, "idle, and another needs its place");
                         connection_free(k);
@@ -27,8 +26,8 @@ static bool make_room(struct control *c)
         return c->n < c->limits.connections;
 }
 
-static void on_accept(struct evconnlistener *listener, evutil_socket_t fd,
-        struct sockaddr *address, int len, void *context)
+static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address,
+        int len, void *context)
 {
         struct control *c = context;
         bool room = make_room(c);
@@ -69,8 +68,11 @@ struct control *control_new(struct loop *l, const char *path,
 {
         struct control *c = memory_new_of(struct control);
 
-        *c = (struct control){.loop = l, .handle = handle, .context = context,
-                .socket = CONTROL_SOCKET_NULL, .limits = CONTROL_LIMITS_DEFAULT};
+        *c = (struct control){.loop = l,
+                .handle = handle,
+                .context = context,
+                .socket = CONTROL_SOCKET_NULL,
+                .limits = CONTROL_LIMITS_DEFAULT};
         timer_init(&c->accept_again, l, on_accept_again, c);
         signal(SIGPIPE, SIG_IGN); /* a client may leave before its answer */
         if (control_socket_open(&c->socket, path, e) < 0)
@@ -155,8 +157,8 @@ const char *control_call_unknown(const struct control_call *call, const char *kn
         return NULL;
 }
 
-static void end_call(struct control_call *call, enum control_code code, const char *error,
-        const char *body)
+static void end_call(
+        struct control_call *call, enum control_code code, const char *error, const char *body)
 {
         struct connection *k = call->connection;
 

@@ -67,8 +67,8 @@ void connection_free(struct connection *k)
         free(k);
 }
 
-void connection_reply(struct connection *k, uint32_t code, const char *error, const char *body,
-        bool more)
+void connection_reply(
+        struct connection *k, uint32_t code, const char *error, const char *body, bool more)
 {
         AUTO_BUF out = BUF_INIT;
         struct error e = ERROR_INIT;
@@ -84,8 +84,8 @@ void connection_reply(struct connection *k, uint32_t code, const char *error, co
 
 void connection_refuse(struct connection *k, const char *why)
 {
-        log_event(LOG_LEVEL_INFO, LOG_COMMAND, NULL, "control: uid %d pid %d: %s",
-                (int)k->peer.uid, (int)k->peer.pid, why);
+        log_event(LOG_LEVEL_INFO, LOG_COMMAND, NULL, "control: uid %d pid %d: %s", (int)k->peer.uid,
+                (int)k->peer.pid, why);
         connection_reply(k, CONTROL_FAILED, why, NULL, false);
         bufferevent_disable(k->socket, EV_READ);
         k->closing = true;
@@ -205,7 +205,8 @@ static void work(void *context)
 }
 
 /* libevent's own high watermark calls back for ever until the input is drained, so the end of
- * reading is done here. Without reading nobody sees the client leave; during a call that matters. */
+ * reading is done here. Without reading nobody sees the client leave; during a call that matters.
+ */
 static void on_read(struct bufferevent *socket, void *context)
 {
         struct connection *k = context;

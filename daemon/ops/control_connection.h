@@ -53,7 +53,7 @@ size_t connection_unsent(const struct connection *k);
 void connection_wake(struct connection *k);
 void connection_drop(struct connection *k, const char *why); /* soon, by its own task */
 /* What does not fit is replaced by an error, so that the client gets an answer. */
-void connection_reply(struct connection *k, uint32_t code, const char *error, const char *body,
-        bool more);
+void connection_reply(
+        struct connection *k, uint32_t code, const char *error, const char *body, bool more);
 /* An answer to what is not a request: nothing after it can be understood. */
 void connection_refuse(struct connection *k, const char *why);

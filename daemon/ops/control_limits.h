@@ -15,8 +15,10 @@ struct control_limits {
         int64_t stuck; /* that a client may leave an answer unread */
 };
 
-#define CONTROL_LIMITS_DEFAULT \
-        {.connections = 64, .half = 10 * SECOND, .idle = 60 * SECOND, .stuck = 10 * SECOND}
+#define CONTROL_LIMITS_DEFAULT                                                                     \
+        {                                                                                          \
+                .connections = 64, .half = 10 * SECOND, .idle = 60 * SECOND, .stuck = 10 * SECOND  \
+        }
 
 void control_set_limits(struct control *c, const struct control_limits *limits);
 unsigned control_connections(const struct control *c);

@@ -12,8 +12,7 @@
 
 static int fail(struct error *e, const char *path, const char *what)
 {
-        return error_set(e, ERROR_CONFIG, "control socket %s: %s: %s", path, what,
-                strerror(errno));
+        return error_set(e, ERROR_CONFIG, "control socket %s: %s: %s", path, what, strerror(errno));
 }
 
 static int address_of(struct sockaddr_un *address, const char *path, struct error *e)
@@ -61,8 +60,8 @@ static int remove_stale(const struct sockaddr_un *address, struct error *e)
 
 /* The mode of the descriptor bounds that of the file from its first moment; chmod then undoes what
  * the umask took. */
-static int listen_there(struct control_socket *s, const struct sockaddr_un *address,
-        struct error *e)
+static int listen_there(
+        struct control_socket *s, const struct sockaddr_un *address, struct error *e)
 {
         struct stat st;
 
@@ -103,8 +102,7 @@ void control_socket_done(struct control_socket *s)
 {
         struct stat st;
 
-        if (s->inode && lstat(s->path, &st) == 0 && st.st_dev == s->device &&
-                st.st_ino == s->inode)
+        if (s->inode && lstat(s->path, &st) == 0 && st.st_dev == s->device && st.st_ino == s->inode)
                 unlink(s->path);
         if (s->fd >= 0)
                 close(s->fd);

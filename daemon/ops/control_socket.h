@@ -14,7 +14,10 @@ struct control_socket {
         ino_t inode;
 };
 
-#define CONTROL_SOCKET_NULL {.fd = -1}
+#define CONTROL_SOCKET_NULL                                                                        \
+        {                                                                                          \
+                .fd = -1                                                                           \
+        }
 
 int control_socket_open(struct control_socket *s, const char *path, struct error *e);
 /* Gives the descriptor away: its new owner closes it. */

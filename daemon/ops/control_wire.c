@@ -14,7 +14,8 @@ int control_frame(const void *data, size_t have, uint32_t max, uint32_t *len, st
         if (!reader_ok(&r))
                 return 0;
         if (n > max)
-                return error_set(e, ERROR_DATA, "message of %u bytes; at most %u are taken", n, max);
+                return error_set(
+                        e, ERROR_DATA, "message of %u bytes; at most %u are taken", n, max);
         *len = n;
         return have - CONTROL_HEADER >= n;
 }
@@ -64,8 +65,8 @@ static int add_frame(struct buf *out, const ProtobufCMessage *m, uint32_t max, s
         uint8_t *bytes;
 
         if (len > max)
-                return error_set(e, ERROR_DATA, "message of %zu bytes; at most %u can be sent", len,
-                        max);
+                return error_set(
+                        e, ERROR_DATA, "message of %zu bytes; at most %u can be sent", len, max);
         bytes = memory_new(len);
         protobuf_c_message_pack(m, bytes);
         buf_u32(out, (uint32_t)len);

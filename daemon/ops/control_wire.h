@@ -25,8 +25,8 @@ struct control_argument {
         const char *name, *value;
 };
 
-/* Is a whole frame there? 1: yes, its message has `*len` bytes and starts at CONTROL_HEADER; 0: more
- * bytes are needed; -1: the length is above `max`. Needs no more than the first four bytes. */
+/* Is a whole frame there? 1: yes, its message has `*len` bytes and starts at CONTROL_HEADER; 0:
+ * more bytes are needed; -1: the length is above `max`. Needs no more than the first four bytes. */
 int control_frame(const void *data, size_t have, uint32_t max, uint32_t *len, struct error *e);
 
 /* The message of a frame; NULL: it is none. A request of another version is returned too, since

@@ -88,7 +88,8 @@ double copy_seconds_left(const struct copy *c)
                 const struct copy_part *p = &c->plan->parts[i];
                 const struct copy_progress *g = &c->progress[i];
                 double share = atomic_load(&g->done) ? 1
-                        : copy_part_share(p, atomic_load(&g->rows), atomic_load(&g->bytes));
+                                                     : copy_part_share(p, atomic_load(&g->rows),
+                                                               atomic_load(&g->bytes));
 
                 done += share * p->bytes;
         }
@@ -106,8 +107,8 @@ static void speak(const struct copy *c)
                 rows += atomic_load(&c->o.counters[i].rows);
         }
         if (left < 0)
-                log_event(LOG_LEVEL_INFO, LOG_COPY, NULL, "copying: %u of %u tables, %" PRIu64 " rows",
-                        copied, c->o.tables->n, rows);
+                log_event(LOG_LEVEL_INFO, LOG_COPY, NULL,
+                        "copying: %u of %u tables, %" PRIu64 " rows", copied, c->o.tables->n, rows);
         else
                 log_event(LOG_LEVEL_INFO, LOG_COPY, NULL,
                         "copying: %u of %u tables, %" PRIu64 " rows, about %.0f s left", copied,

@@ -27,14 +27,14 @@ struct copy_options {
         struct route *route;
         struct halt *halt;
         const struct pg_params *source, *target;
-        PGconn *anchor;         /* holds the snapshot; used by copy_run's thread only */
-        PGconn *control;        /* the target's; used by copy_new only */
-        const char *snapshot;   /* exported name */
-        const char *seen;       /* its pg_current_snapshot(), that every reader must see too */
+        PGconn *anchor;       /* holds the snapshot; used by copy_run's thread only */
+        PGconn *control;      /* the target's; used by copy_new only */
+        const char *snapshot; /* exported name */
+        const char *seen;     /* its pg_current_snapshot(), that every reader must see too */
         uint64_t epoch;
-        bool replica_role;      /* the target's role may set session_replication_role */
+        bool replica_role; /* the target's role may set session_replication_role */
         const struct pg_tables *tables;
-        const bool *append;     /* per table: it had rows before, so it is loaded in one go */
+        const bool *append; /* per table: it had rows before, so it is loaded in one go */
         struct copy_counter *counters; /* per table */
 };
 

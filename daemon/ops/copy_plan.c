@@ -76,8 +76,8 @@ static bool is_large(const struct pg_table_info *t, double total, unsigned worke
                (t->bytes >= 2 * COPY_PART_BYTES && (double)t->bytes > total / workers);
 }
 
-struct copy_plan *copy_plan_new(const struct pg_tables *t, const bool *whole, unsigned workers,
-        bool split)
+struct copy_plan *copy_plan_new(
+        const struct pg_tables *t, const bool *whole, unsigned workers, bool split)
 {
         struct copy_plan *p = memory_new_of(struct copy_plan);
         double total = 0, part;

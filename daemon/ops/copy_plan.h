@@ -24,8 +24,8 @@ struct copy_plan {
 
 /* `whole[i]` keeps table i in one part. `split` false: no table is divided (servers before 14 read
  * a range of pages by a full scan). A leaf is never shared by two tables. */
-struct copy_plan *copy_plan_new(const struct pg_tables *t, const bool *whole, unsigned workers,
-        bool split);
+struct copy_plan *copy_plan_new(
+        const struct pg_tables *t, const bool *whole, unsigned workers, bool split);
 struct copy_plan *copy_plan_free(struct copy_plan *p);
 
 /* "" or " where ctid >= ..." for the part. */

@@ -11,7 +11,7 @@ struct copy_table {
         const struct pg_table_info *info;
         const struct route_table *route;
         struct copy_counter *counter;
-        struct copy_filter filter;  /* filter.filter NULL: all rows */
+        struct copy_filter filter;       /* filter.filter NULL: all rows */
         char *source_list, *target_list; /* quoted columns, in the same order */
         bool binary, append;
         unsigned parts;
@@ -34,8 +34,8 @@ struct copy {
         int64_t started, spoken, kept;  /* loop_now's clock; CLOCK_MONOTONIC microseconds */
 };
 
-int copy_table_init(struct copy_table *t, const struct copy_options *o, unsigned i,
-        struct error *e);
+int copy_table_init(
+        struct copy_table *t, const struct copy_options *o, unsigned i, struct error *e);
 void copy_table_done(struct copy_table *t);
 
 /* One thread: takes parts until there are none. */

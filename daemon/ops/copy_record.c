@@ -30,7 +30,8 @@ int copy_record_read(const struct copy_book *b, struct copy_record *r, struct er
         if (PQntuples(row) == 0)
                 return 0;
         if ((stage = stage_of(pg_text(row, 0, 0))) < 0)
-                return error_set(e, ERROR_DATA, "culvert.copy on the target has the unknown state '%.40s'",
+                return error_set(e, ERROR_DATA,
+                        "culvert.copy on the target has the unknown state '%.40s'",
                         pg_text(row, 0, 0));
         r->stage = (enum copy_stage)stage;
         r->snapshot = memory_string(pg_text(row, 0, 2));
@@ -58,14 +59,16 @@ static int read_table(struct table_record *t, const PGresult *r, int row, struct
         t->rows = strtoull(pg_text(r, row, 6), NULL, 10);
         if ((t->shape = relation_from_text(pg_text(r, row, 7))))
                 return 0;
-        return error_set(e, ERROR_DATA, "culvert.tables on the target: the shape of %s.%s is malformed",
-                t->schema, t->name);
+        return error_set(e, ERROR_DATA,
+                "culvert.tables on the target: the shape of %s.%s is malformed", t->schema,
+                t->name);
 }
 
 struct table_records *table_records_read(const struct copy_book *b, struct error *e)
 {
         AUTO_RESULT r = pg_query(b->target, e,
-                "select source_schema, source_name, target_schema, target_name, state, created, rows, "
+                "select source_schema, source_name, target_schema, target_name, state, created, "
+                "rows, "
                 "shape from culvert.tables where pipeline = $1 "
                 "order by source_schema collate \"C\", source_name collate \"C\"",
                 1, &b->pipeline);
@@ -100,8 +103,8 @@ struct table_records *table_records_free(struct table_records *t)
         return NULL;
 }
 
-struct table_record *table_records_find(const struct table_records *t, const char *schema,
-        const char *name)
+struct table_record *table_records_find(
+        const struct table_records *t, const char *schema, const char *name)
 {
         for (unsigned i = 0; i < t->n; i++)
                 if (!strcmp(t->items[i].name, name) && !strcmp(t->items[i].schema, schema))
@@ -133,10 +136,12 @@ void copy_book_rollback(const struct copy_book *b)
 int copy_record_write(const struct copy_book *b, const struct copy_record *r, struct error *e)
 {
         char start[POSITION_TEXT], source[IDENTITY_TEXT];
-        const char *values[] = {b->pipeline, stage_names[r->stage], position_format(r->start, start),
-                r->snapshot ? r->snapshot : "", identity_format(&r->source, source), r->mode};
+        const char *values[] = {b->pipeline, stage_names[r->stage],
+                position_format(r->start, start), r->snapshot ? r->snapshot : "",
+                identity_format(&r->source, source), r->mode};
         AUTO_RESULT done = pg_query(b->target, e,
-                "insert into culvert.copy (pipeline, state, start_position, snapshot, source, mode) "
+                "insert into culvert.copy (pipeline, state, start_position, snapshot, source, "
+                "mode) "
                 "values ($1, $2, $3, $4, $5, $6) on conflict (pipeline) do update set "
                 "state = excluded.state, start_position = excluded.start_position, "
                 "snapshot = excluded.snapshot, source = excluded.source, mode = excluded.mode, "
@@ -148,8 +153,8 @@ int copy_record_write(const struct copy_book *b, const struct copy_record *r, st
 
 int table_records_clear(const struct copy_book *b, struct error *e)
 {
-        AUTO_RESULT done = pg_query(b->target, e, "delete from culvert.tables where pipeline = $1", 1,
-                &b->pipeline);
+        AUTO_RESULT done = pg_query(
+                b->target, e, "delete from culvert.tables where pipeline = $1", 1, &b->pipeline);
 
         return done ? 0 : error_context(e, "target");
 }
@@ -167,7 +172,8 @@ int table_record_write(const struct copy_book *b, const struct table_record *t, 
         values[8] = buf_text(&shape);
         done = pg_query(b->target, e,
                 "insert into culvert.tables (pipeline, source_schema, source_name, target_schema, "
-                "target_name, state, created, rows, shape) values ($1, $2, $3, $4, $5, $6, $7, $8, $9) "
+                "target_name, state, created, rows, shape) values ($1, $2, $3, $4, $5, $6, $7, $8, "
+                "$9) "
                 "on conflict (pipeline, source_schema, source_name) do update set "
                 "target_schema = excluded.target_schema, target_name = excluded.target_name, "
                 "state = excluded.state, created = excluded.created, rows = excluded.rows, "
@@ -179,8 +185,8 @@ int table_record_write(const struct copy_book *b, const struct table_record *t, 
 int copy_record_finish(const struct copy_book *b, const struct copy_record *r, struct error *e)
 {
         char start[POSITION_TEXT], source[IDENTITY_TEXT];
-        const char *values[] = {b->pipeline, position_format(r->start, start),
-                identity_format(&r->source, source)};
+        const char *values[] = {
+                b->pipeline, position_format(r->start, start), identity_format(&r->source, source)};
         struct copy_record last = *r;
         AUTO_RESULT tables = NULL;
         AUTO_RESULT checkpoint = NULL;
@@ -189,8 +195,9 @@ int copy_record_finish(const struct copy_book *b, const struct copy_record *r, s
         if (copy_record_write(b, &last, e) < 0)
                 return -1;
         tables = pg_query(b->target, e,
-                "update culvert.tables set state = 'copied' where pipeline = $1 and state <> 'left'", 1,
-                values);
+                "update culvert.tables set state = 'copied' where pipeline = $1 and state <> "
+                "'left'",
+                1, values);
         if (tables)
                 checkpoint = pg_query(b->target, e,
                         "update culvert.checkpoint set position = $2, source = $3, "

@@ -28,7 +28,7 @@ struct copy_record {
  * longer migrated.
  */
 struct table_record {
-        char *schema, *name;               /* on the source */
+        char *schema, *name; /* on the source */
         char *target_schema, *target_name;
         char *state;
         bool created; /* by us */
@@ -52,8 +52,8 @@ int copy_record_read(const struct copy_book *b, struct copy_record *r, struct er
 void copy_record_done(struct copy_record *r);
 struct table_records *table_records_read(const struct copy_book *b, struct error *e);
 struct table_records *table_records_free(struct table_records *t);
-struct table_record *table_records_find(const struct table_records *t, const char *schema,
-        const char *name);
+struct table_record *table_records_find(
+        const struct table_records *t, const char *schema, const char *name);
 
 /* A transaction that proves the epoch first; ends with copy_book_commit or a lost connection. */
 int copy_book_begin(const struct copy_book *b, struct error *e);

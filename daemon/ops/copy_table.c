@@ -41,8 +41,9 @@ static int add_column(struct copy_table *t, const struct column *c, const PGresu
         if ((row = target_column(r, name)) < 0)
                 return no_column(t, name, e);
         if (*pg_text(r, row, 2) == 's')
-                return error_set(e, ERROR_CONFIG, "column %s of table %s.%s is generated on the target",
-                        name, t->route->schema, t->route->name);
+                return error_set(e, ERROR_CONFIG,
+                        "column %s of table %s.%s is generated on the target", name,
+                        t->route->schema, t->route->name);
         if (!known || !known->binary || strtoul(pg_text(r, row, 1), NULL, 10) != c->type)
                 t->binary = false;
         buf_str(source, source->len ? ", " : "");
@@ -119,8 +120,8 @@ int copy_table_init(struct copy_table *t, const struct copy_options *o, unsigned
         t->append = o->append[i];
         t->binary = PQserverVersion(o->anchor) / 10000 == PQserverVersion(o->control) / 10000;
         if (!t->route)
-                return error_set(e, ERROR_BUG, "table %s.%s has no route", t->info->schema,
-                        t->info->name);
+                return error_set(
+                        e, ERROR_BUG, "table %s.%s has no route", t->info->schema, t->info->name);
         return make_lists(t, o->control, e) < 0 ? -1 : make_filter(t, e);
 }
 

@@ -34,7 +34,8 @@ static int open_source(struct worker *w, struct error *e)
         buf_str(&sql, "begin isolation level repeatable read read only; set transaction snapshot ");
         pg_literal(&sql, o->snapshot);
         if (pg_run(w->source, e, buf_text(&sql)) < 0 ||
-                !(r = pg_query(w->source, e, "select pg_catalog.pg_current_snapshot()::text", 0, NULL)))
+                !(r = pg_query(
+                          w->source, e, "select pg_catalog.pg_current_snapshot()::text", 0, NULL)))
                 return error_context(e, "source: taking over the snapshot");
         if (strcmp(pg_text(r, 0, 0), o->seen) != 0)
                 return error_set(e, ERROR_BUG, "a reader sees snapshot %s instead of %s",
@@ -60,16 +61,16 @@ static int open_target(struct worker *w, struct error *e)
 }
 
 /* Starts COPY; the connection is in `state` then. */
-static int start_copy(PGconn *c, const char *sql, ExecStatusType state, const char *what,
-        struct error *e)
+static int start_copy(
+        PGconn *c, const char *sql, ExecStatusType state, const char *what, struct error *e)
 {
         AUTO_RESULT r = PQexec(c, sql);
 
         return PQresultStatus(r) == state ? 0 : pg_error(e, c, r, what);
 }
 
-static int start_source(struct worker *w, const struct copy_part *p, const struct copy_table *t,
-        struct error *e)
+static int start_source(
+        struct worker *w, const struct copy_part *p, const struct copy_table *t, struct error *e)
 {
         AUTO_BUF sql = BUF_INIT;
 
@@ -131,15 +132,16 @@ static int put_row(struct worker *w, const char *row, size_t len, struct error *
 }
 
 /* 1: the row goes on; 0: filtered out. */
-static int wanted(struct worker *w, const struct copy_table *t, const char *row, size_t len,
-        struct error *e)
+static int wanted(
+        struct worker *w, const struct copy_table *t, const char *row, size_t len, struct error *e)
 {
         int rc;
 
         if (!t->filter.filter)
                 return 1;
         if ((rc = copy_filter_line(&t->filter, &w->row, row, len)) < 0)
-                return error_set(e, ERROR_DATA, "the source sent a row that is not in COPY's text form");
+                return error_set(
+                        e, ERROR_DATA, "the source sent a row that is not in COPY's text form");
         return rc;
 }
 
@@ -200,8 +202,8 @@ static int64_t finish(PGconn *c, const char *what, struct error *e)
 }
 
 /* Both ends of COPY. Counts are exact, and the same on both sides. */
-static int64_t end_copies(struct worker *w, const struct copy_table *t, uint64_t passed,
-        struct error *e)
+static int64_t end_copies(
+        struct worker *w, const struct copy_table *t, uint64_t passed, struct error *e)
 {
         int64_t read, written;
 
@@ -253,13 +255,14 @@ static int record(struct worker *w, const struct copy_table *t, int64_t rows, co
         struct error *e)
 {
         char text[24];
-        const char *values[] = {w->copy->o.config->pipeline.name, t->info->schema, t->info->name,
-                text, state};
+        const char *values[] = {
+                w->copy->o.config->pipeline.name, t->info->schema, t->info->name, text, state};
         AUTO_RESULT r = NULL;
 
         snprintf(text, sizeof text, "%" PRId64, rows);
         r = pg_query(w->target, e,
-                "update culvert.tables set rows = rows + $4::bigint, state = $5 where pipeline = $1 "
+                "update culvert.tables set rows = rows + $4::bigint, state = $5 where pipeline = "
+                "$1 "
                 "and source_schema = $2 and source_name = $3",
                 5, values);
         if (!r)

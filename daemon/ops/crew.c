@@ -83,8 +83,7 @@ static void wait_for_all(struct crew *c, crew_tick *tick)
         pthread_mutex_lock(&c->lock);
         while (c->running > 0) {
                 until.tv_sec++;
-                while (c->running > 0 &&
-                        pthread_cond_timedwait(&c->ended, &c->lock, &until) == 0)
+                while (c->running > 0 && pthread_cond_timedwait(&c->ended, &c->lock, &until) == 0)
                         ;
                 if (c->running == 0 || !tick || halt_asked(c->halt))
                         continue;

@@ -22,8 +22,8 @@ void health_observe(struct health_ends *ends, const struct status *s, int64_t no
 }
 
 /* The first reason of the worst level stays. */
-__attribute__((format(printf, 3, 4))) static void raise_to(struct health *h,
-        enum health_level level, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void raise_to(
+        struct health *h, enum health_level level, const char *format, ...)
 {
         va_list args;
 

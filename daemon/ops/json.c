@@ -10,8 +10,8 @@
 #include <time.h>
 
 /* cJSON keeps numbers as doubles; raw text keeps them exact. */
-__attribute__((format(printf, 3, 4))) static void add_raw(cJSON *o, const char *key,
-        const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void add_raw(
+        cJSON *o, const char *key, const char *format, ...)
 {
         char text[64];
         va_list args;
@@ -32,7 +32,8 @@ cJSON *json_object(void)
         return o;
 }
 
-/* Bytes of the character that begins at `s`; 0: not UTF-8 (overlong forms and surrogates are not). */
+/* Bytes of the character that begins at `s`; 0: not UTF-8 (overlong forms and surrogates are not).
+ */
 static size_t utf8_size(const char *s)
 {
         const unsigned char *p = (const unsigned char *)s;

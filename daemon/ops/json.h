@@ -14,8 +14,8 @@ cJSON *json_object(void); /* with "format": 1 */
 void json_text(cJSON *o, const char *key, const char *text); /* NULL: null */
 void json_bool(cJSON *o, const char *key, bool value);
 void json_count(cJSON *o, const char *key, uint64_t n);
-void json_known(cJSON *o, const char *key, int64_t n);        /* negative: null */
-void json_seconds(cJSON *o, const char *key, double seconds); /* negative or not finite: null */
+void json_known(cJSON *o, const char *key, int64_t n);            /* negative: null */
+void json_seconds(cJSON *o, const char *key, double seconds);     /* negative or not finite: null */
 void json_position(cJSON *o, const char *key, struct position p); /* none: null */
 void json_time(cJSON *o, const char *key, int64_t microseconds);  /* since 1970; <= 0: null */
 

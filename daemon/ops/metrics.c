@@ -12,8 +12,8 @@ struct source {
 
 enum kind { GAUGE, COUNTER };
 
-/* A family with one sample for the pipeline. `unit` must end `name`, says OpenMetrics. NAN: unknown,
- * no sample. Values above 2^53 lose their last digits, as they do in Prometheus. */
+/* A family with one sample for the pipeline. `unit` must end `name`, says OpenMetrics. NAN:
+ * unknown, no sample. Values above 2^53 lose their last digits, as they do in Prometheus. */
 struct family {
         const char *name, *unit, *help;
         enum kind kind;
@@ -31,10 +31,10 @@ static double known(double v)
         return v < 0 ? NAN : v;
 }
 
-#define VALUE(function, expression) \
-        static double function(const struct status *s) \
-        { \
-                return expression; \
+#define VALUE(function, expression)                                                                \
+        static double function(const struct status *s)                                             \
+        {                                                                                          \
+                return expression;                                                                 \
         }
 VALUE(entered, known((double)s->since / 1e6))
 VALUE(source_connected, s->source.connected)
@@ -88,10 +88,10 @@ static const struct family families[] = {
                 "Until the source drops log that was not read.", GAUGE, retention_left},
 };
 
-#define TABLE_VALUE(function, expression) \
-        static double function(const struct status_table *t) \
-        { \
-                return expression; \
+#define TABLE_VALUE(function, expression)                                                          \
+        static double function(const struct status_table *t)                                       \
+        {                                                                                          \
+                return expression;                                                                 \
         }
 TABLE_VALUE(table_copied, (double)t->rows_copied)
 TABLE_VALUE(table_estimated, known((double)t->rows_estimated))
@@ -108,8 +108,8 @@ static const struct table_family table_families[] = {
         {"culvert_table_deletes", "Deletes applied.", COUNTER, table_deletes},
 };
 
-static void write_head(struct buf *out, const char *name, const char *type, const char *unit,
-        const char *help)
+static void write_head(
+        struct buf *out, const char *name, const char *type, const char *unit, const char *help)
 {
         buf_printf(out, "# TYPE %s %s\n", name, type);
         if (unit)
@@ -175,7 +175,7 @@ static void write_error(struct buf *out, const struct source *from)
         const struct error *e = from->status->error;
 
         write_head(out, "culvert_error", "stateset", NULL, "Class of the error that is in force.");
-        for (int class = ERROR_RETRY; class <= ERROR_BUG; class++)
+        for (int class = ERROR_RETRY; class <= ERROR_BUG; class ++)
                 write_sample(out, from, "culvert_error", GAUGE, "culvert_error",
                         error_class_name(class), e && (int)e->class == class);
 }
@@ -188,8 +188,8 @@ static void write_tables(struct buf *out, const struct source *from, const struc
                         f->value(&from->tables[i]));
 }
 
-void metrics_write(struct buf *out, const struct status *s, const struct status_table *tables,
-        size_t n)
+void metrics_write(
+        struct buf *out, const struct status *s, const struct status_table *tables, size_t n)
 {
         struct source from = {s, tables, n};
 

@@ -6,5 +6,5 @@
 #include "base/buf.h"
 #include "ops/status.h"
 
-void metrics_write(struct buf *out, const struct status *s, const struct status_table *tables,
-        size_t n);
+void metrics_write(
+        struct buf *out, const struct status *s, const struct status_table *tables, size_t n);

@@ -160,7 +160,7 @@ static void pipeline_marked(void *context, struct position p, const struct error
         if (!m->marks)
                 m->marks_tail = &m->marks;
         if (!mark->cancelled)
-                mark->done(mark->context, p, e);
+                mark->done(mark->context, p, e->class == ERROR_NONE ? NULL : e);
         free(mark);
 }
 

@@ -347,6 +347,14 @@ bool pg_graph_schema_used(struct pg_graph *g, uint32_t schema)
         return n && n->state == NODE_CARRIED;
 }
 
+const struct pg_node *pg_graph_unlisted(struct pg_graph *g)
+{
+        for (unsigned i = 0; i < g->nodes_n; i++)
+                if (g->nodes[i].wanted && !g->nodes[i].listed)
+                        return &g->nodes[i];
+        return NULL;
+}
+
 const struct pg_node *pg_graph_impossible(struct pg_graph *g)
 {
         for (unsigned i = 0; i < g->nodes_n; i++)

@@ -19,6 +19,7 @@ struct pg_node {
         bool relation;    /* table, view, foreign table */
         bool wanted;      /* a table that is to be made, or a partition of one */
         bool member;      /* belongs to an extension: comes with that */
+        bool listed;      /* for the caller: it is in the archive */
         bool vital;       /* without it the wanted table cannot be made */
         uint32_t owner;   /* oid of the wanted table that it belongs to, or 0 */
         uint32_t schema;  /* oid, or 0 */
@@ -45,5 +46,7 @@ void pg_graph_block(struct pg_graph *g, struct pg_node *n);
 bool pg_graph_touches(struct pg_graph *g, const struct pg_node *n);
 /* Is something carried in this schema? */
 bool pg_graph_schema_used(struct pg_graph *g, uint32_t schema);
+/* A table or partition to be made that is not `listed`, or NULL. */
+const struct pg_node *pg_graph_unlisted(struct pg_graph *g);
 /* First vital node that is held back, or NULL: then the tables cannot be made. */
 const struct pg_node *pg_graph_impossible(struct pg_graph *g);

@@ -9,7 +9,7 @@
 /* What the server says about a publication. */
 struct state {
         bool there, owned, all_tables, all_kinds;
-        bool checkpoint; /* culvert.checkpoint exists on the source */
+        bool checkpoint;  /* culvert.checkpoint exists on the source */
         PGresult *tables; /* schema, name, "published in part", oid */
 };
 
@@ -41,8 +41,8 @@ static int read_state(PGconn *c, const char *name, struct state *s, struct error
                 "pubinsert and pubupdate and pubdelete and pubtruncate and pubviaroot "
                 "from pg_catalog.pg_publication where pubname = $1",
                 1, &name);
-        AUTO_RESULT own = pg_query(c, e,
-                "select pg_catalog.to_regclass('culvert.checkpoint') is not null", 0, NULL);
+        AUTO_RESULT own = pg_query(
+                c, e, "select pg_catalog.to_regclass('culvert.checkpoint') is not null", 0, NULL);
 
         if (!r || !own)
                 return -1;
@@ -112,8 +112,8 @@ static void list_tables(const struct state *s, const struct pg_published *w, str
                 buf_printf(out, "%sonly culvert.checkpoint", w->n ? ", " : "");
 }
 
-static void create_sql(const struct state *s, const char *name, const struct pg_published *w,
-        struct buf *out)
+static void create_sql(
+        const struct state *s, const char *name, const struct pg_published *w, struct buf *out)
 {
         buf_str(out, "create publication ");
         pg_ident(out, name);
@@ -123,8 +123,8 @@ static void create_sql(const struct state *s, const char *name, const struct pg_
         buf_str(out, " with (" OPTIONS ")");
 }
 
-static void alter_sql(const struct state *s, const char *name, const struct pg_published *w,
-        struct buf *out)
+static void alter_sql(
+        const struct state *s, const char *name, const struct pg_published *w, struct buf *out)
 {
         if (s->all_tables || (w->n == 0 && !s->checkpoint)) {
                 buf_str(out, "drop publication ");
@@ -142,13 +142,14 @@ static void alter_sql(const struct state *s, const char *name, const struct pg_p
         buf_str(out, " set (" OPTIONS ")");
 }
 
-static int ask_administrator(const char *name, const char *why, const char *sql,
-        struct buf *statement, struct error *e)
+static int ask_administrator(
+        const char *name, const char *why, const char *sql, struct buf *statement, struct error *e)
 {
         buf_clear(statement);
         if (strlen(sql) + strlen(why) + strlen(name) < 880)
                 return error_set(e, ERROR_CONFIG,
-                        "publication %s: %s; an administrator of the source runs: %s", name, why, sql);
+                        "publication %s: %s; an administrator of the source runs: %s", name, why,
+                        sql);
         buf_str(statement, sql);
         return error_set(e, ERROR_CONFIG,
                 "publication %s: %s; an administrator of the source runs the statement in the log: "
@@ -156,8 +157,8 @@ static int ask_administrator(const char *name, const char *why, const char *sql,
                 name, why, sql);
 }
 
-static int run_statement(PGconn *c, const char *name, const char *sql, struct buf *statement,
-        struct error *e)
+static int run_statement(
+        PGconn *c, const char *name, const char *sql, struct buf *statement, struct error *e)
 {
         if (pg_run(c, e, "set lock_timeout = '10s'") < 0)
                 return -1;
@@ -201,28 +202,30 @@ int pg_publication_make(PGconn *source, const char *name, const struct pg_publis
                 if (rc == 0)
                         rc = read_state(source, name, &after, e);
                 if (rc == 0 && !in_step(&after, wanted))
-                        rc = error_set(e, ERROR_RETRY, "publication %s was changed by somebody else",
-                                name);
+                        rc = error_set(e, ERROR_RETRY,
+                                "publication %s was changed by somebody else", name);
         }
         state_done(&before);
         state_done(&after);
         return rc;
 }
 
-static int check_table(const struct state *s, const char *name, const struct relation *shape,
-        struct error *e)
+static int check_table(
+        const struct state *s, const char *name, const struct relation *shape, struct error *e)
 {
         int row = published_row(s, shape->schema, shape->name);
         int rc = 0;
 
         if (row < 0)
                 rc = error_set(e, ERROR_DATA,
-                        "resync required: table %s.%s is not in publication %s any more (or is gone "
+                        "resync required: table %s.%s is not in publication %s any more (or is "
+                        "gone "
                         "from the source); its changes since then are not in the stream",
                         shape->schema, shape->name, name);
         else if (pg_true(s->tables, row, 2))
                 rc = error_set(e, ERROR_DATA,
-                        "resync required: publication %s has a column list or a row filter for table "
+                        "resync required: publication %s has a column list or a row filter for "
+                        "table "
                         "%s.%s",
                         name, shape->schema, shape->name);
         else if (strtoul(pg_text(s->tables, row, 3), NULL, 10) != shape->id)
@@ -234,14 +237,15 @@ static int check_table(const struct state *s, const char *name, const struct rel
         return rc;
 }
 
-static int check(const struct state *s, const char *name, const struct pg_published *w,
-        struct error *e)
+static int check(
+        const struct state *s, const char *name, const struct pg_published *w, struct error *e)
 {
         if (!s->there)
                 return error_set(e, ERROR_DATA, "resync required: publication %s is gone", name);
         if (!s->all_kinds)
                 return error_set(e, ERROR_DATA,
-                        "resync required: publication %s no longer publishes inserts, updates, deletes "
+                        "resync required: publication %s no longer publishes inserts, updates, "
+                        "deletes "
                         "and truncates through partition roots",
                         name);
         for (unsigned i = 0; i < w->n; i++)
@@ -264,8 +268,8 @@ int pg_publication_check(PGconn *source, const char *name, const struct pg_publi
         return rc;
 }
 
-int pg_publication_trim(PGconn *source, const char *name, const struct pg_published *wanted,
-        struct error *e)
+int pg_publication_trim(
+        PGconn *source, const char *name, const struct pg_published *wanted, struct error *e)
 {
         AUTO_BUF sql = BUF_INIT, unused = BUF_INIT;
         struct state s = {0};

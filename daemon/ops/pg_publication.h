@@ -28,6 +28,7 @@ int pg_publication_make(PGconn *source, const char *name, const struct pg_publis
  */
 int pg_publication_check(PGconn *source, const char *name, const struct pg_published *wanted,
         unsigned *extra, struct error *e);
-/* Takes out what is not wanted and adds culvert.checkpoint, where our role may; else does nothing. */
-int pg_publication_trim(PGconn *source, const char *name, const struct pg_published *wanted,
-        struct error *e);
+/* Takes out what is not wanted and adds culvert.checkpoint, where our role may; else does nothing.
+ */
+int pg_publication_trim(
+        PGconn *source, const char *name, const struct pg_published *wanted, struct error *e);

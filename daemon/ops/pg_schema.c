@@ -168,12 +168,19 @@ struct pg_schema *pg_schema_new(const struct config *c, PGconn *source, PGconn *
         return s;
 }
 
+void pg_schema_remove_files(struct pg_schema *s)
+{
+        if (!s)
+                return;
+        unlink(s->file);
+        unlink(s->list_file);
+}
+
 struct pg_schema *pg_schema_free(struct pg_schema *s)
 {
         if (!s)
                 return NULL;
-        unlink(s->file);
-        unlink(s->list_file);
+        pg_schema_remove_files(s);
         pg_picks_done(&s->picks);
         pg_graph_free(s->graph);
         pg_dump_list_free(s->list);

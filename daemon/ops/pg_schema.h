@@ -23,6 +23,8 @@ struct pg_schema *pg_schema_new(const struct config *c, PGconn *source, PGconn *
         const struct pg_tables *create, const char *snapshot, const char *folder,
         const atomic_bool *stop, struct error *e);
 struct pg_schema *pg_schema_free(struct pg_schema *s); /* removes the file */
+/* For `plan`, which only looks at the lists below. */
+void pg_schema_remove_files(struct pg_schema *s);
 
 /* Before the load: everything but indexes, constraints and triggers. What the target already has
  * is left out, so it may be run again after an interruption. */

@@ -125,7 +125,7 @@ static char *reason(const struct pg_pick *i, PGconn *source)
                 return memory_string("written in C, and nothing that is carried needs it by its "
                                      "definition");
         if (i->entry->kind->phase == DUMP_NEVER)
-                return memory_string("culvert does not carry this kind");
+                return memory_string("this kind is not carried; make it on the target by hand");
         if (i->entry->kind->phase == DUMP_PRE && pg_pick_is(i, "SEQUENCE"))
                 return memory_string("belongs to no migrated table or schema");
         return memory_string("no migrated table is in its schema or needs it");
@@ -135,6 +135,8 @@ static char *reason(const struct pg_pick *i, PGconn *source)
 static bool worth_a_line(const struct pg_picks *p, const struct pg_pick *i, struct pg_graph *g)
 {
         if (i->carried || i->left || !i->name.name || i->name.partition || there(p, i))
+                return false;
+        if (!strncmp(i->name.identity, "culvert.", strlen("culvert.")))
                 return false;
         if (i->node && i->node->state == NODE_THERE)
                 return false;
@@ -153,13 +155,8 @@ static int impossible(const struct pg_node *n, PGconn *source, struct error *e)
                 "name; include that too, or create the table there first", what, why);
 }
 
-int pg_picks_make(struct pg_picks *p, const struct pg_dump_list *l, struct pg_graph *g,
-        PGconn *source, PGconn *target, struct error *e)
+static void tie(struct pg_picks *p, const struct pg_dump_list *l, struct pg_graph *g)
 {
-        const struct pg_node *stuck = pg_graph_impossible(g);
-
-        if (stuck)
-                return impossible(stuck, source, e);
         p->n = l->n;
         p->items = memory_new((p->n + 1) * sizeof *p->items);
         for (unsigned i = 0; i < p->n; i++) {
@@ -171,7 +168,30 @@ int pg_picks_make(struct pg_picks *p, const struct pg_dump_list *l, struct pg_gr
                 p->items[i].name = (struct pg_name){own ? entry->class : 0, entry->oid, NULL, NULL,
                         false};
                 p->items[i].node = own ? pg_graph_find(g, entry->class, entry->oid) : NULL;
+                if (p->items[i].node)
+                        p->items[i].node->listed = true;
         }
+}
+
+static int unreadable(const struct pg_node *n, PGconn *source, struct error *e)
+{
+        AUTO_STRING what = name_of(source, n);
+
+        return error_set(e, ERROR_CONFIG,
+                "%s cannot be dumped: culvert's role on the source has no SELECT on it (partitions "
+                "need it, too)", what);
+}
+
+int pg_picks_make(struct pg_picks *p, const struct pg_dump_list *l, struct pg_graph *g,
+        PGconn *source, PGconn *target, struct error *e)
+{
+        const struct pg_node *stuck = pg_graph_impossible(g);
+
+        if (stuck)
+                return impossible(stuck, source, e);
+        tie(p, l, g);
+        if ((stuck = pg_graph_unlisted(g)))
+                return unreadable(stuck, source, e);
         if (name_all(p, source, e) < 0 || pg_names_there(target, &p->there, e) < 0 ||
                 pg_pick_extensions(p, g, target, e) < 0 || pg_pick_code(g, source, e) < 0 ||
                 pg_pick_policies(p, source, target, e) < 0)

@@ -6,24 +6,24 @@
 
 /* One row a sequence: its owner's table and column ('' if none), whether that is a partition, and a
  * table that has it in a default. */
-#define SEQUENCES_SQL \
-        "select n.nspname, s.relname, coalesce(tn.nspname, ''), coalesce(t.relname, '')," \
-        " coalesce(a.attname, ''), coalesce(t.relispartition, false)," \
-        " coalesce(u.nspname, ''), coalesce(u.relname, '')" \
-        " from pg_catalog.pg_class s join pg_catalog.pg_namespace n on n.oid = s.relnamespace" \
-        " left join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_class'::regclass" \
-        "  and d.objid = s.oid and d.refclassid = 'pg_catalog.pg_class'::regclass" \
-        "  and d.refobjsubid > 0 and d.deptype in ('a', 'i')" \
-        " left join pg_catalog.pg_class t on t.oid = d.refobjid" \
-        " left join pg_catalog.pg_namespace tn on tn.oid = t.relnamespace" \
-        " left join pg_catalog.pg_attribute a on a.attrelid = t.oid and a.attnum = d.refobjsubid" \
-        " left join lateral (select un.nspname, ut.relname from pg_catalog.pg_depend x" \
-        "  join pg_catalog.pg_attrdef f on f.oid = x.objid" \
-        "  join pg_catalog.pg_class ut on ut.oid = f.adrelid and not ut.relispartition" \
-        "  join pg_catalog.pg_namespace un on un.oid = ut.relnamespace" \
-        "  where x.classid = 'pg_catalog.pg_attrdef'::regclass and x.refobjid = s.oid" \
-        "  and x.refclassid = 'pg_catalog.pg_class'::regclass order by 1, 2 limit 1) u on true" \
-        " where s.relkind = 'S' and s.relpersistence <> 't' and n.nspname !~ '^pg_'" \
+#define SEQUENCES_SQL                                                                              \
+        "select n.nspname, s.relname, coalesce(tn.nspname, ''), coalesce(t.relname, ''),"          \
+        " coalesce(a.attname, ''), coalesce(t.relispartition, false),"                             \
+        " coalesce(u.nspname, ''), coalesce(u.relname, '')"                                        \
+        " from pg_catalog.pg_class s join pg_catalog.pg_namespace n on n.oid = s.relnamespace"     \
+        " left join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_class'::regclass"         \
+        "  and d.objid = s.oid and d.refclassid = 'pg_catalog.pg_class'::regclass"                 \
+        "  and d.refobjsubid > 0 and d.deptype in ('a', 'i')"                                      \
+        " left join pg_catalog.pg_class t on t.oid = d.refobjid"                                   \
+        " left join pg_catalog.pg_namespace tn on tn.oid = t.relnamespace"                         \
+        " left join pg_catalog.pg_attribute a on a.attrelid = t.oid and a.attnum = d.refobjsubid"  \
+        " left join lateral (select un.nspname, ut.relname from pg_catalog.pg_depend x"            \
+        "  join pg_catalog.pg_attrdef f on f.oid = x.objid"                                        \
+        "  join pg_catalog.pg_class ut on ut.oid = f.adrelid and not ut.relispartition"            \
+        "  join pg_catalog.pg_namespace un on un.oid = ut.relnamespace"                            \
+        "  where x.classid = 'pg_catalog.pg_attrdef'::regclass and x.refobjid = s.oid"             \
+        "  and x.refclassid = 'pg_catalog.pg_class'::regclass order by 1, 2 limit 1) u on true"    \
+        " where s.relkind = 'S' and s.relpersistence <> 't' and n.nspname !~ '^pg_'"               \
         " and n.nspname not in ('information_schema', 'culvert') order by 1, 2"
 
 struct sequence {
@@ -82,7 +82,8 @@ static bool wanted(const struct job *j, const struct sequence *s)
 }
 
 /* The sequence behind the target's column of the owner; 0 and "" when there is none. */
-static int serial_of(const struct job *j, const struct sequence *s, struct buf *out, struct error *e)
+static int serial_of(
+        const struct job *j, const struct sequence *s, struct buf *out, struct error *e)
 {
         const struct route_table *t = NULL;
         const char *values[2], *column = NULL;
@@ -98,14 +99,15 @@ static int serial_of(const struct job *j, const struct sequence *s, struct buf *
         pg_table(&table, t->schema, t->name);
         values[0] = buf_text(&table);
         values[1] = column;
-        if (!(r = pg_query(j->target, e, "select pg_catalog.pg_get_serial_sequence($1, $2)", 2, values)))
+        if (!(r = pg_query(
+                      j->target, e, "select pg_catalog.pg_get_serial_sequence($1, $2)", 2, values)))
                 return -1;
         buf_str(out, pg_text(r, 0, 0));
         return 0;
 }
 
-static int target_name(const struct job *j, const struct sequence *s, struct buf *out,
-        struct error *e)
+static int target_name(
+        const struct job *j, const struct sequence *s, struct buf *out, struct error *e)
 {
         if (serial_of(j, s, out, e) < 0)
                 return -1;
@@ -115,8 +117,8 @@ static int target_name(const struct job *j, const struct sequence *s, struct buf
 }
 
 /* 1: set; 0: the target does not have it. */
-static int set_value(const struct job *j, const struct sequence *s, const char *name,
-        struct error *e)
+static int set_value(
+        const struct job *j, const struct sequence *s, const char *name, struct error *e)
 {
         AUTO_BUF sql = BUF_INIT;
         AUTO_RESULT from = NULL;
@@ -136,8 +138,8 @@ static int set_value(const struct job *j, const struct sequence *s, const char *
                 return -1;
         values[1] = pg_text(from, 0, 0);
         values[2] = pg_text(from, 0, 1);
-        set = pg_query(j->target, e, "select pg_catalog.setval($1::regclass, $2::bigint, $3::boolean)", 3,
-                values);
+        set = pg_query(j->target, e,
+                "select pg_catalog.setval($1::regclass, $2::bigint, $3::boolean)", 3, values);
         return set ? 1 : -1;
 }
 
@@ -158,8 +160,12 @@ static int copy_one(const struct job *j, const struct sequence *s, struct error 
 int pg_sequences_copy(PGconn *source, PGconn *target, const struct config *c, struct route *r,
         const struct pg_tables *tables, struct buf *missing, struct error *e)
 {
-        struct job j = {.source = source, .target = target, .config = c, .route = r,
-                .tables = tables, .missing = missing};
+        struct job j = {.source = source,
+                .target = target,
+                .config = c,
+                .route = r,
+                .tables = tables,
+                .missing = missing};
         AUTO_RESULT list = pg_query(source, e, SEQUENCES_SQL, 0, NULL);
         int done = 0;
 

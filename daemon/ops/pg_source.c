@@ -9,8 +9,8 @@
 #include <string.h>
 #include <time.h>
 
-int pg_source_identity(PGconn *replication, const char *slot, struct source_identity *id,
-        struct error *e)
+int pg_source_identity(
+        PGconn *replication, const char *slot, struct source_identity *id, struct error *e)
 {
         AUTO_RESULT r = PQexec(replication, "IDENTIFY_SYSTEM");
 
@@ -35,38 +35,42 @@ int pg_slot_exists(PGconn *source, const char *slot, struct error *e)
 /* The columns of SLOT_SQL. */
 enum { PLUGIN, DATABASE_OK, DATABASE, KIND, TEMPORARY, PID, FLUSHED, WAL, INVALID };
 
-#define SLOT_SQL \
-        "select coalesce(s.plugin, ''), s.database = pg_catalog.current_database()," \
-        " coalesce(s.database, ''), s.slot_type, s.temporary, coalesce(s.active_pid::text, '')," \
-        " coalesce(s.confirmed_flush_lsn::text, ''), coalesce(s.wal_status, '')," \
-        " coalesce(pg_catalog.to_jsonb(s) ->> 'invalidation_reason'," \
-        "  case when pg_catalog.to_jsonb(s) ->> 'conflicting' = 'true' then 'conflict' else '' end)" \
+#define SLOT_SQL                                                                                   \
+        "select coalesce(s.plugin, ''), s.database = pg_catalog.current_database(),"               \
+        " coalesce(s.database, ''), s.slot_type, s.temporary, coalesce(s.active_pid::text, ''),"   \
+        " coalesce(s.confirmed_flush_lsn::text, ''), coalesce(s.wal_status, ''),"                  \
+        " coalesce(pg_catalog.to_jsonb(s) ->> 'invalidation_reason',"                              \
+        "  case when pg_catalog.to_jsonb(s) ->> 'conflicting' = 'true' then 'conflict' else '' "   \
+        "end)"                                                                                     \
         " from pg_catalog.pg_replication_slots s where s.slot_name = $1"
 
 /* Is it a slot as culvert makes them, with its WAL? */
 static int check_kind(const PGresult *r, const char *slot, struct error *e)
 {
         if (strcmp(pg_text(r, 0, KIND), "logical") != 0 || pg_true(r, 0, TEMPORARY))
-                return error_set(e, ERROR_DATA, "resync required: slot %s is %s%s now, not made by us",
-                        slot, pg_true(r, 0, TEMPORARY) ? "temporary, " : "", pg_text(r, 0, KIND));
+                return error_set(e, ERROR_DATA,
+                        "resync required: slot %s is %s%s now, not made by us", slot,
+                        pg_true(r, 0, TEMPORARY) ? "temporary, " : "", pg_text(r, 0, KIND));
         if (strcmp(pg_text(r, 0, PLUGIN), "pgoutput") != 0)
-                return error_set(e, ERROR_DATA, "resync required: slot %s has plug-in %s, not pgoutput",
-                        slot, pg_text(r, 0, PLUGIN));
+                return error_set(e, ERROR_DATA,
+                        "resync required: slot %s has plug-in %s, not pgoutput", slot,
+                        pg_text(r, 0, PLUGIN));
         if (!pg_true(r, 0, DATABASE_OK))
-                return error_set(e, ERROR_DATA, "resync required: slot %s belongs to database %s", slot,
-                        pg_text(r, 0, DATABASE));
+                return error_set(e, ERROR_DATA, "resync required: slot %s belongs to database %s",
+                        slot, pg_text(r, 0, DATABASE));
         if (!strcmp(pg_text(r, 0, WAL), "lost"))
                 return error_set(e, ERROR_DATA,
                         "resync required: slot %s is lost: the WAL that it needs was removed "
                         "(max_slot_wal_keep_size)",
                         slot);
         if (*pg_text(r, 0, INVALID))
-                return error_set(e, ERROR_DATA, "resync required: slot %s is invalidated (%s)", slot,
-                        pg_text(r, 0, INVALID));
+                return error_set(e, ERROR_DATA, "resync required: slot %s is invalidated (%s)",
+                        slot, pg_text(r, 0, INVALID));
         return 0;
 }
 
-static int check_position(const PGresult *r, const char *slot, struct position from, struct error *e)
+static int check_position(
+        const PGresult *r, const char *slot, struct position from, struct error *e)
 {
         struct position flushed;
         char text[POSITION_TEXT];
@@ -89,14 +93,15 @@ int pg_slot_check(PGconn *source, const char *slot, struct position from, struct
                 return error_context(e, "source");
         if (PQntuples(r) == 0)
                 return error_set(e, ERROR_DATA,
-                        "resync required: slot %s is gone; what was committed on the source since the "
+                        "resync required: slot %s is gone; what was committed on the source since "
+                        "the "
                         "checkpoint can not be had any more",
                         slot);
         if (check_kind(r, slot, e) < 0 || check_position(r, slot, from, e) < 0)
                 return -1;
         if (*pg_text(r, 0, PID))
-                return error_set(e, ERROR_RETRY, "slot %s is in use by process %s on the source", slot,
-                        pg_text(r, 0, PID));
+                return error_set(e, ERROR_RETRY, "slot %s is in use by process %s on the source",
+                        slot, pg_text(r, 0, PID));
         return 0;
 }
 
@@ -218,7 +223,8 @@ int pg_slot_create(PGconn *replication, PGconn *source, const char *slot, bool e
 
 int pg_slot_drop(PGconn *source, const char *slot, struct error *e)
 {
-        AUTO_RESULT r = pg_query(source, e, "select pg_catalog.pg_drop_replication_slot($1)", 1, &slot);
+        AUTO_RESULT r =
+                pg_query(source, e, "select pg_catalog.pg_drop_replication_slot($1)", 1, &slot);
 
         return r ? 0 : error_context(e, "dropping slot %s", slot);
 }

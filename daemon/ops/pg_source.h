@@ -10,8 +10,8 @@
 #include "ops/pg_publication.h"
 
 /* IDENTIFY_SYSTEM on a replication connection. */
-int pg_source_identity(PGconn *replication, const char *slot, struct source_identity *id,
-        struct error *e);
+int pg_source_identity(
+        PGconn *replication, const char *slot, struct source_identity *id, struct error *e);
 
 /* 1: a slot of that name is there; 0: none; -1. */
 int pg_slot_exists(PGconn *source, const char *slot, struct error *e);

@@ -46,8 +46,8 @@ static int open_schema(struct prepare *p, struct error *e)
         if (create.n > 0) {
                 rc = file_make_dir(p->config->pipeline.state_dir, e);
                 if (rc == 0)
-                        p->schema = pg_schema_new(p->config, p->source, p->target, &create, snapshot,
-                                p->config->pipeline.state_dir, halt_flag(p->halt), e);
+                        p->schema = pg_schema_new(p->config, p->source, p->target, &create,
+                                snapshot, p->config->pipeline.state_dir, halt_flag(p->halt), e);
                 if (!p->schema)
                         rc = -1;
         }
@@ -171,7 +171,8 @@ static int carry_sequences(struct prepare *p, struct error *e)
         if (n < 0 || copy_book_commit(&p->book, e) < 0)
                 return -1;
         if (missing.len)
-                log_warning("the target does not have these sequences, which migrated tables use: %s",
+                log_warning(
+                        "the target does not have these sequences, which migrated tables use: %s",
                         buf_text(&missing));
         log_event(LOG_LEVEL_INFO, LOG_COPY, NULL, "%d sequences were carried", n);
         return 0;

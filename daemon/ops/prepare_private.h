@@ -1,8 +1,9 @@
 #pragma once
 /*
  * What the files of ops/prepare share: prepare.c is the interface and its thread, prepare_start.c
- * decides between resuming and beginning, prepare_tables.c finds what is to be migrated and looks
- * at the target, prepare_slot.c makes the consistent point, prepare_load.c does the copy.
+ * decides and begins, prepare_resume.c goes on with what is there, prepare_tables.c finds what is
+ * to be migrated and looks at the target, prepare_check.c runs the checks, prepare_slot.c makes the
+ * consistent point, prepare_load.c does the copy.
  *
  * `lock` guards what the loop's thread reads; all else belongs to the preparing thread until
  * `done`.
@@ -48,10 +49,10 @@ struct prepare {
         struct copy_record record;
         struct table_records *known; /* culvert.tables as found */
 
-        struct pg_tables *tables; /* to be migrated */
+        struct pg_tables *tables;       /* to be migrated */
         struct prepare_target *targets; /* per table */
         bool *append;                   /* per table */
-        bool replica_role;
+        bool replica_role, checked;
         char snapshot[64]; /* exported by the anchor */
         struct pg_schema *schema;
 
@@ -71,6 +72,12 @@ int prepare_run(struct prepare *p, struct error *e);
 int prepare_read_tables(struct prepare *p, PGconn *c, struct error *e);
 /* Shapes of p->tables, for the publication; the caller frees the array. */
 const struct relation **prepare_shapes(const struct prepare *p);
+/* There is a checkpoint: the stream goes on from it. */
+int prepare_resume(struct prepare *p, struct error *e);
+/* All rows are in, the slot still has everything since: indexes, sequences and so on remain. */
+int prepare_go_on(struct prepare *p, struct error *e);
+/* The start checks on p->tables, once a start; warnings go to the log. */
+int prepare_check(struct prepare *p, struct error *e);
 /* Looks at the target's tables, and refuses what may not be loaded. */
 int prepare_look_at_target(struct prepare *p, struct error *e);
 /* TRUNCATE of target tables in one statement; "" does nothing. */

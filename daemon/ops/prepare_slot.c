@@ -18,7 +18,8 @@ static int import_snapshot(struct prepare *p, const char *name, struct error *e)
         pg_literal(&sql, name);
         if (pg_run(p->anchor, e, buf_text(&sql)) < 0 ||
                 !(r = pg_query(p->anchor, e,
-                          "select pg_catalog.pg_export_snapshot(), pg_catalog.pg_current_snapshot()::text",
+                          "select pg_catalog.pg_export_snapshot(), "
+                          "pg_catalog.pg_current_snapshot()::text",
                           0, NULL)))
                 return error_context(e, "source: taking over the snapshot");
         snprintf(p->snapshot, sizeof p->snapshot, "%s", pg_text(r, 0, 0));
@@ -47,13 +48,17 @@ static int lock_tables(struct prepare *p, struct error *e)
                 }
         }
         buf_str(&sql, "; set local lock_timeout = 0");
-        return pg_run(p->anchor, e, buf_text(&sql)) < 0 ? error_context(e, "source") : 0;
+        if (pg_run(p->anchor, e, buf_text(&sql)) == 0)
+                return 0;
+        if (!strcmp(e->code, "42P01")) /* dropped since the snapshot: the next attempt knows */
+                e->class = ERROR_RETRY;
+        return error_context(e, "source");
 }
 
 static int begin_again(struct error *e, const char *schema, const char *name, const char *why)
 {
-        return error_set(e, ERROR_RETRY, "table %s.%s %s while the copy began; it begins again", schema,
-                name, why);
+        return error_set(e, ERROR_RETRY, "table %s.%s %s while the copy began; it begins again",
+                schema, name, why);
 }
 
 /* Rewritten or truncated between the snapshot and the lock: another file than the snapshot says. */
@@ -70,8 +75,9 @@ static int check_files(struct prepare *p, struct error *e)
 
         if (!r)
                 return error_context(e, "source");
-        return PQntuples(r) == 0 ? 0
-                                 : begin_again(e, pg_text(r, 0, 0), pg_text(r, 0, 1), "was rewritten");
+        return PQntuples(r) == 0
+                       ? 0
+                       : begin_again(e, pg_text(r, 0, 0), pg_text(r, 0, 1), "was rewritten");
 }
 
 /* What is copied is what the snapshot has; the publication and the target were looked at before. */
@@ -81,18 +87,20 @@ static int same_tables(const struct pg_tables *before, const struct pg_tables *n
 
         for (unsigned i = 0; i < now->n; i++)
                 if (!pg_tables_find(before, now->items[i].schema, now->items[i].name))
-                        return begin_again(e, now->items[i].schema, now->items[i].name, "was created");
+                        return begin_again(
+                                e, now->items[i].schema, now->items[i].name, "was created");
         for (unsigned i = 0; i < before->n; i++) {
                 const struct pg_table_info *b = &before->items[i];
                 const struct pg_table_info *n = pg_tables_find(now, b->schema, b->name);
 
                 if (!n || !relation_same(b->shape, n->shape, &what))
-                        return begin_again(e, b->schema, b->name, n ? "was altered" : "was dropped");
+                        return begin_again(
+                                e, b->schema, b->name, n ? "was altered" : "was dropped");
         }
         return 0;
 }
 
-/* The tables are read again, as the snapshot sees them: twice, since partitions are locked too. */
+/* The tables are read again, as the snapshot sees them, then locked. */
 static int hold_tables(struct prepare *p, struct error *e)
 {
         struct pg_tables *before = p->tables;
@@ -125,8 +133,8 @@ int prepare_make_slot(struct prepare *p, bool snapshot, struct error *e)
         char start[POSITION_TEXT];
         struct pg_slot made = {0};
 
-        if (pg_slot_create(p->replication, p->source, c->pg.slot, snapshot, c->snapshot.slot_timeout,
-                    p->halt, &made, e) < 0)
+        if (pg_slot_create(p->replication, p->source, c->pg.slot, snapshot,
+                    c->snapshot.slot_timeout, p->halt, &made, e) < 0)
                 return -1;
         p->record.start = made.start;
         log_event(LOG_LEVEL_INFO, LOG_COPY,

@@ -1,4 +1,4 @@
-/* From two connections to the decision: resume the stream, finish a copy, or begin. */
+/* From two connections to the decision: resume the stream, finish a copy, or begin one. */
 #include "base/log.h"
 #include "base/memory.h"
 #include "ops/prepare_private.h"
@@ -37,8 +37,7 @@ static void drop_notice(void *context, const PGresult *r)
 
 static int connect_both(struct prepare *p, struct error *e)
 {
-        if (make_params(p, e) < 0 ||
-                !(p->source = halt_connect(p->halt, p->source_params, e)) ||
+        if (make_params(p, e) < 0 || !(p->source = halt_connect(p->halt, p->source_params, e)) ||
                 !(p->target = halt_connect(p->halt, p->target_params, e)))
                 return -1;
         PQsetNoticeReceiver(p->source, drop_notice, NULL);
@@ -64,13 +63,6 @@ static int open_meta(struct prepare *p, struct error *e)
         return 0;
 }
 
-/* Identity of the source now, against what `text` (of the checkpoint or the copy) says. */
-static int same_source(const struct prepare *p, const struct source_identity *stored,
-        struct error *e)
-{
-        return identity_check(stored, &p->identity, e);
-}
-
 static int read_identity(struct prepare *p, struct error *e)
 {
         if (!(p->replication = halt_connect(p->halt, p->replication_params, e)))
@@ -89,139 +81,19 @@ static int try_replica_role(struct prepare *p, struct error *e)
         if (strcmp(e->code, "42501") != 0)
                 return error_context(e, "target");
         error_clear(e);
-        log_warning("the target's role may not set session_replication_role: triggers and foreign "
-                    "keys of existing target tables act on every row that is loaded");
         return 0;
 }
 
-/* The tables that are streamed: those recorded and still selected. Says which are new or left. */
-static int take_known_shapes(struct prepare *p, struct error *e)
+/* A target without schema culvert is not touched before the checks have passed. */
+static int check_first_use(struct prepare *p, struct error *e)
 {
-        struct prepare_result *r = p->result;
+        int format = pg_meta_check(p->target, e);
 
-        r->shapes = memory_new((p->known->n + 1) * sizeof(*r->shapes));
-        for (unsigned i = 0; i < p->known->n; i++) {
-                struct table_record *k = &p->known->items[i];
-                bool left = !strcmp(k->state, "left");
-
-                if (!left && route_find(p->route, k->schema, k->name)) {
-                        r->shapes[r->shapes_n++] = relation_ref(k->shape);
-                        continue;
-                }
-                if (left)
-                        continue;
-                log_warning("table %s.%s is no longer migrated: its changes are left out from now on",
-                        k->schema, k->name);
-                free(k->state);
-                k->state = memory_string("left");
-                if (copy_book_begin(&p->book, e) < 0 || table_record_write(&p->book, k, e) < 0 ||
-                        copy_book_commit(&p->book, e) < 0)
-                        return -1;
-        }
-        return 0;
-}
-
-static void say_new_tables(const struct prepare *p)
-{
-        for (unsigned i = 0; i < p->tables->n; i++) {
-                const struct pg_table_info *t = &p->tables->items[i];
-                const struct table_record *k = table_records_find(p->known, t->schema, t->name);
-
-                if (!k || !strcmp(k->state, "left"))
-                        log_warning("table %s.%s is new: it is not migrated (adding tables to a "
-                                    "running pipeline is not built yet)",
-                                t->schema, t->name);
-        }
-}
-
-/* Leaves in p->tables only what is recorded, so that progress shows what is true. */
-static void drop_new_tables(struct prepare *p)
-{
-        struct prepare_result *r = p->result;
-        unsigned kept = 0;
-
-        for (unsigned i = 0; i < p->tables->n; i++) {
-                struct pg_table_info swap = p->tables->items[i];
-                bool known = false;
-
-                for (unsigned k = 0; k < r->shapes_n && !known; k++)
-                        known = !strcmp(r->shapes[k]->name, swap.name) &&
-                                !strcmp(r->shapes[k]->schema, swap.schema);
-                if (!known)
-                        continue;
-                p->tables->items[i] = p->tables->items[kept];
-                p->tables->items[kept++] = swap;
-        }
-        /* What is behind `kept` is freed with a list of its own. */
-        if (kept < p->tables->n) {
-                struct pg_tables *rest = memory_new_of(struct pg_tables);
-
-                rest->n = p->tables->n - kept;
-                rest->items = memory_copy(&p->tables->items[kept], rest->n * sizeof *rest->items);
-                p->tables->n = kept;
-                pg_tables_free(rest);
-        }
-}
-
-static int check_publication(struct prepare *p, struct error *e)
-{
-        const char *name = p->config->pg.publication;
-        struct pg_published wanted = {
-                .shapes = (const struct relation *const *)p->result->shapes,
-                .n = p->result->shapes_n};
-        struct error ignored = ERROR_INIT;
-        unsigned extra = 0;
-
-        if (pg_publication_check(p->source, name, &wanted, &extra, e) < 0)
-                return -1;
-        if (pg_publication_trim(p->source, name, &wanted, &ignored) < 0)
-                log_warning("publication %s could not be brought into step: %s", name, ignored.message);
-        else if (extra > 0)
-                log_info("publication %s had %u tables that are not migrated", name, extra);
-        return 0;
-}
-
-/* Recorded tables, the slot, the publication: all must be as they were. */
-static int check_known(struct prepare *p, struct position from, struct error *e)
-{
-        if (pg_slot_check(p->source, p->config->pg.slot, from, e) < 0 ||
-                prepare_read_tables(p, p->source, e) < 0 || take_known_shapes(p, e) < 0)
-                return -1;
-        say_new_tables(p);
-        drop_new_tables(p);
-        return check_publication(p, e);
-}
-
-static int resume(struct prepare *p, struct error *e)
-{
-        struct source_identity stored;
-
-        if (identity_parse(&stored, p->stored_source, e) < 0)
-                return error_context(e, "culvert.checkpoint on the target");
-        p->record.stage = STAGE_DONE;
-        if (same_source(p, &stored, e) < 0 || check_known(p, p->stored, e) < 0)
-                return -1;
-        prepare_set_counters(p);
-        return 0;
-}
-
-/* All rows are in, the slot still has everything since: indexes, sequences and so on remain. */
-static int go_on_loaded(struct prepare *p, struct error *e)
-{
-        if (same_source(p, &p->record.source, e) < 0 || check_known(p, p->record.start, e) < 0)
-                return -1;
-        log_event(LOG_LEVEL_INFO, LOG_COPY, NULL,
-                "the copy was interrupted after all rows were in: going on with indexes and "
-                "constraints");
-        prepare_set_counters(p);
-        p->targets = memory_new((p->tables->n + 1) * sizeof *p->targets);
-        for (unsigned i = 0; i < p->tables->n; i++) {
-                const struct pg_table_info *t = &p->tables->items[i];
-                const struct table_record *k = table_records_find(p->known, t->schema, t->name);
-
-                p->targets[i] = (struct prepare_target){.exists = true, .created = k && k->created};
-        }
-        return prepare_finish(p, e);
+        if (format < 0)
+                return error_context(e, "target");
+        if (format == 0)
+                return 0;
+        return prepare_read_tables(p, p->source, e) < 0 ? -1 : prepare_check(p, e);
 }
 
 /* A slot of that name: ours from an attempt that was interrupted, or nobody's we know. */
@@ -234,7 +106,8 @@ static int clear_slot(struct prepare *p, struct error *e)
                 return there;
         if (p->record.stage == STAGE_NONE)
                 return error_set(e, ERROR_CONFIG,
-                        "slot %s exists on the source and belongs to nobody known here; if nothing uses "
+                        "slot %s exists on the source and belongs to nobody known here; if nothing "
+                        "uses "
                         "it: select pg_drop_replication_slot('%s')",
                         slot, slot);
         log_event(LOG_LEVEL_INFO, LOG_COPY, NULL,
@@ -242,8 +115,8 @@ static int clear_slot(struct prepare *p, struct error *e)
         return pg_slot_drop(p->source, slot, e);
 }
 
-static bool target_is_empty(struct prepare *p, const struct table_record *k, bool *there,
-        struct error *e)
+static bool target_is_empty(
+        struct prepare *p, const struct table_record *k, bool *there, struct error *e)
 {
         AUTO_BUF sql = BUF_INIT;
         AUTO_RESULT r = NULL;
@@ -267,8 +140,10 @@ static int list_loaded(struct prepare *p, struct buf *list, struct error *e)
 
                 if (!strcmp(k->state, "appended"))
                         return error_set(e, ERROR_CONFIG,
-                                "the copy was interrupted after rows were added to table %s.%s, which "
-                                "had rows before (existing = append): the two can not be told apart; "
+                                "the copy was interrupted after rows were added to table %s.%s, "
+                                "which "
+                                "had rows before (existing = append): the two can not be told "
+                                "apart; "
                                 "put the table back to what it was and delete its row in "
                                 "culvert.tables",
                                 k->target_schema, k->target_name);
@@ -290,14 +165,15 @@ static int undo_interrupted(struct prepare *p, struct error *e)
 
         if (p->record.stage == STAGE_NONE)
                 return 0;
-        if (same_source(p, &p->record.source, e) < 0)
+        if (identity_check(&p->record.source, &p->identity, e) < 0)
                 return -1;
         if (list_loaded(p, &list, e) < 0)
                 return -1;
         log_event(LOG_LEVEL_INFO, LOG_COPY, NULL,
                 p->record.stage == STAGE_STARTING
                         ? "the copy was interrupted before it loaded a row: it begins again"
-                        : "the copy was interrupted: its snapshot is gone with the daemon, so it begins "
+                        : "the copy was interrupted: its snapshot is gone with the daemon, so it "
+                          "begins "
                           "again with emptied target tables");
         return p->record.stage == STAGE_STARTING ? 0 : prepare_truncate(p, buf_text(&list), e);
 }
@@ -331,9 +207,9 @@ static int begin(struct prepare *p, struct error *e)
 
         if (p->config->snapshot.mode == SNAPSHOT_TRICKLE)
                 return error_set(e, ERROR_CONFIG, "snapshot.mode = trickle is not built yet");
-        if (undo_interrupted(p, e) < 0 || prepare_read_tables(p, p->source, e) < 0 ||
-                prepare_look_at_target(p, e) < 0 || clear_slot(p, e) < 0 ||
-                make_publication(p, e) < 0)
+        if (prepare_read_tables(p, p->source, e) < 0 || prepare_check(p, e) < 0 ||
+                undo_interrupted(p, e) < 0 || prepare_look_at_target(p, e) < 0 ||
+                clear_slot(p, e) < 0 || make_publication(p, e) < 0)
                 return -1;
         prepare_set_counters(p);
         free(p->record.mode);
@@ -344,7 +220,8 @@ static int begin(struct prepare *p, struct error *e)
                 return -1;
         if (none)
                 return begin_none(p, e);
-        return prepare_make_slot(p, true, e) < 0 || prepare_load(p, e) < 0 ? -1 : prepare_finish(p, e);
+        return prepare_make_slot(p, true, e) < 0 || prepare_load(p, e) < 0 ? -1
+                                                                           : prepare_finish(p, e);
 }
 
 /* What a start that copied hands to the stream. */
@@ -367,18 +244,20 @@ int prepare_run(struct prepare *p, struct error *e)
 {
         int rc;
 
-        if (connect_both(p, e) < 0 || open_meta(p, e) < 0 || read_identity(p, e) < 0)
+        if (connect_both(p, e) < 0 || check_first_use(p, e) < 0 || open_meta(p, e) < 0 ||
+                read_identity(p, e) < 0)
                 return -1;
         p->result->identity = p->identity;
         if (!position_is_none(p->stored))
-                return resume(p, e);
+                return prepare_resume(p, e);
         if (p->record.stage == STAGE_DONE)
                 return error_set(e, ERROR_DATA,
-                        "resync required: the copy is done, but culvert.checkpoint on the target has no "
+                        "resync required: the copy is done, but culvert.checkpoint on the target "
+                        "has no "
                         "position");
         if (try_replica_role(p, e) < 0)
                 return -1;
-        rc = p->record.stage == STAGE_LOADED ? go_on_loaded(p, e) : begin(p, e);
+        rc = p->record.stage == STAGE_LOADED ? prepare_go_on(p, e) : begin(p, e);
         if (rc == 0)
                 fill_result(p);
         return rc;

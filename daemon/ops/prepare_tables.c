@@ -26,14 +26,15 @@ static bool select_table(void *context, const char *schema, const char *name)
         for (unsigned i = 0; i < c->tables.exclude.n; i++)
                 s->exclude[i] |= pattern_matches(c->tables.exclude.items[i], schema, name);
         for (unsigned i = 0; i < c->table_n; i++)
-                s->table[i] |= !strcmp(c->table[i].schema, schema) && !strcmp(c->table[i].name, name);
+                s->table[i] |=
+                        !strcmp(c->table[i].schema, schema) && !strcmp(c->table[i].name, name);
         s->names = memory_grow(s->names, (s->names_n + 1) * sizeof *s->names);
         s->names[s->names_n++] = memory_printf("%s.%s", schema, name);
         return route_find(s->p->route, schema, name) != NULL;
 }
 
-static int unmatched(const struct selection *s, const char *what, const char *text, int line,
-        struct error *e)
+static int unmatched(
+        const struct selection *s, const char *what, const char *text, int line, struct error *e)
 {
         const char *near = nearest_of(text, (const char *const *)s->names, s->names_n);
 
@@ -102,7 +103,8 @@ const struct relation **prepare_shapes(const struct prepare *p)
 }
 
 /* Do the table's options fit its columns? */
-static int check_options(const struct route_table *r, const struct pg_table_info *t, struct error *e)
+static int check_options(
+        const struct route_table *r, const struct pg_table_info *t, struct error *e)
 {
         struct relation *shape = route_target_shape(r, t->shape, e);
         struct filter *f = NULL;
@@ -143,15 +145,15 @@ static int look_at(struct prepare *p, unsigned i, const struct route_table *r, s
         if (PQntuples(kind) == 0)
                 return 0;
         if (!strchr("rp", *pg_text(kind, 0, 0)))
-                return error_set(e, ERROR_CONFIG, "%s.%s on the target is not a table", r->schema,
-                        r->name);
+                return error_set(
+                        e, ERROR_CONFIG, "%s.%s on the target is not a table", r->schema, r->name);
         p->targets[i].exists = true;
         return has_rows(p, r, &p->targets[i].rows, e);
 }
 
 /* Two source tables must not end in one. */
-static int check_distinct(const struct prepare *p, unsigned i, const struct route_table *r,
-        struct error *e)
+static int check_distinct(
+        const struct prepare *p, unsigned i, const struct route_table *r, struct error *e)
 {
         for (unsigned k = 0; k < i; k++) {
                 const struct pg_table_info *t = &p->tables->items[k];
@@ -159,8 +161,9 @@ static int check_distinct(const struct prepare *p, unsigned i, const struct rout
 
                 if (!strcmp(other->name, r->name) && !strcmp(other->schema, r->schema))
                         return error_set(e, ERROR_CONFIG,
-                                "tables %s.%s and %s.%s would both go to %s.%s on the target", t->schema,
-                                t->name, r->source_schema, r->source_name, r->schema, r->name);
+                                "tables %s.%s and %s.%s would both go to %s.%s on the target",
+                                t->schema, t->name, r->source_schema, r->source_name, r->schema,
+                                r->name);
         }
         return 0;
 }
@@ -177,7 +180,8 @@ static int refuse(const struct buf *missing, const struct buf *full, struct erro
 {
         if (missing->len)
                 return error_set(e, ERROR_CONFIG,
-                        "the target does not have %s, and nothing creates them (tables.create = no, or "
+                        "the target does not have %s, and nothing creates them (tables.create = "
+                        "no, or "
                         "snapshot.mode = none)",
                         buf_text(missing));
         if (full->len)

@@ -129,12 +129,12 @@ static void evaluate(void *context)
         struct status s = {0};
 
         migration_status(w->migration, &s);
-        if (all_hold(w, &s)) {
-                control_call_answer(w->call, CONTROL_DONE, answer_of(w, &s));
-                wait_free(w);
-        } else if (s.state == STATE_STOPPED) {
+        if (s.state == STATE_STOPPED && w->state != STATE_STOPPED) {
                 control_call_refuse(w->call, CONTROL_FAILED, "the pipeline is stopped-on-error: %s",
                         s.error ? s.error->message : "the reason is not known");
+                wait_free(w);
+        } else if (all_hold(w, &s)) {
+                control_call_answer(w->call, CONTROL_DONE, answer_of(w, &s));
                 wait_free(w);
         } else if (w->timed_out) {
                 time_out(w, &s);
@@ -172,8 +172,8 @@ static void on_gone(void *context)
 }
 
 /* Absent: stays as it is. */
-static int seconds_argument(const struct control_call *call, const char *name, double *seconds,
-        struct error *e)
+static int seconds_argument(
+        const struct control_call *call, const char *name, double *seconds, struct error *e)
 {
         const char *text = control_call_argument(call, name);
         char *end;
@@ -207,8 +207,13 @@ void wait_start(struct loop *l, struct migration *m, struct control_call *call, 
         struct wait *w = memory_new_of(struct wait);
         struct error e = ERROR_INIT;
 
-        *w = (struct wait){.loop = l, .migration = m, .call = call, .state = -1, .lag = -1,
-                .timeout = -1, .listener = {.changed = on_change, .context = w}};
+        *w = (struct wait){.loop = l,
+                .migration = m,
+                .call = call,
+                .state = -1,
+                .lag = -1,
+                .timeout = -1,
+                .listener = {.changed = on_change, .context = w}};
         if (parse(w, &e) < 0) {
                 control_call_refuse(call, CONTROL_USAGE, "%s", e.message);
                 free(w);

@@ -51,7 +51,10 @@ void watch_start(const struct watch_host *host, struct control_call *call, struc
 {
         struct watcher *w = memory_new_of(struct watcher);
 
-        *w = (struct watcher){.host = host, .call = call, .next = *list, .back = list,
+        *w = (struct watcher){.host = host,
+                .call = call,
+                .next = *list,
+                .back = list,
                 .listener = {.changed = on_change, .context = w}};
         if (w->next)
                 w->next->back = &w->next;

@@ -129,13 +129,13 @@ static void turn(void)
         timer_cancel(&timer);
 }
 
-#define turn_until(condition) \
-        do { \
-                int64_t end = loop_now(t.loop) + CLIENT_LIMIT; \
-                while (!(condition)) { \
-                        assert_true(loop_now(t.loop) < end); \
-                        turn(); \
-                } \
+#define turn_until(condition)                                                                      \
+        do {                                                                                       \
+                int64_t end = loop_now(t.loop) + CLIENT_LIMIT;                                     \
+                while (!(condition)) {                                                             \
+                        assert_true(loop_now(t.loop) < end);                                       \
+                        turn();                                                                    \
+                }                                                                                  \
         } while (0)
 
 static void put(int fd, const void *data, size_t len)
@@ -143,8 +143,8 @@ static void put(int fd, const void *data, size_t len)
         assert_int_equal(send(fd, data, len, MSG_NOSIGNAL), len);
 }
 
-static void put_request(int fd, uint32_t version, const char *command, const char *name,
-        const char *value)
+static void put_request(
+        int fd, uint32_t version, const char *command, const char *name, const char *value)
 {
         struct control_argument a = {name, value};
         AUTO_BUF out = BUF_INIT;
@@ -559,7 +559,7 @@ static void test_progress(void **state)
 {
         AUTO_BUF in = BUF_INIT;
         control_reply *r;
-        int fd = client(), got = 0;
+        int fd = client();
 
         (void)state;
         put_request(fd, CONTROL_VERSION, "hold", NULL, NULL);
@@ -571,13 +571,11 @@ static void test_progress(void **state)
         assert_true(r->more);
         assert_false(r->has_code);
         control_reply_free(r);
-        for (int i = 3; i < 200000 && got < 3; i++)
+        for (int i = 3; i < 1000; i++)
                 control_call_progress(t.held, numbered(i));
-        control_call_progress(t.held, numbered(200000));
         r = get(fd, &in);
         assert_string_equal(r->body, "{\"n\":3}");
         control_reply_free(r);
-        turn();
         control_call_answer(t.held, CONTROL_DONE, numbered(4));
         r = get(fd, &in);
         assert_string_equal(r->body, "{\"n\":4}");

@@ -1,0 +1,139 @@
+/* A start that stands on an earlier one: the stream goes on, or a loaded copy is finished. */
+#include "base/log.h"
+#include "base/memory.h"
+#include "ops/prepare_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The tables that are streamed: those recorded and still selected. Says which are new or left. */
+static int take_known_shapes(struct prepare *p, struct error *e)
+{
+        struct prepare_result *r = p->result;
+
+        r->shapes = memory_new((p->known->n + 1) * sizeof(*r->shapes));
+        for (unsigned i = 0; i < p->known->n; i++) {
+                struct table_record *k = &p->known->items[i];
+                bool left = !strcmp(k->state, "left");
+
+                if (!left && route_find(p->route, k->schema, k->name)) {
+                        r->shapes[r->shapes_n++] = relation_ref(k->shape);
+                        continue;
+                }
+                if (left)
+                        continue;
+                log_warning(
+                        "table %s.%s is no longer migrated: its changes are left out from now on",
+                        k->schema, k->name);
+                free(k->state);
+                k->state = memory_string("left");
+                if (copy_book_begin(&p->book, e) < 0 || table_record_write(&p->book, k, e) < 0 ||
+                        copy_book_commit(&p->book, e) < 0)
+                        return -1;
+        }
+        return 0;
+}
+
+static void say_new_tables(const struct prepare *p)
+{
+        for (unsigned i = 0; i < p->tables->n; i++) {
+                const struct pg_table_info *t = &p->tables->items[i];
+                const struct table_record *k = table_records_find(p->known, t->schema, t->name);
+
+                if (!k || !strcmp(k->state, "left"))
+                        log_warning("table %s.%s is new: it is not migrated (adding tables to a "
+                                    "running pipeline is not built yet)",
+                                t->schema, t->name);
+        }
+}
+
+/* Leaves in p->tables only what is recorded, so that progress shows what is true. */
+static void drop_new_tables(struct prepare *p)
+{
+        struct prepare_result *r = p->result;
+        unsigned kept = 0;
+
+        for (unsigned i = 0; i < p->tables->n; i++) {
+                struct pg_table_info swap = p->tables->items[i];
+                bool known = false;
+
+                for (unsigned k = 0; k < r->shapes_n && !known; k++)
+                        known = !strcmp(r->shapes[k]->name, swap.name) &&
+                                !strcmp(r->shapes[k]->schema, swap.schema);
+                if (!known)
+                        continue;
+                p->tables->items[i] = p->tables->items[kept];
+                p->tables->items[kept++] = swap;
+        }
+        /* What is behind `kept` is freed with a list of its own. */
+        if (kept < p->tables->n) {
+                struct pg_tables *rest = memory_new_of(struct pg_tables);
+
+                rest->n = p->tables->n - kept;
+                rest->items = memory_copy(&p->tables->items[kept], rest->n * sizeof *rest->items);
+                p->tables->n = kept;
+                pg_tables_free(rest);
+        }
+}
+
+static int check_publication(struct prepare *p, struct error *e)
+{
+        const char *name = p->config->pg.publication;
+        struct pg_published wanted = {.shapes = (const struct relation *const *)p->result->shapes,
+                .n = p->result->shapes_n};
+        struct error ignored = ERROR_INIT;
+        unsigned extra = 0;
+
+        if (pg_publication_check(p->source, name, &wanted, &extra, e) < 0)
+                return -1;
+        if (pg_publication_trim(p->source, name, &wanted, &ignored) < 0)
+                log_warning(
+                        "publication %s could not be brought into step: %s", name, ignored.message);
+        else if (extra > 0)
+                log_info("publication %s had %u tables that are not migrated", name, extra);
+        return 0;
+}
+
+/* Recorded tables, the slot, the publication: all must be as they were. */
+static int check_known(struct prepare *p, struct position from, struct error *e)
+{
+        if (pg_slot_check(p->source, p->config->pg.slot, from, e) < 0 ||
+                prepare_read_tables(p, p->source, e) < 0 || take_known_shapes(p, e) < 0)
+                return -1;
+        say_new_tables(p);
+        drop_new_tables(p);
+        return prepare_check(p, e) < 0 ? -1 : check_publication(p, e);
+}
+
+int prepare_resume(struct prepare *p, struct error *e)
+{
+        struct source_identity stored;
+
+        if (identity_parse(&stored, p->stored_source, e) < 0)
+                return error_context(e, "culvert.checkpoint on the target");
+        p->record.stage = STAGE_DONE;
+        if (identity_check(&stored, &p->identity, e) < 0 || check_known(p, p->stored, e) < 0)
+                return -1;
+        prepare_set_counters(p);
+        return 0;
+}
+
+/* All rows are in, the slot still has everything since: indexes, sequences and so on remain. */
+int prepare_go_on(struct prepare *p, struct error *e)
+{
+        if (identity_check(&p->record.source, &p->identity, e) < 0 ||
+                check_known(p, p->record.start, e) < 0)
+                return -1;
+        log_event(LOG_LEVEL_INFO, LOG_COPY, NULL,
+                "the copy was interrupted after all rows were in: going on with indexes and "
+                "constraints");
+        prepare_set_counters(p);
+        p->targets = memory_new((p->tables->n + 1) * sizeof *p->targets);
+        for (unsigned i = 0; i < p->tables->n; i++) {
+                const struct pg_table_info *t = &p->tables->items[i];
+                const struct table_record *k = table_records_find(p->known, t->schema, t->name);
+
+                p->targets[i] = (struct prepare_target){.exists = true, .created = k && k->created};
+        }
+        return prepare_finish(p, e);
+}

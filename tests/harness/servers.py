@@ -1,0 +1,152 @@
+"""Private PostgreSQL servers: unprivileged, in a temporary folder, on free loopback ports."""
+import os
+import shutil
+import signal
+import socket
+import subprocess
+
+import psycopg2
+
+from . import until as _until
+
+BIN = os.environ.get("CULVERT_PG_BIN", "/usr/lib/postgresql/15/bin")
+
+SETTINGS = {
+    "listen_addresses": "'127.0.0.1'",
+    "wal_level": "logical",
+    "max_wal_senders": "20",
+    "max_replication_slots": "20",
+    "max_connections": "60",
+    "shared_buffers": "64MB",
+    "max_wal_size": "2GB",
+    "log_min_messages": "warning",
+    "timezone": "'UTC'",
+}
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Postgres:
+    """One cluster. `folder` must be short: the socket lives in it. fsync stays on, since culvert
+    refuses a target without it; the folder is usually in memory."""
+
+    template = None
+
+    def __init__(self, folder, name, bin=BIN, **settings):
+        self.folder, self.name, self.bin = folder, name, bin
+        self.data = os.path.join(folder, name)
+        self.log = self.data + ".log"
+        self.port = free_port()
+        self.settings = {**SETTINGS, **{k: str(v) for k, v in settings.items()}}
+        self._make()
+
+    def _make(self):
+        key = (self.folder, self.bin)
+        if Postgres.template and Postgres.template[0] == key:
+            shutil.copytree(Postgres.template[1], self.data)
+        else:
+            self._run("initdb", "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8",
+                      "--locale=C.UTF-8", "-D", self.data)
+            template = self.data + ".template"
+            shutil.copytree(self.data, template)
+            Postgres.template = (key, template)
+        os.chmod(self.data, 0o700)
+        self.write_settings()
+
+    def write_settings(self, **more):
+        self.settings.update({k: str(v) for k, v in more.items()})
+        with open(os.path.join(self.data, "postgresql.auto.conf"), "w") as f:
+            f.write(f"port = {self.port}\nunix_socket_directories = '{self.folder}'\n")
+            for key, value in self.settings.items():
+                f.write(f"{key} = {value}\n")
+
+    def setting(self, name, value):
+        """Changes a setting that takes effect on reload."""
+        self.write_settings(**{name: value})
+        self.run("select pg_reload_conf()")
+
+    def trust_only(self, *lines):
+        """Replaces pg_hba.conf; needs a reload."""
+        with open(os.path.join(self.data, "pg_hba.conf"), "w") as f:
+            f.write("\n".join(lines) + "\n")
+
+    def _run(self, program, *arguments):
+        r = subprocess.run([os.path.join(self.bin, program), *arguments], text=True,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        if r.returncode:
+            raise RuntimeError(f"{program} {' '.join(arguments)}: {r.stdout}")
+        return r.stdout
+
+    def start(self):
+        # pg_ctl's pipe would be inherited by the server, so its output goes nowhere
+        r = subprocess.run([os.path.join(self.bin, "pg_ctl"), "-D", self.data, "-l", self.log, "-w",
+                            "start"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if r.returncode:
+            with open(self.log) as f:
+                raise RuntimeError(f"{self.name} did not start:\n{f.read()[-4000:]}")
+        return self
+
+    def stop(self, mode="fast"):
+        self._run("pg_ctl", "-D", self.data, "-m", mode, "-w", "stop")
+
+    def restart(self, mode="fast"):
+        self.stop(mode)
+        self.start()
+
+    def pid(self):
+        with open(os.path.join(self.data, "postmaster.pid")) as f:
+            return int(f.readline())
+
+    def running(self):
+        try:
+            os.kill(self.pid(), 0)
+            return True
+        except (OSError, ValueError):
+            return False
+
+    def kill9(self):
+        """The postmaster and its children die at once, as in a crash of the machine's software."""
+        pid = self.pid()
+        children = subprocess.run(["pgrep", "-P", str(pid)], stdout=subprocess.PIPE, text=True)
+        for victim in [pid, *map(int, children.stdout.split())]:
+            try:
+                os.kill(victim, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        _until.until(lambda: not self.running(), 20, f"the end of {self.name}")
+
+    def connect(self, db="postgres", user="postgres", autocommit=True, **more):
+        c = psycopg2.connect(host="127.0.0.1", port=self.port, dbname=db, user=user, **more)
+        c.autocommit = autocommit
+        return c
+
+    def run(self, sql, *values, db="postgres", user="postgres"):
+        """One statement (or several without values); returns its rows."""
+        c = self.connect(db, user)
+        try:
+            with c.cursor() as cursor:
+                cursor.execute(sql, values or None)
+                return cursor.fetchall() if cursor.description else []
+        finally:
+            c.close()
+
+    def psql(self, db, *arguments, user="postgres", input=None):
+        r = subprocess.run([os.path.join(self.bin, "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1",
+                            "-h", "127.0.0.1", "-p", str(self.port), "-U", user, "-d", db,
+                            *arguments], text=True, stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, input=input)
+        if r.returncode:
+            raise RuntimeError(f"psql on {self.name}: {r.stdout[-4000:]}")
+        return r.stdout
+
+    def uri(self, db, user="postgres", port=None, more=""):
+        return f"postgresql://{user}@127.0.0.1:{port or self.port}/{db}{more}"
+
+    def destroy(self):
+        if self.running():
+            self.stop("immediate")
+        shutil.rmtree(self.data, ignore_errors=True)

@@ -1,0 +1,104 @@
+import os
+import sys
+import tempfile
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from harness.daemon import Culvert  # noqa: E402
+from harness.servers import Postgres  # noqa: E402
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "long: only in make check-all")
+
+
+@pytest.fixture(scope="session")
+def folder():
+    with tempfile.TemporaryDirectory(prefix="cv") as f:
+        yield f
+
+
+@pytest.fixture(scope="session")
+def pg_source(folder):
+    server = Postgres(folder, "src").start()
+    yield server
+    server.destroy()
+
+
+@pytest.fixture(scope="session")
+def pg_target(folder):
+    server = Postgres(folder, "dst").start()
+    yield server
+    server.destroy()
+
+
+class Pair:
+    """A database of the same name on both servers, and least-privilege roles on each."""
+
+    def __init__(self, source, target, name):
+        self.source, self.target, self.name = source, target, name
+        for server in (source, target):
+            server.run(f"create database {name}")
+
+    def sql(self, text, *values):
+        return self.source.run(text, *values, db=self.name)
+
+    def target_sql(self, text, *values):
+        return self.target.run(text, *values, db=self.name)
+
+    def config(self, user="postgres", source_port=None, target_port=None, **sections):
+        config = {"source": {"uri": self.source.uri(self.name, user, source_port)},
+                  "target": {"uri": self.target.uri(self.name, user, target_port)}}
+        for section, keys in sections.items():
+            config.setdefault(section, {}).update(keys)
+        return config
+
+    def drop(self):
+        for server in (self.source, self.target):
+            if not server.running():
+                server.start()
+            server.run("select pg_terminate_backend(active_pid, 5000) from pg_replication_slots "
+                       "where database = %s and active", self.name)
+            server.run("select pg_drop_replication_slot(slot_name) from pg_replication_slots "
+                       "where database = %s", self.name)
+            server.run(f"drop database if exists {self.name} with (force)")
+
+
+_count = 0
+
+
+@pytest.fixture
+def pair(pg_source, pg_target):
+    global _count
+    _count += 1
+    p = Pair(pg_source, pg_target, f"db{_count}")
+    yield p
+    p.drop()
+
+
+@pytest.fixture
+def culvert(folder, request):
+    """Makes pipelines: culvert(config, name="shop"). Their logs are shown when the test fails."""
+    made = []
+
+    def make(config, name="shop"):
+        c = Culvert(os.path.join(folder, f"t{_count}"), name, config)
+        made.append(c)
+        return c
+
+    yield make
+    for c in made:
+        c.destroy()
+        if getattr(request.node, "failed", False):
+            print(f"--- log of {c.name}\n{c.log_text()[-8000:]}")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if report.failed:
+        item.failed = True

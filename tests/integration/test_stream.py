@@ -1,0 +1,121 @@
+"""The stream: every kind of change, from a real server to a real server."""
+import pytest
+
+from harness.compare import compare
+
+SETUP = """
+create type mood as enum ('sad', 'ok', 'happy');
+create table plain (id int primary key, v text, n numeric(10, 2), m mood);
+insert into plain select g, 'row ' || g, g * 1.5, 'ok' from generate_series(1, 1000) g;
+create table nokey (a text, b int, c numeric, j json);
+alter table nokey replica identity full;
+insert into nokey values ('a', 1, 1.0, '{"x": 1}'), ('a', 1, 1.0, '{"x": 1}'), (null, null, null, null);
+create table wide (id int primary key, small text, big text);
+insert into wide select g, 's', string_agg(md5(g::text || h), '') from generate_series(1, 20) g,
+  generate_series(1, 400) h group by g;
+create table widefull (id int, small text, big text);
+alter table widefull replica identity full;
+insert into widefull select * from wide;
+create table byindex (id int, code text not null, v text);
+create unique index byindex_code on byindex (code);
+alter table byindex replica identity using index byindex_code;
+insert into byindex values (1, 'one', 'x'), (2, 'two', 'y');
+create table made (id int generated always as identity primary key, a int, twice int generated always as (a * 2) stored);
+insert into made (a) values (1), (2), (3);
+"""
+
+
+@pytest.fixture
+def shop(pair, culvert):
+    pair.sql(SETUP)
+    c = culvert(pair.config()).start()
+    c.wait(lag=0)
+    pair.culvert = c
+    return pair
+
+
+def same(shop):
+    shop.culvert.wait(lag=0)
+    return compare(shop.source, shop.target, shop.name)
+
+
+def test_every_row_change(shop):
+    shop.sql("insert into plain values (2000, 'é😀', -0.01, 'sad'), (2001, '', null, null)")
+    shop.sql("update plain set v = 'changed' where id <= 10")
+    shop.sql("update plain set id = -id where id between 20 and 25")
+    shop.sql("delete from plain where id between 30 and 40")
+    assert same(shop) > 900
+
+
+def test_savepoints_and_rollbacks(shop):
+    shop.sql("""begin; insert into plain values (3000); savepoint a; insert into plain values (3001);
+        rollback to a; insert into plain values (3002); savepoint b; update plain set v = 'b' where
+        id = 3000; release b; commit; begin; delete from plain; rollback""")
+    same(shop)
+    assert [r[0] for r in shop.target_sql("select id from plain where id >= 3000 order by 1")] == [3000, 3002]
+
+
+def test_rows_without_a_key_change_one_by_one(shop):
+    shop.sql("insert into nokey values ('a', 1, 1.00, '{\"x\": 1}')")
+    shop.sql("delete from nokey where ctid = (select min(ctid) from nokey where c::text = '1.0')")
+    shop.sql("update nokey set b = 7 where a is null")
+    same(shop)
+    assert sorted(r[0] for r in shop.target_sql("select c::text from nokey where a = 'a'")) == ["1.0", "1.00"]
+
+
+def test_unchanged_toast_stays(shop):
+    shop.sql("update wide set small = 'new' where id < 10")
+    shop.sql("update wide set id = id + 100 where id = 11")
+    shop.sql("update wide set big = 'short' where id = 12")
+    same(shop)
+
+
+def test_unchanged_toast_under_full_identity(shop):
+    shop.sql("update widefull set small = 'new' where id < 10; delete from widefull where id = 15")
+    shop.sql("update widefull set id = id + 100 where id = 11")
+    same(shop)
+
+
+def test_replica_identity_by_index(shop):
+    shop.sql("update byindex set code = 'uno', v = null where id = 1")
+    shop.sql("delete from byindex where code = 'two'; insert into byindex values (null, 'drei', '')")
+    same(shop)
+
+
+def test_generated_columns_and_identity(shop):
+    shop.sql("insert into made (a) values (10); update made set a = 20 where a = 1; delete from made where a = 2")
+    same(shop)
+    assert shop.target_sql("select sum(twice) from made") == [(66,)]
+
+
+def test_truncate(shop):
+    shop.sql("truncate plain, nokey")
+    shop.sql("insert into plain values (1, 'after')")
+    same(shop)
+    assert shop.target_sql("select v from plain") == [("after",)]
+
+
+def test_a_large_transaction_arrives_whole(shop):
+    shop.sql("""begin; insert into plain select g, repeat('x', 100), g, 'sad'
+        from generate_series(10000, 130000) g; update plain set v = 'y' where id > 100000; commit""")
+    assert same(shop) > 120000
+    assert shop.culvert.rss_kb() < 64 * 1024
+
+
+def test_missing_row_is_a_conflict(shop):
+    shop.target_sql("delete from plain where id = 5")
+    shop.sql("update plain set v = 'gone' where id = 5")
+    error = shop.culvert.wait_error("the row is not there on the target")
+    assert error["table"] == "public.plain" and error["key"] == "id=5" and error["class"] == "data"
+    assert shop.target_sql("select v from plain where id = 6") == [("row 6",)]
+    shop.target_sql("insert into plain values (5, 'row 5', 7.5, 'ok')")
+    shop.culvert.ctl("resume")
+    same(shop)
+
+
+def test_source_ddl_stops(shop):
+    shop.sql("alter table plain add column extra int default 5")
+    shop.sql("insert into plain (id, extra) values (9000, 1)")
+    error = shop.culvert.wait_error("column extra added")
+    assert error["table"] == "public.plain"
+    assert shop.target_sql("select count(*) from plain where id = 9000") == [(0,)]

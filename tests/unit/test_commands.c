@@ -1,0 +1,638 @@
+/* Commands over a fake migration and a fake control socket, on a simulated clock. */
+#include "base/loop.h"
+#include "base/memory.h"
+#include "ops/commands.h"
+#include "ops/control.h"
+#include "ops/migration.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* The migration: what its status is, and what was asked of it. */
+struct migration {
+        struct status status;
+        struct migration_listener *listeners;
+        bool refuses;
+        void (*mark_done)(void *context, struct position p, const struct error *e);
+        void *mark_context;
+        unsigned marks, cancels;
+        struct position mark_now; /* not none: answered before migration_mark returns */
+};
+
+static struct migration m;
+static const struct status_table tables[] = {
+        {"public.a", "public.a", "streaming", 10, 10, 1, 2, 3},
+        {"public.b", "shop.b", "waiting", 0, -1, 0, 0, 0},
+};
+
+void migration_status(struct migration *fake, struct status *s)
+{
+        *s = fake->status;
+}
+
+void migration_tables(struct migration *fake,
+        void (*each)(void *context, const struct status_table *t), void *context)
+{
+        (void)fake;
+        each(context, &tables[0]);
+        each(context, &tables[1]);
+}
+
+static int set_state(struct migration *fake, enum state s, struct error *e)
+{
+        if (fake->refuses)
+                return error_set(e, ERROR_CONFIG, "not in this state");
+        fake->status.state = s;
+        return 0;
+}
+
+int migration_pause(struct migration *fake, struct error *e)
+{
+        return set_state(fake, STATE_PAUSED, e);
+}
+
+int migration_resume(struct migration *fake, struct error *e)
+{
+        return set_state(fake, STATE_STREAMING, e);
+}
+
+struct migration_mark *migration_mark(struct migration *fake,
+        void (*done)(void *context, struct position p, const struct error *e), void *context)
+{
+        fake->marks++;
+        if (!position_is_none(fake->mark_now)) {
+                done(context, fake->mark_now, NULL);
+                return NULL;
+        }
+        fake->mark_done = done;
+        fake->mark_context = context;
+        return (struct migration_mark *)fake;
+}
+
+void migration_mark_cancel(struct migration_mark *mark)
+{
+        assert_ptr_equal(mark, &m);
+        m.mark_done = NULL;
+        m.cancels++;
+}
+
+void migration_listen(struct migration *fake, struct migration_listener *listener)
+{
+        listener->next = fake->listeners;
+        fake->listeners = listener;
+}
+
+void migration_unlisten(struct migration *fake, struct migration_listener *listener)
+{
+        struct migration_listener **at = &fake->listeners;
+
+        while (*at != listener)
+                at = &(*at)->next;
+        *at = listener->next;
+}
+
+static void changed(void)
+{
+        for (struct migration_listener *l = m.listeners; l; l = l->next)
+                l->changed(l->context);
+}
+
+static void mark_answer(uint64_t lsn)
+{
+        void (*done)(void *context, struct position p, const struct error *e) = m.mark_done;
+        struct error e = ERROR_INIT;
+
+        assert_non_null(done);
+        m.mark_done = NULL;
+        if (lsn == 0)
+                error_set(&e, ERROR_RETRY, "no connection");
+        done(m.mark_context, (struct position){lsn}, lsn ? NULL : &e);
+}
+
+/* The call: one at a time, its outcome as text. */
+struct control_call {
+        const char *command;
+        const char *names[4], *values[4];
+        bool ended;
+        int code, progress;
+        char *text; /* body, error or the last progress */
+        void (*gone)(void *context);
+        void *gone_context;
+};
+
+const char *control_call_command(const struct control_call *c)
+{
+        return c->command;
+}
+
+const char *control_call_argument(const struct control_call *c, const char *name)
+{
+        for (int i = 0; i < 4 && c->names[i]; i++)
+                if (!strcmp(c->names[i], name))
+                        return c->values[i];
+        return NULL;
+}
+
+const char *control_call_unknown(const struct control_call *c, const char *known)
+{
+        for (int i = 0; i < 4 && c->names[i]; i++)
+                if (!strstr(known, c->names[i]))
+                        return c->names[i];
+        return NULL;
+}
+
+static void set_text(struct control_call *c, cJSON *body)
+{
+        assert_false(c->ended);
+        free(c->text);
+        c->text = cJSON_PrintUnformatted(body);
+        cJSON_Delete(body);
+}
+
+void control_call_answer(struct control_call *c, enum control_code code, cJSON *body)
+{
+        set_text(c, body);
+        c->ended = true;
+        c->code = code;
+}
+
+void control_call_refuse(struct control_call *c, enum control_code code, const char *format, ...)
+{
+        char text[512];
+        va_list args;
+
+        va_start(args, format);
+        vsnprintf(text, sizeof text, format, args);
+        va_end(args);
+        assert_false(c->ended);
+        free(c->text);
+        c->text = memory_string(text);
+        c->ended = true;
+        c->code = code;
+}
+
+void control_call_progress(struct control_call *c, cJSON *body)
+{
+        set_text(c, body);
+        c->progress++;
+}
+
+void control_call_on_gone(struct control_call *c, void (*gone)(void *context), void *context)
+{
+        c->gone = gone;
+        c->gone_context = context;
+}
+
+/* The host. */
+static struct config config;
+static cJSON *reload_answer;
+static unsigned stops;
+
+static const struct config *host_config(void *context)
+{
+        (void)context;
+        return &config;
+}
+
+static cJSON *host_reload(void *context, struct error *e)
+{
+        (void)context;
+        if (!reload_answer)
+                error_set(e, ERROR_CONFIG, "shop.conf cannot be read");
+        return reload_answer;
+}
+
+static void host_stop(void *context)
+{
+        (void)context;
+        stops++;
+}
+
+static struct loop *loop;
+static struct commands *commands;
+static struct control_call call;
+
+static int setup(void **state)
+{
+        static const struct commands_host host = {host_config, host_reload, host_stop, NULL};
+
+        (void)state;
+        memset(&m, 0, sizeof m);
+        memset(&call, 0, sizeof call);
+        reload_answer = NULL;
+        stops = 0;
+        m.status = (struct status){.pipeline = "shop",
+                .state = STATE_STREAMING,
+                .phase = STATE_STREAMING,
+                .source = {.kind = "postgresql", .connected = true},
+                .target = {.kind = "postgresql", .connected = true, .position = {100}},
+                .lag = {0, 0, 0},
+                .queue = {.acknowledge = "auto"},
+                .snapshot = {.mode = "bulk"},
+                .retention = {-1, -1}};
+        loop = loop_new_simulated();
+        commands = commands_new(loop, &m, &host);
+        return 0;
+}
+
+static int teardown(void **state)
+{
+        (void)state;
+        commands = commands_free(commands);
+        assert_null(m.listeners);
+        loop = loop_free(loop);
+        free(call.text);
+        return 0;
+}
+
+static void set_flag(void *context)
+{
+        *(bool *)context = true;
+}
+
+static void advance(int64_t microseconds)
+{
+        struct timer timer;
+        bool over = false;
+
+        timer_init(&timer, loop, set_flag, &over);
+        timer_set(&timer, microseconds);
+        while (!over)
+                assert_true(loop_run_once(loop));
+}
+
+static void begin(const char *command)
+{
+        free(call.text);
+        call = (struct control_call){.command = command};
+}
+
+static void argument(const char *name, const char *value)
+{
+        int i = 0;
+
+        while (call.names[i])
+                i++;
+        call.names[i] = name;
+        call.values[i] = value;
+}
+
+static void run(void)
+{
+        commands_handle(commands, &call);
+}
+
+static void expect_end(int code, const char *part)
+{
+        assert_true(call.ended);
+        if (!strstr(call.text, part))
+                fail_msg("no '%s' in: %s", part, call.text);
+        assert_int_equal(call.code, code);
+}
+
+static void test_status(void **state)
+{
+        (void)state;
+        begin("status");
+        run();
+        expect_end(CONTROL_DONE, "\"check\":{\"level\":\"ok\",\"reason\":null}");
+        m.status.target.connected = false;
+        changed();
+        advance(400 * SECOND);
+        begin("status");
+        run();
+        expect_end(CONTROL_DONE, "\"reason\":\"target not connected for 400 s\"");
+}
+
+static void test_pause_resume(void **state)
+{
+        (void)state;
+        begin("pause");
+        run();
+        expect_end(CONTROL_DONE, "\"state\":\"paused\",\"phase\":\"streaming\"");
+        begin("resume");
+        run();
+        expect_end(CONTROL_DONE, "\"state\":\"streaming\"");
+        m.refuses = true;
+        begin("pause");
+        run();
+        expect_end(CONTROL_REFUSED, "not in this state");
+}
+
+static void test_tables(void **state)
+{
+        (void)state;
+        begin("tables");
+        run();
+        expect_end(CONTROL_DONE, "{\"format\":1,\"tables\":[{\"source\":\"public.a\"");
+        expect_end(CONTROL_DONE, "{\"source\":\"public.b\",\"target\":\"shop.b\","
+                                 "\"state\":\"waiting\",\"rows_copied\":0,\"rows_estimated\":null");
+}
+
+static void test_metrics(void **state)
+{
+        (void)state;
+        begin("metrics");
+        run();
+        expect_end(CONTROL_DONE, "culvert_lag_seconds{pipeline=\\\"shop\\\"} 0\\n");
+        expect_end(CONTROL_DONE, "table=\\\"public.b\\\"");
+        expect_end(CONTROL_DONE, "# EOF\\n\"}");
+}
+
+static void test_unknown(void **state)
+{
+        (void)state;
+        begin("frobnicate");
+        run();
+        expect_end(CONTROL_USAGE, "no command 'frobnicate'");
+        begin("pause");
+        argument("force", "");
+        run();
+        expect_end(CONTROL_USAGE, "pause has no option --force");
+        assert_int_equal(m.status.state, STATE_STREAMING);
+}
+
+static void test_stop(void **state)
+{
+        (void)state;
+        begin("stop");
+        run();
+        expect_end(CONTROL_DONE, "stopping");
+        assert_int_equal(stops, 1);
+}
+
+static void test_reload(void **state)
+{
+        (void)state;
+        begin("reload");
+        run();
+        expect_end(CONTROL_FAILED, "shop.conf cannot be read");
+        reload_answer = cJSON_Parse("{\"keys\":[{\"key\":\"a\",\"result\":\"applied\"},"
+                                    "{\"key\":\"b\",\"result\":\"needs restart\"}]}");
+        begin("reload");
+        run();
+        expect_end(CONTROL_DONE, "needs restart");
+        reload_answer = cJSON_Parse("{\"keys\":[{\"key\":\"a\",\"result\":\"refused\"}]}");
+        begin("reload");
+        run();
+        expect_end(CONTROL_REFUSED, "refused");
+}
+
+static void wait_for(const char *state, const char *lag, const char *timeout)
+{
+        begin("wait");
+        if (state)
+                argument("state", state);
+        if (lag)
+                argument("lag", lag);
+        if (timeout)
+                argument("timeout", timeout);
+        run();
+}
+
+static void test_wait_usage(void **state)
+{
+        static const char *const bad[] = {"", "x", "-1", "1x", "nan", "inf", "1e300"};
+
+        (void)state;
+        wait_for(NULL, NULL, "1");
+        expect_end(CONTROL_USAGE, "--state or --lag");
+        wait_for("sleeping", NULL, NULL);
+        expect_end(CONTROL_USAGE, "there is no state 'sleeping'");
+        for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+                wait_for(NULL, bad[i], NULL);
+                expect_end(CONTROL_USAGE, "--lag takes seconds");
+                wait_for(NULL, "1", bad[i]);
+                expect_end(CONTROL_USAGE, "--timeout takes seconds");
+        }
+}
+
+static void test_wait_state(void **state)
+{
+        (void)state;
+        m.status.state = STATE_COPYING;
+        wait_for("streaming", NULL, NULL);
+        advance(3600 * SECOND);
+        assert_false(call.ended);
+        m.status.state = STATE_STREAMING;
+        changed();
+        advance(1); /* at once, not with the next tick */
+        expect_end(CONTROL_DONE, "\"state\":\"streaming\"");
+        wait_for("streaming", NULL, "0");
+        advance(1);
+        expect_end(CONTROL_DONE, "streaming"); /* is so already */
+}
+
+static void test_wait_timeout(void **state)
+{
+        (void)state;
+        wait_for("complete", NULL, "2.5");
+        advance(2400 * MILLISECOND);
+        assert_false(call.ended);
+        advance(200 * MILLISECOND);
+        expect_end(CONTROL_TIMEOUT, "not reached within 2.5 s: the pipeline is streaming");
+}
+
+static void test_wait_stopped(void **state)
+{
+        static struct error e = {.class = ERROR_DATA, .message = "row not found"};
+
+        (void)state;
+        wait_for(NULL, "0", NULL);
+        advance(SECOND);
+        m.status.state = STATE_STOPPED;
+        m.status.error = &e;
+        changed();
+        advance(1);
+        expect_end(CONTROL_FAILED, "stopped-on-error: row not found");
+        assert_int_equal(m.cancels, 1); /* the mark that was on its way */
+        wait_for("stopped-on-error", NULL, NULL);
+        advance(1);
+        expect_end(CONTROL_DONE, "stopped-on-error");
+}
+
+static void test_wait_lag_zero(void **state)
+{
+        (void)state;
+        wait_for(NULL, "0", NULL);
+        advance(1);
+        assert_int_equal(m.marks, 1);
+        mark_answer(200);
+        advance(10 * SECOND);
+        assert_false(call.ended); /* though lag.seconds is 0 */
+        m.status.target.position.lsn = 199;
+        changed();
+        advance(1);
+        assert_false(call.ended);
+        m.status.target.position.lsn = 200;
+        changed();
+        advance(1);
+        expect_end(CONTROL_DONE, "\"waited_for\":\"0/C8\"");
+        assert_int_equal(m.marks, 1); /* the position of the start, so a busy source ends too */
+}
+
+static void test_wait_lag_zero_at_once(void **state)
+{
+        (void)state;
+        m.mark_now.lsn = 50;
+        wait_for(NULL, "0", NULL);
+        advance(1);
+        expect_end(CONTROL_DONE, "\"waited_for\":\"0/32\"");
+        assert_int_equal(m.cancels, 0);
+}
+
+/* While copying there is nobody to ask; a mark that fails is asked for again. */
+static void test_wait_lag_zero_from_copy(void **state)
+{
+        (void)state;
+        m.status.state = m.status.phase = STATE_COPYING;
+        m.status.lag.seconds = -1;
+        wait_for(NULL, "0", NULL);
+        advance(100 * SECOND);
+        assert_int_equal(m.marks, 0);
+        m.status.state = m.status.phase = STATE_STREAMING;
+        changed();
+        advance(1);
+        assert_int_equal(m.marks, 1);
+        mark_answer(0);
+        advance(500 * MILLISECOND);
+        assert_int_equal(m.marks, 1);
+        advance(2 * SECOND);
+        assert_int_equal(m.marks, 2);
+        mark_answer(0);
+        changed();
+        advance(1);
+        assert_int_equal(m.marks, 3); /* a change is worth a try at once */
+        mark_answer(100);
+        advance(1);
+        expect_end(CONTROL_DONE, "0/64");
+}
+
+static void test_wait_lag_some(void **state)
+{
+        (void)state;
+        m.status.lag.seconds = 5.1;
+        wait_for(NULL, "5", NULL);
+        advance(10 * SECOND);
+        assert_false(call.ended);
+        m.status.lag.seconds = 0;
+        m.status.source.connected = false; /* nobody knows the lag then */
+        advance(10 * SECOND);
+        assert_false(call.ended);
+        m.status.source.connected = true;
+        m.status.lag.seconds = 5;
+        advance(2 * SECOND); /* without a change being told */
+        expect_end(CONTROL_DONE, "\"lag_seconds\":5.000");
+        assert_int_equal(m.marks, 0);
+}
+
+static void test_wait_both(void **state)
+{
+        (void)state;
+        m.mark_now.lsn = 50;
+        m.status.state = STATE_PAUSED;
+        wait_for("streaming", "0", "100");
+        advance(10 * SECOND);
+        assert_false(call.ended);
+        m.status.state = STATE_STREAMING;
+        m.status.target.position.lsn = 49;
+        changed();
+        advance(1);
+        assert_false(call.ended);
+        m.status.target.position.lsn = 51;
+        changed();
+        advance(1);
+        expect_end(CONTROL_DONE, "streaming");
+}
+
+static void test_wait_gone(void **state)
+{
+        (void)state;
+        wait_for(NULL, "0", "5");
+        advance(1);
+        call.gone(call.gone_context);
+        assert_int_equal(m.cancels, 1);
+        changed();
+        advance(10 * SECOND);
+        assert_false(call.ended);
+}
+
+static void test_end_of_daemon(void **state)
+{
+        (void)state;
+        wait_for("complete", NULL, NULL);
+        advance(1);
+        commands = commands_free(commands);
+        expect_end(CONTROL_NO_DAEMON, "the daemon ends");
+        assert_null(m.listeners);
+}
+
+static void test_watch(void **state)
+{
+        (void)state;
+        begin("watch");
+        run();
+        advance(1);
+        assert_int_equal(call.progress, 1);
+        assert_non_null(strstr(call.text, "\"state\":\"streaming\""));
+        advance(3 * SECOND);
+        assert_int_equal(call.progress, 4);
+        m.status.state = STATE_PAUSED;
+        for (int i = 0; i < 100; i++) /* one message for them all */
+                changed();
+        advance(150 * MILLISECOND);
+        assert_int_equal(call.progress, 5);
+        assert_non_null(strstr(call.text, "\"state\":\"paused\""));
+        call.gone(call.gone_context);
+        advance(5 * SECOND);
+        assert_int_equal(call.progress, 5);
+}
+
+/* A stream that changes without end must not push the message away for ever. */
+static void test_watch_busy(void **state)
+{
+        (void)state;
+        begin("watch");
+        run();
+        for (int i = 0; i < 1000; i++) {
+                advance(5 * MILLISECOND);
+                changed();
+        }
+        assert_in_range(call.progress, 40, 52);
+        call.gone(call.gone_context);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        const struct CMUnitTest tests[] = {
+                TEST(test_status),
+                TEST(test_pause_resume),
+                TEST(test_tables),
+                TEST(test_metrics),
+                TEST(test_unknown),
+                TEST(test_stop),
+                TEST(test_reload),
+                TEST(test_wait_usage),
+                TEST(test_wait_state),
+                TEST(test_wait_timeout),
+                TEST(test_wait_stopped),
+                TEST(test_wait_lag_zero),
+                TEST(test_wait_lag_zero_at_once),
+                TEST(test_wait_lag_zero_from_copy),
+                TEST(test_wait_lag_some),
+                TEST(test_wait_both),
+                TEST(test_wait_gone),
+                TEST(test_end_of_daemon),
+                TEST(test_watch),
+                TEST(test_watch_busy),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
