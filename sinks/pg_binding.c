@@ -61,7 +61,7 @@ struct variant {
 };
 
 struct pg_binding {
-        uint64_t generation;
+        uint64_t generation, serial;
         const struct relation *relation;
         bool partitioned, whole_row; /* whole_row: found by every column, one of equal rows */
         struct variant *variants;
@@ -144,7 +144,7 @@ static void choose_key(struct pg_binding *b, const PGresult *d, const bool *prim
                 b->columns[i].key = b->whole_row ? b->columns[i].written : primary[i];
 }
 
-struct pg_binding *pg_binding_new(const struct relation *r, uint64_t generation,
+struct pg_binding *pg_binding_new(const struct relation *r, uint64_t generation, uint64_t serial,
         const PGresult *d, struct error *e)
 {
         struct relation *mine = relation_ref(r);
@@ -158,6 +158,7 @@ struct pg_binding *pg_binding_new(const struct relation *r, uint64_t generation,
         mine->binding_free = binding_free;
         b->relation = r;
         b->generation = generation;
+        b->serial = serial;
         if (PQntuples(d) == 0) {
                 error_set(e, ERROR_DATA, "table %s.%s is not there on the target", r->schema,
                         r->name);
@@ -329,7 +330,7 @@ static struct variant *new_variant(struct pg_binding *b, const struct change *c)
                 sql_delete(b, v, &sql);
         v->statement.sql = buf_take(&sql);
         v->statement.name = b->named < NAMED_MAX
-                                    ? memory_printf("c%p_%u", (void *)b, b->named++)
+                                    ? memory_printf("c%" PRIu64 "_%u", b->serial, b->named++)
                                     : memory_string("");
         v->next = b->variants;
         b->variants = v;

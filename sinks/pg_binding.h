@@ -18,7 +18,8 @@ struct pg_binding;
 
 /* The binding for this connection, or NULL: describe the table first. */
 struct pg_binding *pg_binding_of(const struct relation *r, uint64_t generation);
-struct pg_binding *pg_binding_new(const struct relation *r, uint64_t generation,
+/* `serial` is another one for each binding of a connection: statements are named by it. */
+struct pg_binding *pg_binding_new(const struct relation *r, uint64_t generation, uint64_t serial,
         const PGresult *description, struct error *e);
 
 struct pg_parameter {

@@ -62,7 +62,7 @@ struct sink {
         struct pg_session *session;
         struct pg_session_result facts;
         struct pg_session_backend former;
-        uint64_t generation;
+        uint64_t generation, bindings;
         bool session_up, marker_up, up;
 
         struct txn *pending, **pending_tail; /* not on the wire yet */
@@ -480,7 +480,7 @@ static int take_answer(struct sink *s, const struct op *o, PGresult *r, struct e
                 return 0;
         case OP_BIND:
                 s->binding = false;
-                return pg_binding_new(o->relation, s->generation, r, e) ? 0 : -1;
+                return pg_binding_new(o->relation, s->generation, s->bindings++, r, e) ? 0 : -1;
         case OP_COMMIT:
                 /* a transaction that was already broken answers ROLLBACK without an error */
                 if (strcmp(PQcmdStatus(r), "COMMIT") != 0)

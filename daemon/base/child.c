@@ -151,8 +151,8 @@ static void read_pipe(struct running *r, int *fd, struct buf *to)
 static void drain(struct running *r, struct buf *out, struct buf *err)
 {
         while (r->out >= 0 || r->err >= 0) {
-                struct pollfd p[2] = {{.fd = r->out, .events = POLLIN},
-                        {.fd = r->err, .events = POLLIN}};
+                struct pollfd p[2] = {
+                        {.fd = r->out, .events = POLLIN}, {.fd = r->err, .events = POLLIN}};
                 int ready = poll(p, 2, TICK_MS);
 
                 check_stop(r);
@@ -191,8 +191,8 @@ int child_run(const struct child *c, struct buf *out, struct buf *err, struct er
         drain(&r, out, err);
         status = reap(&r);
         if (r.too_much)
-                return error_set(e, ERROR_DATA, "%s: more output than %zu bytes", name,
-                        c->output_limit);
+                return error_set(
+                        e, ERROR_DATA, "%s: more output than %zu bytes", name, c->output_limit);
         if (r.stopping)
                 return error_set(e, ERROR_RETRY, "%s: stopped", name);
         if (status < 0)

@@ -10,10 +10,11 @@
 #include <stdatomic.h>
 
 struct child {
-        const char *const *argv;        /* ends with NULL; argv[0] is searched in PATH */
-        const char *const *environment; /* "NAME=value" on top of ours; ends with NULL, may be NULL */
-        size_t output_limit;            /* more on stdout than this is an error */
-        const atomic_bool *stop;        /* may be NULL: ends the program */
+        const char *const *argv; /* ends with NULL; argv[0] is searched in PATH */
+        const char *const
+                *environment;    /* "NAME=value" on top of ours; ends with NULL, may be NULL */
+        size_t output_limit;     /* more on stdout than this is an error */
+        const atomic_bool *stop; /* may be NULL: ends the program */
 };
 
 /*

@@ -77,6 +77,7 @@ int pg_check_session(PGconn *c, const char *what, struct checks *out, struct err
         if (atoi(pg_text(r, 0, 0)) != PQbackendPID(c))
                 checks_add(out, CHECK_ERROR, NULL,
                         "%s: the connection goes through a pooler (pgbouncer or the like), which "
-                        "breaks locks and session settings; connect to the server itself", what);
+                        "breaks locks and session settings; connect to the server itself",
+                        what);
         return 0;
 }

@@ -9,7 +9,7 @@
 #include "db/pg_catalog.h"
 
 enum check_level {
-        CHECK_ERROR,    /* a start is refused */
+        CHECK_ERROR, /* a start is refused */
         CHECK_WARNING,
         CHECK_NOTE,
         CHECK_STATEMENT /* no problem: `mend` is what culvert will run, `text` where */
@@ -35,9 +35,9 @@ const char *check_level_name(enum check_level level);
 /* A migrated table and where it goes. Everything borrowed. */
 struct check_table {
         const struct pg_table_info *source;
-        const char *schema, *name;     /* on the target */
-        const struct relation *shape;  /* as the target sees it */
-        bool renamed;                  /* cannot be created from the source's definition */
+        const char *schema, *name;    /* on the target */
+        const struct relation *shape; /* as the target sees it */
+        bool renamed;                 /* cannot be created from the source's definition */
 };
 
 struct check_input {
@@ -47,8 +47,8 @@ struct check_input {
 };
 
 /* 0, also with errors among the checks; -1: a query failed. */
-int pg_check_source(PGconn *source, const struct check_input *in, struct checks *out,
-        struct error *e);
+int pg_check_source(
+        PGconn *source, const struct check_input *in, struct checks *out, struct error *e);
 /* `source` once more for what will be made from its definitions. `missing[i]` tells afterwards
  * whether the target has no such table (n entries, may be NULL). */
 int pg_check_target(PGconn *target, PGconn *source, const struct check_input *in, bool *missing,
@@ -69,8 +69,8 @@ int pg_check_rules(PGconn *c, const char *what, const char *oids, bool replica, 
 
 /* Collects names for one check about several tables: "a, b, c and 12 more". */
 struct check_names {
-        struct buf text; /* as said */
-        struct buf sql;  /* all of them, quoted, for the statement */
+        struct buf text;    /* as said */
+        struct buf sql;     /* all of them, quoted, for the statement */
         const char *prefix; /* before each in `sql`; NULL: nothing */
         unsigned n;
 };

@@ -6,29 +6,32 @@
 #include <string.h>
 
 /* attgenerated is new in 12 */
-#define COLUMNS_SQL \
-        "select u.at, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull" \
-        "  and not a.atthasdef and a.attidentity = ''," \
-        " coalesce(to_jsonb(a) ->> 'attgenerated', '') <> ''" \
-        " from unnest($1::text[], $2::text[]) with ordinality u(schema, name, at)" \
-        " join pg_catalog.pg_namespace n on n.nspname = u.schema" \
-        " join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = u.name" \
-        " join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0" \
+#define COLUMNS_SQL                                                                                \
+        "select u.at, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod), a.attnotnull"    \
+        "  and not a.atthasdef and a.attidentity = '',"                                            \
+        " coalesce(to_jsonb(a) ->> 'attgenerated', '') <> ''"                                      \
+        " from unnest($1::text[], $2::text[]) with ordinality u(schema, name, at)"                 \
+        " join pg_catalog.pg_namespace n on n.nspname = u.schema"                                  \
+        " join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = u.name"             \
+        " join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0"                   \
         "  and not a.attisdropped order by u.at, a.attnum"
 
 /* Unique indexes of the target on exactly the columns that identify rows. */
-#define KEYS_SQL \
-        "select w.at, pg_catalog.bool_or(i.indimmediate), pg_catalog.min(k.conname::text)" \
-        " from (select at, pg_catalog.array_agg(name collate \"C\" order by name collate \"C\") as columns" \
-        "  from unnest($3::int[], $4::text[]) x(at, name) group by at) w" \
-        " join unnest($1::text[], $2::text[]) with ordinality u(schema, name, at) on u.at = w.at" \
-        " join pg_catalog.pg_namespace n on n.nspname = u.schema" \
-        " join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = u.name" \
-        " join pg_catalog.pg_index i on i.indrelid = c.oid and i.indisunique and i.indisvalid" \
-        "  and i.indpred is null and i.indexprs is null" \
-        " left join pg_catalog.pg_constraint k on k.conindid = i.indexrelid and k.conrelid = c.oid" \
-        " where w.columns = array(select a.attname::text collate \"C\" from pg_catalog.pg_attribute a" \
-        "  where a.attrelid = c.oid and a.attnum = any((i.indkey::int2[])[0:i.indnkeyatts - 1])" \
+#define KEYS_SQL                                                                                   \
+        "select w.at, pg_catalog.bool_or(i.indimmediate), pg_catalog.min(k.conname::text)"         \
+        " from (select at, pg_catalog.array_agg(name collate \"C\" order by name collate \"C\") "  \
+        "as columns"                                                                               \
+        "  from unnest($3::int[], $4::text[]) x(at, name) group by at) w"                          \
+        " join unnest($1::text[], $2::text[]) with ordinality u(schema, name, at) on u.at = w.at"  \
+        " join pg_catalog.pg_namespace n on n.nspname = u.schema"                                  \
+        " join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = u.name"             \
+        " join pg_catalog.pg_index i on i.indrelid = c.oid and i.indisunique and i.indisvalid"     \
+        "  and i.indpred is null and i.indexprs is null"                                           \
+        " left join pg_catalog.pg_constraint k on k.conindid = i.indexrelid and k.conrelid = "     \
+        "c.oid"                                                                                    \
+        " where w.columns = array(select a.attname::text collate \"C\" from "                      \
+        "pg_catalog.pg_attribute a"                                                                \
+        "  where a.attrelid = c.oid and a.attnum = any((i.indkey::int2[])[0:i.indnkeyatts - 1])"   \
         "  order by 1) group by w.at"
 
 /* Columns of one target table are rows first to last of the result. */
@@ -71,8 +74,10 @@ static void check_column(const struct check_table *t, const struct column *c, co
                         "target: table %s.%s has no column %s", t->schema, t->name, c->name);
         } else if (pg_true(f->r, row, 4)) {
                 checks_add(out, CHECK_ERROR, NULL,
-                        "target: column %s of %s.%s is generated there and cannot be written; leave "
-                        "it out with columns.exclude", c->name, t->schema, t->name);
+                        "target: column %s of %s.%s is generated there and cannot be written; "
+                        "leave "
+                        "it out with columns.exclude",
+                        c->name, t->schema, t->name);
         } else if (strcmp(pg_text(f->r, row, 2), type) != 0) {
                 checks_add(out, CHECK_WARNING, NULL,
                         "target: column %s of %s.%s has type %s, the source's is %s", c->name,
@@ -81,8 +86,8 @@ static void check_column(const struct check_table *t, const struct column *c, co
 }
 
 /* Columns that the source does not fill: its generated ones that are plain here, and new ones. */
-static void check_extra(const struct check_table *t, const struct found *f, int row,
-        struct checks *out)
+static void check_extra(
+        const struct check_table *t, const struct found *f, int row, struct checks *out)
 {
         const char *name = pg_text(f->r, row, 1);
         bool generated = false;
@@ -101,7 +106,8 @@ static void check_extra(const struct check_table *t, const struct found *f, int 
                 buf_str(&mend, " drop not null");
                 checks_add(out, CHECK_ERROR, buf_text(&mend),
                         "target: column %s of %s.%s is NOT NULL without a default, and the source "
-                        "does not fill it", name, t->schema, t->name);
+                        "does not fill it",
+                        name, t->schema, t->name);
         } else {
                 checks_add(out, generated ? CHECK_WARNING : CHECK_NOTE, NULL,
                         "target: column %s of %s.%s gets its default: %s", name, t->schema, t->name,
@@ -140,9 +146,11 @@ static void check_key(const struct check_table *t, const PGresult *r, int row, s
 
         if (row < 0) {
                 checks_add(out, CHECK_WARNING, NULL,
-                        "target: table %s.%s has no unique index on the columns that identify rows, "
+                        "target: table %s.%s has no unique index on the columns that identify "
+                        "rows, "
                         "so each update and delete reads the table, and duplicates stop the "
-                        "migration", t->schema, t->name);
+                        "migration",
+                        t->schema, t->name);
         } else if (!pg_true(r, row, 1)) {
                 buf_str(&mend, "alter table ");
                 pg_table(&mend, t->schema, t->name);
@@ -151,8 +159,8 @@ static void check_key(const struct check_table *t, const PGresult *r, int row, s
                 buf_str(&mend, "; -- and add it again without DEFERRABLE");
                 checks_add(out, CHECK_ERROR, buf_text(&mend),
                         "target: constraint %s on %s.%s identifies its rows and is deferrable: the "
-                        "server would not check it on what culvert applies", pg_text(r, row, 2),
-                        t->schema, t->name);
+                        "server would not check it on what culvert applies",
+                        pg_text(r, row, 2), t->schema, t->name);
         }
 }
 

@@ -6,21 +6,23 @@
 #define OPTIONS "publish = 'insert, update, delete, truncate', publish_via_partition_root = true"
 
 /* pubviaroot is new in 13 */
-#define PUBLICATION_SQL \
-        "select p.oid is not null, p.oid is not null and pg_catalog.pg_has_role(p.pubowner, 'USAGE')," \
-        " p.pubinsert and p.pubupdate and p.pubdelete and p.pubtruncate" \
-        "  and coalesce((to_jsonb(p) ->> 'pubviaroot')::bool, true)," \
-        " pg_catalog.has_database_privilege(pg_catalog.current_database(), 'create'), current_user" \
+#define PUBLICATION_SQL                                                                            \
+        "select p.oid is not null, p.oid is not null and pg_catalog.pg_has_role(p.pubowner, "      \
+        "'USAGE'),"                                                                                \
+        " p.pubinsert and p.pubupdate and p.pubdelete and p.pubtruncate"                           \
+        "  and coalesce((to_jsonb(p) ->> 'pubviaroot')::bool, true),"                              \
+        " pg_catalog.has_database_privilege(pg_catalog.current_database(), 'create'), "            \
+        "current_user"                                                                             \
         " from (select) one left join pg_catalog.pg_publication p on p.pubname = $1"
 
 /* culvert.checkpoint: where the source was a target, the reverse stream knows its own by it */
-#define TABLES_SQL \
-        "select n.nspname, c.relname, pg_catalog.pg_has_role(c.relowner, 'USAGE')," \
-        " k.tablename is not null from pg_catalog.pg_class c" \
-        " join pg_catalog.pg_namespace n on n.oid = c.relnamespace" \
-        " left join pg_catalog.pg_publication_tables k on k.pubname = $2" \
-        "  and k.schemaname = n.nspname and k.tablename = c.relname" \
-        " where c.oid = any($1::oid[]) or c.oid = pg_catalog.to_regclass('culvert.checkpoint')" \
+#define TABLES_SQL                                                                                 \
+        "select n.nspname, c.relname, pg_catalog.pg_has_role(c.relowner, 'USAGE'),"                \
+        " k.tablename is not null from pg_catalog.pg_class c"                                      \
+        " join pg_catalog.pg_namespace n on n.oid = c.relnamespace"                                \
+        " left join pg_catalog.pg_publication_tables k on k.pubname = $2"                          \
+        "  and k.schemaname = n.nspname and k.tablename = c.relname"                               \
+        " where c.oid = any($1::oid[]) or c.oid = pg_catalog.to_regclass('culvert.checkpoint')"    \
         " order by 1, 2"
 
 struct publication {
@@ -30,8 +32,8 @@ struct publication {
         struct check_names foreign; /* those of them that our role does not own */
 };
 
-static void create_sql(const struct publication *p, const struct check_names *tables,
-        struct buf *out)
+static void create_sql(
+        const struct publication *p, const struct check_names *tables, struct buf *out)
 {
         buf_str(out, "create publication ");
         pg_ident(out, p->name);
@@ -45,8 +47,8 @@ static void alter_sql(const struct publication *p, struct buf *out)
         if (p->missing.n) {
                 buf_str(out, "alter publication ");
                 pg_ident(out, p->name);
-                buf_printf(out, " add table %s%s", buf_text(&p->missing.sql),
-                        p->options ? "" : "; ");
+                buf_printf(
+                        out, " add table %s%s", buf_text(&p->missing.sql), p->options ? "" : "; ");
         }
         if (!p->options) {
                 buf_str(out, "alter publication ");
@@ -63,11 +65,14 @@ static void judge_missing(struct publication *p, struct checks *out)
         if (p->foreign.n > 0)
                 checks_add(out, CHECK_ERROR, buf_text(&mend),
                         "source: there is no publication %s, and role %s cannot create it: it does "
-                        "not own %s", p->name, p->role, check_names_said(&p->foreign));
+                        "not own %s",
+                        p->name, p->role, check_names_said(&p->foreign));
         else if (!p->may_create)
                 checks_add(out, CHECK_ERROR, buf_text(&mend),
-                        "source: there is no publication %s, and role %s cannot create it: it has no "
-                        "CREATE on the database", p->name, p->role);
+                        "source: there is no publication %s, and role %s cannot create it: it has "
+                        "no "
+                        "CREATE on the database",
+                        p->name, p->role);
         else
                 checks_add(out, CHECK_STATEMENT, buf_text(&mend), "source");
 }

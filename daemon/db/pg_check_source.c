@@ -5,15 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SERVER_SQL \
-        "select current_setting('wal_level'), current_setting('max_replication_slots')::int," \
-        " (select count(*) from pg_catalog.pg_replication_slots)," \
-        " exists (select from pg_catalog.pg_replication_slots where slot_name = $1)," \
-        " current_setting('max_wal_senders')::int," \
-        " (select count(*) from pg_catalog.pg_stat_get_wal_senders())," \
-        " pg_catalog.pg_is_in_recovery(), r.rolreplication or r.rolsuper, current_user," \
-        " pg_catalog.pg_encoding_to_char(d.encoding)" \
-        " from pg_catalog.pg_roles r, pg_catalog.pg_database d" \
+#define SERVER_SQL                                                                                 \
+        "select current_setting('wal_level'), current_setting('max_replication_slots')::int,"      \
+        " (select count(*) from pg_catalog.pg_replication_slots),"                                 \
+        " exists (select from pg_catalog.pg_replication_slots where slot_name = $1),"              \
+        " current_setting('max_wal_senders')::int,"                                                \
+        " (select count(*) from pg_catalog.pg_stat_get_wal_senders()),"                            \
+        " pg_catalog.pg_is_in_recovery(), r.rolreplication or r.rolsuper, current_user,"           \
+        " pg_catalog.pg_encoding_to_char(d.encoding)"                                              \
+        " from pg_catalog.pg_roles r, pg_catalog.pg_database d"                                    \
         " where r.rolname = current_user and d.datname = pg_catalog.current_database()"
 
 static void check_room(const PGresult *r, struct checks *out)
@@ -21,15 +21,18 @@ static void check_room(const PGresult *r, struct checks *out)
         int slots = atoi(pg_text(r, 0, 1)), senders = atoi(pg_text(r, 0, 4));
 
         if (!pg_true(r, 0, 3) && atoi(pg_text(r, 0, 2)) >= slots) {
-                AUTO_STRING mend = memory_printf("alter system set max_replication_slots = %d; "
-                        "-- then restart the server, or drop a slot that nobody needs", slots + 4);
+                AUTO_STRING mend = memory_printf(
+                        "alter system set max_replication_slots = %d; "
+                        "-- then restart the server, or drop a slot that nobody needs",
+                        slots + 4);
 
                 checks_add(out, CHECK_ERROR, mend, "source: all %d replication slots are taken",
                         slots);
         }
         if (!pg_true(r, 0, 3) && atoi(pg_text(r, 0, 5)) >= senders) {
                 AUTO_STRING mend = memory_printf("alter system set max_wal_senders = %d; -- then "
-                        "restart the server", senders + 4);
+                                                 "restart the server",
+                        senders + 4);
 
                 checks_add(out, CHECK_ERROR, mend, "source: all %d WAL senders are taken", senders);
         }
@@ -58,8 +61,8 @@ static void say_slot(const char *slot, struct checks *out)
         checks_add(out, CHECK_STATEMENT, buf_text(&sql), "source");
 }
 
-static int check_server(PGconn *c, const struct check_input *in, struct checks *out,
-        struct error *e)
+static int check_server(
+        PGconn *c, const struct check_input *in, struct checks *out, struct error *e)
 {
         const char *slot = in->config->pg.slot;
         AUTO_RESULT r = pg_query(c, e, SERVER_SQL, 1, &slot);
@@ -128,16 +131,18 @@ static void check_kinds(PGconn *c, const struct check_input *in, struct checks *
                 if (t->inherits)
                         checks_add(out, CHECK_WARNING, NULL,
                                 "source table %s.%s takes part in inheritance: each table is "
-                                "migrated by itself, with its own rows only", t->schema, t->name);
+                                "migrated by itself, with its own rows only",
+                                t->schema, t->name);
                 if (t->kind == 'p' && PQserverVersion(c) < 130000)
                         checks_add(out, CHECK_ERROR, NULL,
                                 "source table %s.%s is partitioned: that takes PostgreSQL 13 or "
-                                "newer on the source", t->schema, t->name);
+                                "newer on the source",
+                                t->schema, t->name);
         }
 }
 
-int pg_check_source(PGconn *source, const struct check_input *in, struct checks *out,
-        struct error *e)
+int pg_check_source(
+        PGconn *source, const struct check_input *in, struct checks *out, struct error *e)
 {
         AUTO_BUF oids = BUF_INIT;
 

@@ -4,52 +4,53 @@
 #include <string.h>
 
 /* The wanted tables with all their partitions, at every level. */
-#define TREE \
-        "with recursive t(root, oid) as (" \
-        " select o, o from pg_catalog.unnest($1::oid[]) o" \
-        " union all select t.root, i.inhrelid from t join pg_catalog.pg_class p on p.oid = t.oid" \
+#define TREE                                                                                       \
+        "with recursive t(root, oid) as ("                                                         \
+        " select o, o from pg_catalog.unnest($1::oid[]) o"                                         \
+        " union all select t.root, i.inhrelid from t join pg_catalog.pg_class p on p.oid = t.oid"  \
         "  and p.relkind = 'p' join pg_catalog.pg_inherits i on i.inhparent = t.oid)"
 
-#define RIGHTS_SQL \
-        TREE " select n.nspname, c.relname, pg_catalog.has_schema_privilege(n.oid, 'usage')," \
-        " pg_catalog.has_table_privilege(c.oid, 'select')," \
-        " pg_catalog.row_security_active(c.oid), c.relkind, c.relpersistence, current_user" \
-        " from t join pg_catalog.pg_class c on c.oid = t.oid" \
-        " join pg_catalog.pg_namespace n on n.oid = c.relnamespace order by 1, 2"
+#define RIGHTS_SQL                                                                                 \
+        TREE " select n.nspname, c.relname, pg_catalog.has_schema_privilege(n.oid, 'usage'),"      \
+             " pg_catalog.has_table_privilege(c.oid, 'select'),"                                   \
+             " pg_catalog.row_security_active(c.oid), c.relkind, c.relpersistence, current_user"   \
+             " from t join pg_catalog.pg_class c on c.oid = t.oid"                                 \
+             " join pg_catalog.pg_namespace n on n.oid = c.relnamespace order by 1, 2"
 
 /* A partition's own identity says what its rows are logged with; the stream names the root's. */
-#define LEAVES_SQL \
-        TREE ", k as (select t.root, c.oid, c.relreplident, c.relkind, array(select a.attname" \
-        "   from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attnum > 0" \
-        "   and not a.attisdropped and case when c.relreplident = 'f' then true" \
-        "   else a.attnum = any(x.columns) end) as columns" \
-        "  from t join pg_catalog.pg_class c on c.oid = t.oid" \
-        "  left join lateral (select (i.indkey::int2[])[0:i.indnkeyatts - 1] as columns" \
-        "   from pg_catalog.pg_index i where i.indrelid = c.oid and i.indislive and i.indisvalid" \
-        "   and i.indisunique and i.indimmediate and i.indpred is null" \
-        "   and case c.relreplident when 'd' then i.indisprimary when 'i' then i.indisreplident" \
-        "   else false end limit 1) x on true)" \
-        " select n.nspname, c.relname, rn.nspname, rc.relname" \
-        " from k leaf join k root on root.oid = leaf.root and leaf.oid <> leaf.root" \
-        " join pg_catalog.pg_class c on c.oid = leaf.oid" \
-        " join pg_catalog.pg_namespace n on n.oid = c.relnamespace" \
-        " join pg_catalog.pg_class rc on rc.oid = root.oid" \
-        " join pg_catalog.pg_namespace rn on rn.oid = rc.relnamespace" \
-        " where leaf.relkind = 'r' and leaf.relreplident <> 'f' and (root.relreplident = 'f'" \
-        "  or not leaf.columns @> root.columns)"
+#define LEAVES_SQL                                                                                 \
+        TREE ", k as (select t.root, c.oid, c.relreplident, c.relkind, array(select a.attname"     \
+             "   from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attnum > 0"         \
+             "   and not a.attisdropped and case when c.relreplident = 'f' then true"              \
+             "   else a.attnum = any(x.columns) end) as columns"                                   \
+             "  from t join pg_catalog.pg_class c on c.oid = t.oid"                                \
+             "  left join lateral (select (i.indkey::int2[])[0:i.indnkeyatts - 1] as columns"      \
+             "   from pg_catalog.pg_index i where i.indrelid = c.oid and i.indislive and "         \
+             "i.indisvalid"                                                                        \
+             "   and i.indisunique and i.indimmediate and i.indpred is null"                       \
+             "   and case c.relreplident when 'd' then i.indisprimary when 'i' then "              \
+             "i.indisreplident"                                                                    \
+             "   else false end limit 1) x on true)"                                               \
+             " select n.nspname, c.relname, rn.nspname, rc.relname"                                \
+             " from k leaf join k root on root.oid = leaf.root and leaf.oid <> leaf.root"          \
+             " join pg_catalog.pg_class c on c.oid = leaf.oid"                                     \
+             " join pg_catalog.pg_namespace n on n.oid = c.relnamespace"                           \
+             " join pg_catalog.pg_class rc on rc.oid = root.oid"                                   \
+             " join pg_catalog.pg_namespace rn on rn.oid = rc.relnamespace"                        \
+             " where leaf.relkind = 'r' and leaf.relreplident <> 'f' and (root.relreplident = 'f'" \
+             "  or not leaf.columns @> root.columns)"
 
 /* What the configuration selects and culvert cannot carry. */
-#define OTHERS_SQL \
-        "select n.nspname, c.relname, c.relkind, c.relpersistence from pg_catalog.pg_class c" \
-        " join pg_catalog.pg_namespace n on n.oid = c.relnamespace" \
-        " where (c.relkind = 'f' or c.relkind in ('r', 'p') and (c.relpersistence = 'u'" \
-        "  or exists (select from pg_catalog.pg_depend d where d.objid = c.oid" \
-        "  and d.classid = 'pg_catalog.pg_class'::regclass and d.deptype = 'e')))" \
-        " and not c.relispartition and n.nspname !~ '^pg_'" \
+#define OTHERS_SQL                                                                                 \
+        "select n.nspname, c.relname, c.relkind, c.relpersistence from pg_catalog.pg_class c"      \
+        " join pg_catalog.pg_namespace n on n.oid = c.relnamespace"                                \
+        " where (c.relkind = 'f' or c.relkind in ('r', 'p') and (c.relpersistence = 'u'"           \
+        "  or exists (select from pg_catalog.pg_depend d where d.objid = c.oid"                    \
+        "  and d.classid = 'pg_catalog.pg_class'::regclass and d.deptype = 'e')))"                 \
+        " and not c.relispartition and n.nspname !~ '^pg_'"                                        \
         " and n.nspname <> 'information_schema' order by 1, 2"
 
-static void complain(struct checks *out, struct check_names *n, const char *what,
-        const char *mend)
+static void complain(struct checks *out, struct check_names *n, const char *what, const char *mend)
 {
         if (n->n > 0)
                 checks_add(out, CHECK_ERROR, mend, "source: %s: %s", what, check_names_said(n));
@@ -87,10 +88,10 @@ static void say_faults(struct faults *f, const char *role, struct checks *out)
         AUTO_BUF quoted = BUF_INIT;
 
         pg_ident(&quoted, role);
-        AUTO_STRING usage = memory_printf("grant usage on schema %s to %s", buf_text(&f->schemas),
-                buf_text(&quoted));
-        AUTO_STRING select = memory_printf("grant select on %s to %s", buf_text(&f->select.sql),
-                buf_text(&quoted));
+        AUTO_STRING usage = memory_printf(
+                "grant usage on schema %s to %s", buf_text(&f->schemas), buf_text(&quoted));
+        AUTO_STRING select = memory_printf(
+                "grant select on %s to %s", buf_text(&f->select.sql), buf_text(&quoted));
         AUTO_STRING rls = memory_printf("alter role %s bypassrls", buf_text(&quoted));
 
         if (f->schemas.len)
@@ -98,8 +99,10 @@ static void say_faults(struct faults *f, const char *role, struct checks *out)
                         role, buf_text(&f->schemas));
         complain(out, &f->select, "no SELECT on what is to be copied", select);
         complain(out, &f->rls, "row-level security would hide rows", rls);
-        complain(out, &f->storage, "partitions that are unlogged or foreign: their rows are in no "
-                "log and cannot be migrated", NULL);
+        complain(out, &f->storage,
+                "partitions that are unlogged or foreign: their rows are in no "
+                "log and cannot be migrated",
+                NULL);
         buf_done(&f->schemas);
         memory_free_string(&f->last_schema);
 }
@@ -131,8 +134,8 @@ static int check_leaves(PGconn *c, const char *oids, struct checks *out, struct 
                 buf_str(&mend, " replica identity full");
                 checks_add(out, CHECK_ERROR, buf_text(&mend),
                         "source table %s.%s: its replica identity does not hold that of the "
-                        "partitioned table %s.%s, so old keys would be missing", pg_text(r, i, 0),
-                        pg_text(r, i, 1), pg_text(r, i, 2), pg_text(r, i, 3));
+                        "partitioned table %s.%s, so old keys would be missing",
+                        pg_text(r, i, 0), pg_text(r, i, 1), pg_text(r, i, 2), pg_text(r, i, 3));
         }
         return 0;
 }
@@ -141,12 +144,10 @@ static const char *why_not(char kind, char persistence)
 {
         if (kind == 'f')
                 return "a foreign table";
-        return persistence == 'u' ? "unlogged, so its changes are in no log"
-                                  : "an extension's own";
+        return persistence == 'u' ? "unlogged, so its changes are in no log" : "an extension's own";
 }
 
-static int check_others(PGconn *c, const struct config *config, struct checks *out,
-        struct error *e)
+static int check_others(PGconn *c, const struct config *config, struct checks *out, struct error *e)
 {
         AUTO_RESULT r = pg_query(c, e, OTHERS_SQL, 0, NULL);
 

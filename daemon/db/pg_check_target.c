@@ -5,29 +5,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SERVER_SQL \
-        "select current_setting('fsync'), pg_catalog.pg_is_in_recovery()," \
-        " (select reset_val from pg_catalog.pg_settings where name = 'default_transaction_read_only')," \
-        " current_user," \
-        " pg_catalog.has_database_privilege(pg_catalog.current_database(), 'create')," \
-        " n.oid is not null, n.oid is not null and pg_catalog.pg_has_role(n.nspowner, 'USAGE')," \
-        " pg_catalog.pg_encoding_to_char(d.encoding)" \
-        " from pg_catalog.pg_database d left join pg_catalog.pg_namespace n on n.nspname = 'culvert'" \
+#define SERVER_SQL                                                                                 \
+        "select current_setting('fsync'), pg_catalog.pg_is_in_recovery(),"                         \
+        " (select reset_val from pg_catalog.pg_settings where name = "                             \
+        "'default_transaction_read_only'),"                                                        \
+        " current_user,"                                                                           \
+        " pg_catalog.has_database_privilege(pg_catalog.current_database(), 'create'),"             \
+        " n.oid is not null, n.oid is not null and pg_catalog.pg_has_role(n.nspowner, 'USAGE'),"   \
+        " pg_catalog.pg_encoding_to_char(d.encoding)"                                              \
+        " from pg_catalog.pg_database d left join pg_catalog.pg_namespace n on n.nspname = "       \
+        "'culvert'"                                                                                \
         " where d.datname = pg_catalog.current_database()"
 
-#define TABLES_SQL \
-        "select u.at, c.oid, c.relkind, c.relpersistence, n.oid is not null," \
-        " n.oid is not null and pg_catalog.has_schema_privilege(n.oid, 'usage')," \
-        " n.oid is not null and pg_catalog.has_schema_privilege(n.oid, 'create')," \
-        " pg_catalog.has_table_privilege(c.oid, 'select')" \
-        "  and pg_catalog.has_table_privilege(c.oid, 'insert')" \
-        "  and pg_catalog.has_table_privilege(c.oid, 'update')" \
-        "  and pg_catalog.has_table_privilege(c.oid, 'delete')" \
-        "  and pg_catalog.has_table_privilege(c.oid, 'truncate')," \
-        " pg_catalog.row_security_active(c.oid), current_user" \
-        " from unnest($1::text[], $2::text[]) with ordinality u(schema, name, at)" \
-        " left join pg_catalog.pg_namespace n on n.nspname = u.schema" \
-        " left join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = u.name" \
+#define TABLES_SQL                                                                                 \
+        "select u.at, c.oid, c.relkind, c.relpersistence, n.oid is not null,"                      \
+        " n.oid is not null and pg_catalog.has_schema_privilege(n.oid, 'usage'),"                  \
+        " n.oid is not null and pg_catalog.has_schema_privilege(n.oid, 'create'),"                 \
+        " pg_catalog.has_table_privilege(c.oid, 'select')"                                         \
+        "  and pg_catalog.has_table_privilege(c.oid, 'insert')"                                    \
+        "  and pg_catalog.has_table_privilege(c.oid, 'update')"                                    \
+        "  and pg_catalog.has_table_privilege(c.oid, 'delete')"                                    \
+        "  and pg_catalog.has_table_privilege(c.oid, 'truncate'),"                                 \
+        " pg_catalog.row_security_active(c.oid), current_user"                                     \
+        " from unnest($1::text[], $2::text[]) with ordinality u(schema, name, at)"                 \
+        " left join pg_catalog.pg_namespace n on n.nspname = u.schema"                             \
+        " left join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = u.name"        \
         " order by u.at"
 
 struct target {
@@ -47,16 +49,17 @@ static void check_home(struct target *t, const PGresult *r)
 
         pg_ident(&role, t->role);
         if (!pg_true(r, 0, 5))
-                checks_add(t->out, CHECK_STATEMENT, "create schema culvert; -- and its tables", "target");
+                checks_add(t->out, CHECK_STATEMENT, "create schema culvert; -- and its tables",
+                        "target");
         if (pg_true(r, 0, 5) && !pg_true(r, 0, 6)) {
-                AUTO_STRING mend = memory_printf("alter schema culvert owner to %s",
-                        buf_text(&role));
+                AUTO_STRING mend =
+                        memory_printf("alter schema culvert owner to %s", buf_text(&role));
 
                 checks_add(t->out, CHECK_ERROR, mend,
                         "target: schema culvert does not belong to role %s", t->role);
         } else if (!pg_true(r, 0, 5) && !t->may_create) {
-                AUTO_STRING mend = memory_printf("create schema culvert authorization %s",
-                        buf_text(&role));
+                AUTO_STRING mend =
+                        memory_printf("create schema culvert authorization %s", buf_text(&role));
 
                 checks_add(t->out, CHECK_ERROR, mend,
                         "target: role %s cannot create schema culvert", t->role);
@@ -73,7 +76,8 @@ static int check_server(struct target *t, PGconn *c, int source_version, struct 
         t->may_create = pg_true(r, 0, 4);
         if (!strcmp(pg_text(r, 0, 0), "off"))
                 checks_add(t->out, CHECK_ERROR, "alter system set fsync = on; -- then reload",
-                        "target: fsync is off: a crash could lose what the source was told is safe");
+                        "target: fsync is off: a crash could lose what the source was told is "
+                        "safe");
         if (pg_true(r, 0, 1))
                 checks_add(t->out, CHECK_ERROR, NULL,
                         "target: the server is a standby; connect to its primary");
@@ -112,14 +116,17 @@ static void check_missing(struct target *t, const struct check_table *x, const P
         else if (x->renamed)
                 checks_add(t->out, CHECK_ERROR, NULL,
                         "target: table %s.%s does not exist; create it first: culvert makes tables "
-                        "from the source's definition only under their own names ([schemas], to and "
-                        "columns change them)", x->schema, x->name);
+                        "from the source's definition only under their own names ([schemas], to "
+                        "and "
+                        "columns change them)",
+                        x->schema, x->name);
         else if (pg_true(r, row, 4) ? !(pg_true(r, row, 5) && pg_true(r, row, 6)) : !t->may_create)
                 add_schema(&t->create, x->schema);
         pg_array_number(&t->made, x->source->oid);
 }
 
-static void check_existing(struct target *t, const struct check_table *x, const PGresult *r, int row)
+static void check_existing(
+        struct target *t, const struct check_table *x, const PGresult *r, int row)
 {
         char kind = *pg_text(r, row, 2);
 
@@ -152,13 +159,14 @@ static void say(struct target *t)
         AUTO_BUF role = BUF_INIT;
 
         pg_ident(&role, t->role);
-        AUTO_STRING usage = memory_printf("grant usage on schema %s to %s", buf_text(&t->usage),
-                buf_text(&role));
+        AUTO_STRING usage = memory_printf(
+                "grant usage on schema %s to %s", buf_text(&t->usage), buf_text(&role));
         AUTO_STRING create = memory_printf("grant usage, create on schema %s to %s -- or, where "
-                "there is none yet: grant create on database ... to %s", buf_text(&t->create),
-                buf_text(&role), buf_text(&role));
+                                           "there is none yet: grant create on database ... to %s",
+                buf_text(&t->create), buf_text(&role), buf_text(&role));
         AUTO_STRING rights = memory_printf("grant select, insert, update, delete, truncate on %s "
-                "to %s", buf_text(&t->rights.sql), buf_text(&role));
+                                           "to %s",
+                buf_text(&t->rights.sql), buf_text(&role));
         AUTO_STRING rls = memory_printf("alter role %s bypassrls", buf_text(&role));
 
         if (t->usage.len)
@@ -223,7 +231,8 @@ static void say_replica(struct target *t, PGconn *c)
         }
         checks_add(t->out, CHECK_WARNING, buf_text(&mend),
                 "target: role %s may not set session_replication_role, so foreign keys are checked "
-                "and triggers fire for every change that culvert applies", t->role);
+                "and triggers fire for every change that culvert applies",
+                t->role);
 }
 
 static int check_rules(struct target *t, PGconn *target, PGconn *source, struct error *e)

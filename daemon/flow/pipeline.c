@@ -126,6 +126,7 @@ static void drop_all(struct pipeline *p)
         times_clear(&p->times);
         checkpoint_lost(&p->checkpoint);
         p->idle_asked = POSITION_NONE;
+        p->stopping = (struct error)ERROR_INIT;
 }
 
 /* Not from inside an event of source or sink: the stop is deferred. */
@@ -288,6 +289,8 @@ static void sink_failed(void *context, const struct error *why)
         struct error e = *why;
 
         p->sink_ready = false;
+        if (p->stopping.class != ERROR_NONE) /* the stop is on its way, a retry would undo it */
+                return;
         if (p->shutdown_done || gives_up(p, &e)) {
                 stop_on(p, &e);
                 return;
@@ -406,7 +409,7 @@ static void source_failed(void *context, const struct error *why)
         struct error e = *why;
 
         p->source_started = p->source_ready = false;
-        if (p->shutdown_done)
+        if (p->shutdown_done || p->stopping.class != ERROR_NONE)
                 return;
         if (e.class != ERROR_RETRY) {
                 stop_on(p, &e);
@@ -439,7 +442,8 @@ static void on_idle(void *context)
         struct position idle = checkpoint_idle(&p->checkpoint);
 
         timer_set(&p->idle, IDLE_INTERVAL);
-        if (!p->sink_ready || position_is_none(idle))
+        /* the pieces of a transaction whose end has not come are not counted as pending */
+        if (!p->sink_ready || p->sink_partial || p->queue.head || position_is_none(idle))
                 return;
         p->idle_asked = idle;
         p->sink_ops->idle(p->sink, idle);

@@ -97,8 +97,8 @@ static bool parse_entry(struct pg_dump_list *l, const char *line)
 {
         struct pg_dump_entry i = {0};
 
-        if (!take_number(&line, ';', &i.id) || *line++ != ' ' || !take_number(&line, ' ', &i.class) ||
-                !take_number(&line, ' ', &i.oid))
+        if (!take_number(&line, ';', &i.id) || *line++ != ' ' ||
+                !take_number(&line, ' ', &i.class) || !take_number(&line, ' ', &i.oid))
                 return false;
         i.kind = kind_of(line);
         line += strlen(i.kind->name);
@@ -124,8 +124,8 @@ static bool parse_needs(struct pg_dump_list *l, const char *line)
                 if (line[-1] == ' ')
                         line--;
                 if ((i->needs_n & (i->needs_n - 1)) == 0)
-                        i->needs = memory_grow(i->needs,
-                                (i->needs_n ? i->needs_n * 2 : 1) * sizeof *i->needs);
+                        i->needs = memory_grow(
+                                i->needs, (i->needs_n ? i->needs_n * 2 : 1) * sizeof *i->needs);
                 i->needs[i->needs_n++] = id;
         }
         return *line == '\0';
@@ -162,7 +162,8 @@ struct pg_dump_list *pg_dump_list_parse(const char *text, struct error *e)
                 else if (*line && *line != ';')
                         good = parse_entry(l, line);
                 if (!good) {
-                        error_set(e, ERROR_DATA, "pg_restore --list: a line that is not understood");
+                        error_set(
+                                e, ERROR_DATA, "pg_restore --list: a line that is not understood");
                         return pg_dump_list_free(l);
                 }
                 text += len + (text[len] == '\n');

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Oids of catalogues, fixed in every version (pg_class.dat and the headers of src/include/catalog) */
+/* Oids of catalogues, fixed in every version (pg_class.dat and the headers of src/include/catalog)
+ */
 #define CLASS_TYPE 1247
 #define CLASS_RELATION 1259
 #define CLASS_NAMESPACE 2615
@@ -18,10 +19,10 @@ struct edge {
 struct pg_graph {
         struct pg_node *nodes; /* by class and oid */
         unsigned nodes_n;
-        struct edge *edges;    /* by from_node */
+        struct edge *edges; /* by from_node */
         unsigned edges_n;
-        unsigned *back;        /* edges by to_node */
-        unsigned *stack;       /* for walks; a node is on it at most once per walk */
+        unsigned *back;  /* edges by to_node */
+        unsigned *stack; /* for walks; a node is on it at most once per walk */
 };
 
 /*
@@ -29,58 +30,59 @@ struct pg_graph {
  * third part are in pg_depend the other way round: a composite type's columns hang on its pg_class
  * row, a domain's checks on their pg_constraint rows, an operator family's members on theirs.
  */
-#define EDGES_SQL \
-        "select distinct classid, objid, refclassid, refobjid, deptype from pg_catalog.pg_depend" \
-        " where deptype <> 'p' and (refobjid >= 16384 or refclassid = 2615) and classid <> 0" \
-        " union all select 1247, reltype, 1259, oid, 'n' from pg_catalog.pg_class" \
-        "  where relkind = 'c' and oid >= 16384" \
-        " union all select 1247, contypid, 2606, oid, 'n' from pg_catalog.pg_constraint" \
-        "  where contypid >= 16384" \
-        " union all select distinct 2753::oid, o.amopfamily, d.refclassid, d.refobjid, 'n'::\"char\"" \
-        "  from pg_catalog.pg_amop o join pg_catalog.pg_depend d" \
-        "  on d.classid = 'pg_catalog.pg_amop'::regclass and d.objid = o.oid" \
-        "  where d.refobjid >= 16384 and d.deptype in ('n', 'a')" \
-        "  and d.refclassid not in (2753, 2616)" \
-        " union all select distinct 2753::oid, p.amprocfamily, d.refclassid, d.refobjid," \
-        "  'n'::\"char\" from pg_catalog.pg_amproc p join pg_catalog.pg_depend d" \
-        "  on d.classid = 'pg_catalog.pg_amproc'::regclass and d.objid = p.oid" \
-        "  where d.refobjid >= 16384 and d.deptype in ('n', 'a')" \
+#define EDGES_SQL                                                                                  \
+        "select distinct classid, objid, refclassid, refobjid, deptype from pg_catalog.pg_depend"  \
+        " where deptype <> 'p' and (refobjid >= 16384 or refclassid = 2615) and classid <> 0"      \
+        " union all select 1247, reltype, 1259, oid, 'n' from pg_catalog.pg_class"                 \
+        "  where relkind = 'c' and oid >= 16384"                                                   \
+        " union all select 1247, contypid, 2606, oid, 'n' from pg_catalog.pg_constraint"           \
+        "  where contypid >= 16384"                                                                \
+        " union all select distinct 2753::oid, o.amopfamily, d.refclassid, d.refobjid, "           \
+        "'n'::\"char\""                                                                            \
+        "  from pg_catalog.pg_amop o join pg_catalog.pg_depend d"                                  \
+        "  on d.classid = 'pg_catalog.pg_amop'::regclass and d.objid = o.oid"                      \
+        "  where d.refobjid >= 16384 and d.deptype in ('n', 'a')"                                  \
+        "  and d.refclassid not in (2753, 2616)"                                                   \
+        " union all select distinct 2753::oid, p.amprocfamily, d.refclassid, d.refobjid,"          \
+        "  'n'::\"char\" from pg_catalog.pg_amproc p join pg_catalog.pg_depend d"                  \
+        "  on d.classid = 'pg_catalog.pg_amproc'::regclass and d.objid = p.oid"                    \
+        "  where d.refobjid >= 16384 and d.deptype in ('n', 'a')"                                  \
         "  and d.refclassid not in (2753, 2616)"
 
 /* Tables, views and the like; r: they hold back what needs them unless they are made or there. */
-#define RELATIONS_SQL \
-        "with recursive w(oid) as (select pg_catalog.unnest($1::oid[])" \
-        "  union select i.inhrelid from w join pg_catalog.pg_class p on p.oid = w.oid" \
-        "  and p.relkind = 'p' join pg_catalog.pg_inherits i on i.inhparent = w.oid)," \
-        " t(oid) as (select pg_catalog.unnest($2::oid[])" \
-        "  union select i.inhrelid from t join pg_catalog.pg_class p on p.oid = t.oid" \
-        "  and p.relkind = 'p' join pg_catalog.pg_inherits i on i.inhparent = t.oid)" \
-        " select c.oid, c.oid in (select oid from w), c.oid in (select oid from t)" \
-        " from pg_catalog.pg_class c where c.relkind in ('r', 'p', 'v', 'm', 'f')" \
+#define RELATIONS_SQL                                                                              \
+        "with recursive w(oid) as (select pg_catalog.unnest($1::oid[])"                            \
+        "  union select i.inhrelid from w join pg_catalog.pg_class p on p.oid = w.oid"             \
+        "  and p.relkind = 'p' join pg_catalog.pg_inherits i on i.inhparent = w.oid),"             \
+        " t(oid) as (select pg_catalog.unnest($2::oid[])"                                          \
+        "  union select i.inhrelid from t join pg_catalog.pg_class p on p.oid = t.oid"             \
+        "  and p.relkind = 'p' join pg_catalog.pg_inherits i on i.inhparent = t.oid)"              \
+        " select c.oid, c.oid in (select oid from w), c.oid in (select oid from t)"                \
+        " from pg_catalog.pg_class c where c.relkind in ('r', 'p', 'v', 'm', 'f')"                 \
         " and c.oid >= 16384"
 
 /* What belongs to a table: [class, object, table, vital]. Vital: written inside CREATE TABLE. */
-#define OWNED_SQL \
-        "with recursive w(oid) as (select pg_catalog.unnest($1::oid[])" \
-        "  union select i.inhrelid from w join pg_catalog.pg_class p on p.oid = w.oid" \
-        "  and p.relkind = 'p' join pg_catalog.pg_inherits i on i.inhparent = w.oid)" \
-        " select 2604, d.oid, d.adrelid, true from pg_catalog.pg_attrdef d, w" \
-        "  where d.adrelid = w.oid" \
-        " union all select 2606, k.oid, k.conrelid, k.contype = 'c' and k.convalidated" \
-        "  from pg_catalog.pg_constraint k, w where k.conrelid = w.oid" \
-        " union all select 1259, i.indexrelid, i.indrelid, false from pg_catalog.pg_index i, w" \
-        "  where i.indrelid = w.oid" \
-        " union all select 2620, g.oid, g.tgrelid, false from pg_catalog.pg_trigger g, w" \
-        "  where g.tgrelid = w.oid and not g.tgisinternal" \
-        " union all select 2618, r.oid, r.ev_class, false from pg_catalog.pg_rewrite r, w" \
-        "  where r.ev_class = w.oid" \
-        " union all select 3256, p.oid, p.polrelid, false from pg_catalog.pg_policy p, w" \
-        "  where p.polrelid = w.oid" \
-        " union all select 3381, s.oid, s.stxrelid, false from pg_catalog.pg_statistic_ext s, w" \
-        "  where s.stxrelid = w.oid" \
-        " union all select 1259, c.oid, d.refobjid, false from pg_catalog.pg_depend d join w" \
-        "  on d.refobjid = w.oid join pg_catalog.pg_class c on c.oid = d.objid" \
-        "  where d.classid = 1259 and d.refclassid = 1259 and d.deptype in ('a', 'i')" \
+#define OWNED_SQL                                                                                  \
+        "with recursive w(oid) as (select pg_catalog.unnest($1::oid[])"                            \
+        "  union select i.inhrelid from w join pg_catalog.pg_class p on p.oid = w.oid"             \
+        "  and p.relkind = 'p' join pg_catalog.pg_inherits i on i.inhparent = w.oid)"              \
+        " select 2604, d.oid, d.adrelid, true from pg_catalog.pg_attrdef d, w"                     \
+        "  where d.adrelid = w.oid"                                                                \
+        " union all select 2606, k.oid, k.conrelid, k.contype = 'c' and k.convalidated"            \
+        "  from pg_catalog.pg_constraint k, w where k.conrelid = w.oid"                            \
+        " union all select 1259, i.indexrelid, i.indrelid, false from pg_catalog.pg_index i, w"    \
+        "  where i.indrelid = w.oid"                                                               \
+        " union all select 2620, g.oid, g.tgrelid, false from pg_catalog.pg_trigger g, w"          \
+        "  where g.tgrelid = w.oid and not g.tgisinternal"                                         \
+        " union all select 2618, r.oid, r.ev_class, false from pg_catalog.pg_rewrite r, w"         \
+        "  where r.ev_class = w.oid"                                                               \
+        " union all select 3256, p.oid, p.polrelid, false from pg_catalog.pg_policy p, w"          \
+        "  where p.polrelid = w.oid"                                                               \
+        " union all select 3381, s.oid, s.stxrelid, false from pg_catalog.pg_statistic_ext s, w"   \
+        "  where s.stxrelid = w.oid"                                                               \
+        " union all select 1259, c.oid, d.refobjid, false from pg_catalog.pg_depend d join w"      \
+        "  on d.refobjid = w.oid join pg_catalog.pg_class c on c.oid = d.objid"                    \
+        "  where d.classid = 1259 and d.refclassid = 1259 and d.deptype in ('a', 'i')"             \
         "  and c.relkind = 'S'"
 
 static uint32_t oid_at(const PGresult *r, int row, int column)
@@ -207,7 +209,8 @@ static bool needs(const struct pg_graph *g, const struct edge *x)
                 return x->kind == 'e';
         /* a sequence is made before it is tied to its column, and may stay untied */
         return !(x->kind == 'a' && from->class == CLASS_RELATION && !from->relation &&
-                g->nodes[x->to_node].relation && from->owner == 0 && x->to_class == CLASS_RELATION);
+                 g->nodes[x->to_node].relation && from->owner == 0 &&
+                 x->to_class == CLASS_RELATION);
 }
 
 static void mark_relations(struct pg_graph *g, const PGresult *r)
@@ -259,17 +262,18 @@ static void block_all(struct pg_graph *g)
         for (unsigned i = 0; i < g->nodes_n; i++) {
                 struct pg_node *n = &g->nodes[i];
 
-                if (n->relation && !n->wanted && !n->member && n->state != NODE_THERE && !n->blocked)
+                if (n->relation && !n->wanted && !n->member && n->state != NODE_THERE &&
+                        !n->blocked)
                         pg_graph_block(g, n);
         }
 }
 
-struct pg_graph *pg_graph_new(PGconn *source, const char *make_oids, const char *there_oids,
-        struct error *e)
+struct pg_graph *pg_graph_new(
+        PGconn *source, const char *make_oids, const char *there_oids, struct error *e)
 {
         struct pg_graph *g = memory_new_of(struct pg_graph);
-        AUTO_RESULT relations = pg_query(source, e, RELATIONS_SQL, 2,
-                (const char *[]){make_oids, there_oids});
+        AUTO_RESULT relations =
+                pg_query(source, e, RELATIONS_SQL, 2, (const char *[]){make_oids, there_oids});
         AUTO_RESULT owned = relations ? pg_query(source, e, OWNED_SQL, 1, &make_oids) : NULL;
 
         if (!owned || read_edges(g, source, e) < 0)

@@ -8,21 +8,21 @@
 #include "db/pg.h"
 
 enum pg_node_state {
-        NODE_IDLE,     /* nothing that is carried needs it */
+        NODE_IDLE, /* nothing that is carried needs it */
         NODE_CARRIED,
-        NODE_THERE     /* a relation that the target has under the same name */
+        NODE_THERE /* a relation that the target has under the same name */
 };
 
 struct pg_node {
         uint32_t class, oid;
         enum pg_node_state state;
-        bool relation;    /* table, view, foreign table */
-        bool wanted;      /* a table that is to be made, or a partition of one */
-        bool member;      /* belongs to an extension: comes with that */
-        bool listed;      /* for the caller: it is in the archive */
-        bool vital;       /* without it the wanted table cannot be made */
-        uint32_t owner;   /* oid of the wanted table that it belongs to, or 0 */
-        uint32_t schema;  /* oid, or 0 */
+        bool relation;                 /* table, view, foreign table */
+        bool wanted;                   /* a table that is to be made, or a partition of one */
+        bool member;                   /* belongs to an extension: comes with that */
+        bool listed;                   /* for the caller: it is in the archive */
+        bool vital;                    /* without it the wanted table cannot be made */
+        uint32_t owner;                /* oid of the wanted table that it belongs to, or 0 */
+        uint32_t schema;               /* oid, or 0 */
         const struct pg_node *blocked; /* the relation or extension that holds it back */
         unsigned first, last;          /* its edges */
         unsigned first_back, last_back;
@@ -31,8 +31,8 @@ struct pg_node {
 struct pg_graph;
 
 /* Oids as lists: tables to be made (roots), and relations that are on the target already. */
-struct pg_graph *pg_graph_new(PGconn *source, const char *make_oids, const char *there_oids,
-        struct error *e);
+struct pg_graph *pg_graph_new(
+        PGconn *source, const char *make_oids, const char *there_oids, struct error *e);
 struct pg_graph *pg_graph_free(struct pg_graph *g);
 
 struct pg_node *pg_graph_find(struct pg_graph *g, uint32_t class, uint32_t oid);

@@ -5,42 +5,60 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OBJECTS(catalogue) \
+#define OBJECTS(catalogue)                                                                         \
         " union all select '" catalogue "'::regclass, oid from " catalogue " where oid >= 16384"
 
 /* Types that are a relation's or an array's come with those. */
-#define THERE_SQL \
-        "select i.type || ' ' || i.identity from (" \
-        " select 'pg_catalog.pg_namespace'::regclass, oid from pg_catalog.pg_namespace" \
-        " union all select 'pg_catalog.pg_extension'::regclass, oid from pg_catalog.pg_extension" \
-        " union all select 'pg_catalog.pg_language'::regclass, oid from pg_catalog.pg_language" \
-        " union all select 'pg_catalog.pg_class'::regclass, oid from pg_catalog.pg_class" \
-        "  where oid >= 16384 and relkind in ('r', 'p', 'v', 'm', 'f', 'S', 'i', 'I', 'c')" \
-        "  and relnamespace <> 'pg_toast'::regnamespace" \
-        " union all select 'pg_catalog.pg_trigger'::regclass, oid from pg_catalog.pg_trigger" \
-        "  where oid >= 16384 and not tgisinternal" \
-        " union all select 'pg_catalog.pg_rewrite'::regclass, oid from pg_catalog.pg_rewrite" \
-        "  where oid >= 16384 and rulename <> '_RETURN'" \
-        OBJECTS("pg_catalog.pg_type") OBJECTS("pg_catalog.pg_proc") \
-        OBJECTS("pg_catalog.pg_constraint") OBJECTS("pg_catalog.pg_attrdef") \
-        OBJECTS("pg_catalog.pg_policy") OBJECTS("pg_catalog.pg_statistic_ext") \
-        OBJECTS("pg_catalog.pg_operator") OBJECTS("pg_catalog.pg_opclass") \
-        OBJECTS("pg_catalog.pg_opfamily") OBJECTS("pg_catalog.pg_collation") \
-        OBJECTS("pg_catalog.pg_ts_config") OBJECTS("pg_catalog.pg_ts_dict") \
-        OBJECTS("pg_catalog.pg_ts_parser") OBJECTS("pg_catalog.pg_ts_template") \
-        OBJECTS("pg_catalog.pg_cast") \
-        " ) o(class, oid), lateral pg_catalog.pg_identify_object(o.class, o.oid, 0) i" \
-        " where i.identity is not null" \
-        " union all select 'attached ' || child.identity || ' to ' || parent.identity" \
-        " from pg_catalog.pg_inherits h join pg_catalog.pg_class c on c.oid = h.inhrelid" \
-        "  and c.relispartition and c.relkind in ('r', 'p')," \
-        " lateral pg_catalog.pg_identify_object('pg_catalog.pg_class'::regclass, h.inhrelid, 0) child," \
-        " lateral pg_catalog.pg_identify_object('pg_catalog.pg_class'::regclass, h.inhparent, 0) parent"
+#define THERE_SQL                                                                                  \
+        "select i.type || ' ' || i.identity from ("                                                \
+        " select 'pg_catalog.pg_namespace'::regclass, oid from pg_catalog.pg_namespace"            \
+        " union all select 'pg_catalog.pg_extension'::regclass, oid from pg_catalog.pg_extension"  \
+        " union all select 'pg_catalog.pg_language'::regclass, oid from pg_catalog.pg_language"    \
+        " union all select 'pg_catalog.pg_class'::regclass, oid from pg_catalog.pg_class"          \
+        "  where oid >= 16384 and relkind in ('r', 'p', 'v', 'm', 'f', 'S', 'i', 'I', 'c')"        \
+        "  and relnamespace <> 'pg_toast'::regnamespace"                                           \
+        " union all select 'pg_catalog.pg_trigger'::regclass, oid from pg_catalog.pg_trigger"      \
+        "  where oid >= 16384 and not tgisinternal"                                                \
+        " union all select 'pg_catalog.pg_rewrite'::regclass, oid from pg_catalog.pg_rewrite"      \
+        "  where oid >= 16384 and rulename <> '_RETURN'" OBJECTS("pg_catalog.pg_type") OBJECTS(    \
+                "pg_catalog.pg_proc") OBJECTS("pg_catalog.pg_constraint") OBJECTS("pg_catalog.pg_" \
+                                                                                  "attrdef")       \
+                OBJECTS("pg_catalog.pg_policy") OBJECTS("pg_catalog.pg_statistic_ext") OBJECTS(    \
+                        "pg_catalog.pg_operator") OBJECTS("pg_catalog.pg_opclass") OBJECTS("pg_"   \
+                                                                                           "catal" \
+                                                                                           "og."   \
+                                                                                           "pg_"   \
+                                                                                           "opfam" \
+                                                                                           "ily")  \
+                        OBJECTS("pg_catalog.pg_collation") OBJECTS(                                \
+                                "pg_catalog.pg_ts_config") OBJECTS("pg_catalog.pg_ts_dict")        \
+                                OBJECTS("pg_catalog.pg_ts_parser") OBJECTS("pg_catalog.pg_ts_"     \
+                                                                           "template") OBJECTS(    \
+                                        "pg_catalog.pg_cast") " ) o(class, oid), lateral "         \
+                                                              "pg_catalog.pg_identify_object(o."   \
+                                                              "class, o.oid, 0) i"                 \
+                                                              " where i.identity is not null"      \
+                                                              " union all select 'attached ' || "  \
+                                                              "child.identity || ' to ' || "       \
+                                                              "parent.identity"                    \
+                                                              " from pg_catalog.pg_inherits h "    \
+                                                              "join pg_catalog.pg_class c on "     \
+                                                              "c.oid = h.inhrelid"                 \
+                                                              "  and c.relispartition and "        \
+                                                              "c.relkind in ('r', 'p'),"           \
+                                                              " lateral "                          \
+                                                              "pg_catalog.pg_identify_object('pg_" \
+                                                              "catalog.pg_class'::regclass, "      \
+                                                              "h.inhrelid, 0) child,"              \
+                                                              " lateral "                          \
+                                                              "pg_catalog.pg_identify_object('pg_" \
+                                                              "catalog.pg_class'::regclass, "      \
+                                                              "h.inhparent, 0) parent"
 
-#define NAMES_SQL \
-        "select u.at, i.type || ' ' || i.identity, i.identity, coalesce(c.relispartition, false)" \
-        " from unnest($1::oid[], $2::oid[]) with ordinality u(class, oid, at)" \
-        " left join pg_catalog.pg_class c on u.class = 1259 and c.oid = u.oid," \
+#define NAMES_SQL                                                                                  \
+        "select u.at, i.type || ' ' || i.identity, i.identity, coalesce(c.relispartition, false)"  \
+        " from unnest($1::oid[], $2::oid[]) with ordinality u(class, oid, at)"                     \
+        " left join pg_catalog.pg_class c on u.class = 1259 and c.oid = u.oid,"                    \
         " lateral pg_catalog.pg_identify_object(u.class, u.oid, 0) i where i.identity is not null"
 
 static int compare(const void *a, const void *b)

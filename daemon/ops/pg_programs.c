@@ -33,8 +33,8 @@ static void add_keyword(struct buf *b, const char *keyword, const char *value)
 }
 
 /* argv can be read by everybody on the host: no secret may be in it. */
-static int connection_string(const struct config_end *end, const char *what, struct buf *out,
-        struct error *e)
+static int connection_string(
+        const struct config_end *end, const char *what, struct buf *out, struct error *e)
 {
         struct pg_params *p = pg_params_new(end, what, "culvert schema", false, e);
         int rc = 0;
@@ -46,7 +46,8 @@ static int connection_string(const struct config_end *end, const char *what, str
                         rc = error_set(e, ERROR_CONFIG,
                                 "%s.uri: sslpassword cannot be handed to pg_dump and pg_restore "
                                 "safely; use a key without one, or create the tables first and set "
-                                "tables.create = no", what);
+                                "tables.create = no",
+                                what);
                 else if (strcmp(p->keywords[i], "password") != 0)
                         add_keyword(out, p->keywords[i], p->values[i]);
         }
@@ -90,13 +91,14 @@ static void add_entry(struct buf *b, const char *text)
 static enum error_class class_of(const char *text)
 {
         static const char *const retry[] = {"connection to server", "server closed the connection",
-                "terminating connection", "could not connect", "already exists", "deadlock detected",
-                "lock timeout", "could not obtain lock", "No space left", "could not write",
-                "database system is", "too many clients", "remaining connection slots",
-                "out of shared memory", "could not import the requested snapshot"};
+                "terminating connection", "could not connect", "already exists",
+                "deadlock detected", "lock timeout", "could not obtain lock", "No space left",
+                "could not write", "database system is", "too many clients",
+                "remaining connection slots", "out of shared memory",
+                "could not import the requested snapshot"};
 
-        if (strstr(text, "password authentication failed") || strstr(text, "no pg_hba.conf entry") ||
-                strstr(text, "permission denied"))
+        if (strstr(text, "password authentication failed") ||
+                strstr(text, "no pg_hba.conf entry") || strstr(text, "permission denied"))
                 return ERROR_CONFIG;
         for (unsigned i = 0; i < sizeof retry / sizeof *retry; i++)
                 if (strstr(text, retry[i]))
@@ -118,8 +120,8 @@ static int failed(const char *program, int status, const struct buf *err, struct
 static int run(const struct pg_programs *p, struct argv *a, const struct config_end *end,
         struct buf *out, struct error *e)
 {
-        AUTO_STRING password = end && end->password ? memory_printf("PGPASSWORD=%s", end->password)
-                                                    : NULL;
+        AUTO_STRING password =
+                end && end->password ? memory_printf("PGPASSWORD=%s", end->password) : NULL;
         const char *const environment[] = {"LC_ALL=C", password, NULL};
         const struct child c = {.argv = a->items,
                 .environment = environment,
@@ -137,8 +139,8 @@ static int run(const struct pg_programs *p, struct argv *a, const struct config_
 }
 
 /* "pg_dump (PostgreSQL) 15.20 (Debian ...)" */
-static int major_of(const struct pg_programs *p, const char *program, const char *option,
-        struct error *e)
+static int major_of(
+        const struct pg_programs *p, const char *program, const char *option, struct error *e)
 {
         struct argv a = {0};
         AUTO_BUF out = BUF_INIT;
@@ -171,8 +173,8 @@ int pg_programs_check(const struct pg_programs *p, int source_major, struct erro
                 return error_set(e, ERROR_CONFIG,
                         "%s is of version %d and cannot read a source of version %d; install the "
                         "client programs of PostgreSQL %d or newer and name them in tables.pg_dump "
-                        "and tables.pg_restore", p->config->tables.pg_dump, dump, source_major,
-                        source_major);
+                        "and tables.pg_restore",
+                        p->config->tables.pg_dump, dump, source_major, source_major);
         restore = major_of(p, p->config->tables.pg_restore, "pg_restore", e);
         if (restore < 0)
                 return -1;
@@ -211,8 +213,8 @@ int pg_programs_dump(const struct pg_programs *p, const struct pg_dump_options *
         return run(p, &a, &p->config->source, NULL, e);
 }
 
-int pg_programs_list(const struct pg_programs *p, const char *file, struct buf *out,
-        struct error *e)
+int pg_programs_list(
+        const struct pg_programs *p, const char *file, struct buf *out, struct error *e)
 {
         struct argv a = {0};
 

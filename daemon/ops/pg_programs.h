@@ -24,12 +24,11 @@ struct pg_dump_options {
 };
 
 /* The source's schema into an archive in custom format. */
-int pg_programs_dump(const struct pg_programs *p, const struct pg_dump_options *o,
-        struct error *e);
+int pg_programs_dump(const struct pg_programs *p, const struct pg_dump_options *o, struct error *e);
 
 /* The archive's contents, with dependencies. */
-int pg_programs_list(const struct pg_programs *p, const char *file, struct buf *out,
-        struct error *e);
+int pg_programs_list(
+        const struct pg_programs *p, const char *file, struct buf *out, struct error *e);
 
 /* The entries of the file `list` into the target. `jobs` 0: in a single transaction; else that many
  * at once, each statement by itself. Stops at the first error. */

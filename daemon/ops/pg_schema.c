@@ -17,11 +17,11 @@
 
 /* pg_dump locks every table that it dumps, which takes SELECT: those that are not ours to read are
  * left out of the dump. Partitions of wanted tables are checked elsewhere. */
-#define UNREADABLE_SQL \
-        "select n.nspname, c.relname from pg_catalog.pg_class c" \
-        " join pg_catalog.pg_namespace n on n.oid = c.relnamespace" \
-        " where c.relkind in ('r', 'p') and n.nspname !~ '^pg_'" \
-        " and n.nspname <> 'information_schema' and c.oid >= 16384" \
+#define UNREADABLE_SQL                                                                             \
+        "select n.nspname, c.relname from pg_catalog.pg_class c"                                   \
+        " join pg_catalog.pg_namespace n on n.oid = c.relnamespace"                                \
+        " where c.relkind in ('r', 'p') and n.nspname !~ '^pg_'"                                   \
+        " and n.nspname <> 'information_schema' and c.oid >= 16384"                                \
         " and not pg_catalog.has_table_privilege(c.oid, 'select')"
 
 struct lines {
@@ -69,8 +69,8 @@ static bool is_there(void *context, const char *schema, const char *name)
         return r && !route_is_renamed(r);
 }
 
-static struct pg_graph *make_graph(const struct config *c, PGconn *source,
-        const struct pg_tables *create, struct error *e)
+static struct pg_graph *make_graph(
+        const struct config *c, PGconn *source, const struct pg_tables *create, struct error *e)
 {
         struct there there = {create, route_new(c)};
         AUTO_BUF make_oids = BUF_INIT, there_oids = BUF_INIT;
@@ -139,14 +139,15 @@ static void describe(struct pg_schema *s)
                         continue;
                 if (p->left)
                         add_line(&s->left, memory_printf("%s %s: %s", p->entry->kind->name,
-                                p->name.identity, p->left));
+                                                   p->name.identity, p->left));
                 else if (pg_picks_phase(&s->picks, s->list, p) != DUMP_NEVER)
-                        add_line(&s->made, memory_printf("%s %s", p->entry->kind->name,
-                                p->name.identity));
+                        add_line(&s->made,
+                                memory_printf("%s %s", p->entry->kind->name, p->name.identity));
         }
         if (s->made.n > 0)
                 add_line(&s->left, memory_string("owners, privileges, tablespaces, security "
-                        "labels, publications and subscriptions: set them on the target by hand"));
+                                                 "labels, publications and subscriptions: set them "
+                                                 "on the target by hand"));
 }
 
 struct pg_schema *pg_schema_new(const struct config *c, PGconn *source, PGconn *target,

@@ -7,27 +7,29 @@
 
 #define CLASS_FUNCTION 1255
 
-/* Names come quoted where they need it, as pg_identify_object gives them. `trusted` is new in 13. */
-#define EXTENSIONS_SQL(trusted) \
-        "select x.name, a.name is not null, r.rolsuper or exists (select from" \
-        "  pg_catalog.pg_available_extension_versions v where v.name = a.name" \
-        "  and v.version = a.default_version and (not v.superuser or " trusted "))" \
-        " from pg_catalog.unnest($1::text[]) x(name)" \
-        " left join pg_catalog.pg_available_extensions a on pg_catalog.quote_ident(a.name) = x.name" \
-        " join pg_catalog.pg_roles r on r.rolname = current_user" \
-        " where not exists (select from pg_catalog.pg_extension e" \
+/* Names come quoted where they need it, as pg_identify_object gives them. `trusted` is new in 13.
+ */
+#define EXTENSIONS_SQL(trusted)                                                                    \
+        "select x.name, a.name is not null, r.rolsuper or exists (select from"                     \
+        "  pg_catalog.pg_available_extension_versions v where v.name = a.name"                     \
+        "  and v.version = a.default_version and (not v.superuser or " trusted "))"                \
+        " from pg_catalog.unnest($1::text[]) x(name)"                                              \
+        " left join pg_catalog.pg_available_extensions a on pg_catalog.quote_ident(a.name) = "     \
+        "x.name"                                                                                   \
+        " join pg_catalog.pg_roles r on r.rolname = current_user"                                  \
+        " where not exists (select from pg_catalog.pg_extension e"                                 \
         "  where pg_catalog.quote_ident(e.extname) = x.name)"
 
 /* 12 internal, 13 c; aggregates say internal too */
-#define CODE_SQL \
-        "select oid from pg_catalog.pg_proc where oid >= 16384 and prolang in (12, 13)" \
+#define CODE_SQL                                                                                   \
+        "select oid from pg_catalog.pg_proc where oid >= 16384 and prolang in (12, 13)"            \
         " and prosrc <> 'aggregate_dummy'"
 
-#define POLICY_ROLES_SQL \
-        "select p.oid, r.rolname from pg_catalog.pg_policy p, pg_catalog.unnest(p.polroles) o" \
+#define POLICY_ROLES_SQL                                                                           \
+        "select p.oid, r.rolname from pg_catalog.pg_policy p, pg_catalog.unnest(p.polroles) o"     \
         " join pg_catalog.pg_roles r on r.oid = o"
-#define MISSING_ROLES_SQL \
-        "select distinct x.name from pg_catalog.unnest($1::text[]) x(name)" \
+#define MISSING_ROLES_SQL                                                                          \
+        "select distinct x.name from pg_catalog.unnest($1::text[]) x(name)"                        \
         " where not exists (select from pg_catalog.pg_roles r where r.rolname = x.name)"
 
 static struct pg_pick *find_extension(struct pg_picks *p, const char *name)
@@ -54,10 +56,12 @@ static int cannot_create(struct pg_graph *g, struct pg_pick *x, bool available, 
         if (available)
                 return error_set(e, ERROR_CONFIG,
                         "extension %s is needed; an administrator runs on the target: CREATE "
-                        "EXTENSION %s", name, name);
+                        "EXTENSION %s",
+                        name, name);
         return error_set(e, ERROR_CONFIG,
                 "extension %s is needed and the target server does not have it; install its "
-                "package there", name);
+                "package there",
+                name);
 }
 
 /* Extensions that a table needs must be there or be creatable; the others come if they can, since
@@ -96,8 +100,8 @@ int pg_pick_code(struct pg_graph *g, PGconn *source, struct error *e)
         if (!r)
                 return -1;
         for (int row = 0; row < PQntuples(r); row++) {
-                struct pg_node *n = pg_graph_find(g, CLASS_FUNCTION,
-                        (uint32_t)strtoul(pg_text(r, row, 0), NULL, 10));
+                struct pg_node *n = pg_graph_find(
+                        g, CLASS_FUNCTION, (uint32_t)strtoul(pg_text(r, row, 0), NULL, 10));
 
                 if (n && n->state == NODE_IDLE && !n->member && !n->blocked)
                         pg_graph_block(g, n);
@@ -135,7 +139,8 @@ int pg_pick_policies(struct pg_picks *p, PGconn *source, PGconn *target, struct 
                 return -1;
         for (int i = 0; i < PQntuples(r); i++)
                 pg_array_text(&names, pg_text(r, i, 1));
-        missing = pg_query(target, e, MISSING_ROLES_SQL, 1, (const char *[]){pg_array_close(&names)});
+        missing =
+                pg_query(target, e, MISSING_ROLES_SQL, 1, (const char *[]){pg_array_close(&names)});
         if (!missing)
                 return -1;
         for (int i = 0; i < PQntuples(r); i++) {

@@ -9,8 +9,8 @@ bool pg_pick_is(const struct pg_pick *p, const char *kind)
         return !strcmp(p->entry->kind->name, kind);
 }
 
-static const struct pg_pick *pick_of(const struct pg_picks *p, const struct pg_dump_list *l,
-        uint32_t id)
+static const struct pg_pick *pick_of(
+        const struct pg_picks *p, const struct pg_dump_list *l, uint32_t id)
 {
         const struct pg_dump_entry *entry = pg_dump_list_find(l, id);
 
@@ -42,7 +42,8 @@ static bool goes_along(const struct pg_pick *p, struct pg_graph *g)
 
         if (kind->phase != DUMP_PRE || kind->part || !p->node || p->node->blocked)
                 return false;
-        if (pg_pick_is(p, "TABLE") || pg_pick_is(p, "EXTENSION") || pg_pick_is(p, "PROCEDURAL LANGUAGE"))
+        if (pg_pick_is(p, "TABLE") || pg_pick_is(p, "EXTENSION") ||
+                pg_pick_is(p, "PROCEDURAL LANGUAGE"))
                 return false;
         if (pg_pick_is(p, "SEQUENCE") && (p->node->owner || pg_graph_owned_elsewhere(g, p->node)))
                 return false;
@@ -79,7 +80,8 @@ static bool with_needs(const struct pg_picks *p, const struct pg_dump_list *l, s
 
                 if (!x || !x->carried)
                         return false;
-                if (pg_pick_is(i, "SEQUENCE OWNED BY") && x->node && pg_graph_owned_elsewhere(g, x->node))
+                if (pg_pick_is(i, "SEQUENCE OWNED BY") && x->node &&
+                        pg_graph_owned_elsewhere(g, x->node))
                         return false;
         }
         return true;
@@ -92,7 +94,7 @@ static void decide(struct pg_picks *p, const struct pg_dump_list *l, struct pg_g
 
                 if (x->name.class)
                         x->carried = x->node && x->node->state == NODE_CARRIED && !x->left &&
-                                x->entry->kind->phase != DUMP_NEVER;
+                                     x->entry->kind->phase != DUMP_NEVER;
         }
         for (unsigned i = 0; i < p->n; i++)
                 if (!p->items[i].name.class)
@@ -152,7 +154,8 @@ static int impossible(const struct pg_node *n, PGconn *source, struct error *e)
 
         return error_set(e, ERROR_CONFIG,
                 "%s cannot be made on the target: it needs %s, which is not migrated under its own "
-                "name; include that too, or create the table there first", what, why);
+                "name; include that too, or create the table there first",
+                what, why);
 }
 
 static void tie(struct pg_picks *p, const struct pg_dump_list *l, struct pg_graph *g)
@@ -165,8 +168,8 @@ static void tie(struct pg_picks *p, const struct pg_dump_list *l, struct pg_grap
                 bool own = entry->class && strcmp(entry->kind->name, "ROW SECURITY") != 0;
 
                 p->items[i].entry = entry;
-                p->items[i].name = (struct pg_name){own ? entry->class : 0, entry->oid, NULL, NULL,
-                        false};
+                p->items[i].name =
+                        (struct pg_name){own ? entry->class : 0, entry->oid, NULL, NULL, false};
                 p->items[i].node = own ? pg_graph_find(g, entry->class, entry->oid) : NULL;
                 if (p->items[i].node)
                         p->items[i].node->listed = true;
@@ -179,7 +182,8 @@ static int unreadable(const struct pg_node *n, PGconn *source, struct error *e)
 
         return error_set(e, ERROR_CONFIG,
                 "%s cannot be dumped: culvert's role on the source has no SELECT on it (partitions "
-                "need it, too)", what);
+                "need it, too)",
+                what);
 }
 
 int pg_picks_make(struct pg_picks *p, const struct pg_dump_list *l, struct pg_graph *g,
@@ -217,8 +221,8 @@ void pg_picks_done(struct pg_picks *p)
 }
 
 /* TABLE ATTACH needs exactly the partition and its parent, in either order. */
-static bool attached(const struct pg_picks *p, const struct pg_dump_list *l,
-        const struct pg_pick *i)
+static bool attached(
+        const struct pg_picks *p, const struct pg_dump_list *l, const struct pg_pick *i)
 {
         const struct pg_pick *a, *b;
 
@@ -234,8 +238,8 @@ static bool attached(const struct pg_picks *p, const struct pg_dump_list *l,
         return pg_names_have(&p->there, one) || pg_names_have(&p->there, two);
 }
 
-enum pg_dump_phase pg_picks_phase(const struct pg_picks *p, const struct pg_dump_list *l,
-        const struct pg_pick *i)
+enum pg_dump_phase pg_picks_phase(
+        const struct pg_picks *p, const struct pg_dump_list *l, const struct pg_pick *i)
 {
         const struct pg_pick *about;
 

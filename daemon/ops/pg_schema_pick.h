@@ -40,5 +40,5 @@ bool pg_pick_is(const struct pg_pick *p, const char *kind);
 
 /* The phase in which an entry is to be restored now: DUMP_NEVER when it is not carried or the
  * target has it by now. Comments follow what they are about. */
-enum pg_dump_phase pg_picks_phase(const struct pg_picks *p, const struct pg_dump_list *l,
-        const struct pg_pick *pick);
+enum pg_dump_phase pg_picks_phase(
+        const struct pg_picks *p, const struct pg_dump_list *l, const struct pg_pick *pick);

@@ -42,8 +42,8 @@ static bool select_table(void *context, const char *schema, const char *name)
         return route_find(s->plan->route, schema, name) != NULL;
 }
 
-static void check_list(struct plan *p, const char *key, const struct config_list *list,
-        const bool *met)
+static void check_list(
+        struct plan *p, const char *key, const struct config_list *list, const bool *met)
 {
         int line = config_line(p->config, "tables", key);
 
@@ -119,8 +119,10 @@ static void judge_rows(struct plan *p, const struct route_table *r)
 
         if (existing == EXISTING_REFUSE) {
                 checks_add(&p->checks, CHECK_ERROR, NULL,
-                        "target: table %s.%s has rows; empty it, or set tables.existing to truncate "
-                        "or append", r->schema, r->name);
+                        "target: table %s.%s has rows; empty it, or set tables.existing to "
+                        "truncate "
+                        "or append",
+                        r->schema, r->name);
         } else if (existing == EXISTING_TRUNCATE) {
                 buf_str(&sql, "truncate ");
                 pg_table(&sql, r->schema, r->name);
@@ -161,8 +163,7 @@ static struct pg_tables to_create(const struct plan *p)
         for (unsigned i = 0; i < p->tables->n; i++) {
                 const struct pg_table_info *x = &p->tables->items[i];
 
-                if (p->missing[i] &&
-                        !route_is_renamed(route_find(p->route, x->schema, x->name)))
+                if (p->missing[i] && !route_is_renamed(route_find(p->route, x->schema, x->name)))
                         t.items[t.n++] = *x;
         }
         return t;
@@ -181,8 +182,8 @@ static void read_schema(struct plan *p)
                 return;
         }
         create = to_create(p);
-        p->schema = pg_schema_new(p->config, p->source, p->target, &create, NULL, folder, &stopped,
-                &e);
+        p->schema =
+                pg_schema_new(p->config, p->source, p->target, &create, NULL, folder, &stopped, &e);
         if (!p->schema && p->checks.errors == 0)
                 checks_add(&p->checks, CHECK_ERROR, NULL, "%s", e.message);
         pg_schema_remove_files(p->schema);
@@ -230,8 +231,8 @@ static void check_end(struct config *c, const char *section, const struct config
         if (!end->uri)
                 return;
         if (end->kind != KIND_POSTGRESQL)
-                config_complain(c, line, "%s.uri: plan is built for postgresql:// only so far",
-                        section);
+                config_complain(
+                        c, line, "%s.uri: plan is built for postgresql:// only so far", section);
         else if (pg_uri_check(end->uri, &e) < 0)
                 config_complain(c, line, "%s.uri: %s", section, e.message);
 }

@@ -189,10 +189,10 @@ void plan_print_json(const struct plan *p, FILE *out)
         cJSON_AddItemToObject(root, "target", json_end(p->target));
         for (unsigned i = 0; i < p->tables->n; i++)
                 cJSON_AddItemToArray(tables, json_table(p, i));
-        cJSON_AddItemToObject(root, "made",
-                json_lines(p->schema, pg_schema_made_n, pg_schema_made));
-        cJSON_AddItemToObject(root, "left",
-                json_lines(p->schema, pg_schema_left_n, pg_schema_left));
+        cJSON_AddItemToObject(
+                root, "made", json_lines(p->schema, pg_schema_made_n, pg_schema_made));
+        cJSON_AddItemToObject(
+                root, "left", json_lines(p->schema, pg_schema_left_n, pg_schema_left));
         add_checks(root, p);
         json_count(root, "errors", p->checks.errors);
         text = cJSON_PrintUnformatted(root);

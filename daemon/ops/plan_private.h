@@ -11,8 +11,8 @@ struct plan {
         struct route *route;
         PGconn *source, *target;
         struct pg_tables *tables;
-        bool *missing; /* per table: not on the target yet */
-        bool begun;    /* the target has this pipeline's checkpoint */
+        bool *missing;            /* per table: not on the target yet */
+        bool begun;               /* the target has this pipeline's checkpoint */
         struct pg_schema *schema; /* NULL: nothing is created */
         struct checks checks;
 };

@@ -5,15 +5,16 @@
 #include <string.h>
 
 /* Options that do not fit the table's columns are the operator's to mend, too. */
-static struct relation *shape_of(const struct route_table *r, const struct pg_table_info *t,
-        struct checks *out)
+static struct relation *shape_of(
+        const struct route_table *r, const struct pg_table_info *t, struct checks *out)
 {
         struct error e = ERROR_INIT;
         struct relation *shape = route_target_shape(r, t->shape, &e);
         struct filter *filter = NULL;
 
         if (!shape || route_filter(r, t->shape, &filter, &e) < 0)
-                checks_add(out, CHECK_ERROR, NULL, "[table %s.%s]: %s", t->schema, t->name, e.message);
+                checks_add(
+                        out, CHECK_ERROR, NULL, "[table %s.%s]: %s", t->schema, t->name, e.message);
         filter_free(filter);
         return shape ? shape : relation_ref(t->shape);
 }
@@ -58,8 +59,8 @@ int preflight_run(const struct config *c, struct route *r, PGconn *source, PGcon
                 const struct route_table *x = route_find(r, t->schema, t->name);
 
                 shapes[i] = shape_of(x, t, out);
-                list[i] = (struct check_table){t, x->schema, x->name, shapes[i],
-                        route_is_renamed(x)};
+                list[i] =
+                        (struct check_table){t, x->schema, x->name, shapes[i], route_is_renamed(x)};
         }
         check_distinct(list, tables->n, out);
         rc = pg_check_source(source, &in, out, e);

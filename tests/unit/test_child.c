@@ -33,7 +33,8 @@ static void takes_output_and_status(void **state)
         setenv("CULVERT_TEST", "ours", 1);
         setenv("CULVERT_OTHER", "kept", 1);
         assert_int_equal(shell("echo \"$CULVERT_TEST/$CULVERT_OTHER\"; echo bad >&2; exit 7", &out,
-                                 &err, NULL, &e), 7);
+                                 &err, NULL, &e),
+                7);
         assert_string_equal(buf_text(&out), "se cret/kept\n");
         assert_string_equal(buf_text(&err), "bad\n");
 }
@@ -74,8 +75,9 @@ static void bounds_output(void **state)
         assert_int_equal(shell("yes", &out, &err, NULL, &e), -1);
         assert_int_equal(e.class, ERROR_DATA);
         assert_true(out.len <= 100000);
-        assert_int_equal(shell("(echo first; yes | head -c 5000000; echo last) >&2", NULL, &err,
-                                 NULL, &e), 0);
+        assert_int_equal(
+                shell("(echo first; yes | head -c 5000000; echo last) >&2", NULL, &err, NULL, &e),
+                0);
         assert_true(err.len < 40000);
         assert_int_equal(strncmp(buf_text(&err), "first\n", 6), 0);
         assert_string_equal(buf_text(&err) + err.len - 5, "last\n");

@@ -8,26 +8,25 @@
 
 #include <cmocka.h>
 
-static const char LIST[] =
-        ";\n; Archive created at 2026-11-23 04:15:28 UTC\n;     dbname: edge\n"
-        ";     TOC Entries: 93\n;\n"
-        "3611; 0 0 ENCODING - ENCODING \n"
-        "8; 2615 16988 SCHEMA - lib postgres\n"
-        "918; 1247 16991 TYPE lib mood postgres\n"
-        ";\tdepends on: 8\n"
-        "225; 1259 17053 TABLE app Quo\"te d the owner\n"
-        ";\tdepends on: 7\n"
-        "3393; 0 0 TABLE ATTACH app root_eu postgres\n"
-        ";\tdepends on: 228 227\n"
-        "3618; 0 0 SEQUENCE OWNED BY app b_id_seq postgres\n"
-        ";\tdepends on: 223\n"
-        "3617; 0 0 COMMENT app COLUMN a.m postgres\n"
-        ";\tdepends on: 222\n"
-        "3607; 0 17163 ROW SECURITY app rls postgres\n"
-        ";\tdepends on: 241\n"
-        "3457; 2606 17043 FK CONSTRAINT app b b_a_fkey postgres\n"
-        ";\tdepends on: 222 3412 224\n"
-        "3700; 9999 4294967295 SOMETHING NEW app x postgres\n";
+static const char LIST[] = ";\n; Archive created at 2026-11-23 04:15:28 UTC\n;     dbname: edge\n"
+                           ";     TOC Entries: 93\n;\n"
+                           "3611; 0 0 ENCODING - ENCODING \n"
+                           "8; 2615 16988 SCHEMA - lib postgres\n"
+                           "918; 1247 16991 TYPE lib mood postgres\n"
+                           ";\tdepends on: 8\n"
+                           "225; 1259 17053 TABLE app Quo\"te d the owner\n"
+                           ";\tdepends on: 7\n"
+                           "3393; 0 0 TABLE ATTACH app root_eu postgres\n"
+                           ";\tdepends on: 228 227\n"
+                           "3618; 0 0 SEQUENCE OWNED BY app b_id_seq postgres\n"
+                           ";\tdepends on: 223\n"
+                           "3617; 0 0 COMMENT app COLUMN a.m postgres\n"
+                           ";\tdepends on: 222\n"
+                           "3607; 0 17163 ROW SECURITY app rls postgres\n"
+                           ";\tdepends on: 241\n"
+                           "3457; 2606 17043 FK CONSTRAINT app b b_a_fkey postgres\n"
+                           ";\tdepends on: 222 3412 224\n"
+                           "3700; 9999 4294967295 SOMETHING NEW app x postgres\n";
 
 static void reads_every_entry(void **state)
 {
@@ -97,7 +96,7 @@ static void refuses_what_is_no_list(void **state)
                 "12; 1259 TABLE a b c\n",
                 "12; 1259 99999999999 TABLE a b c\n",
                 "-1; 1259 4 TABLE a b c\n",
-                ";\tdepends on: 4\n",                           /* of nothing */
+                ";\tdepends on: 4\n", /* of nothing */
                 "12; 1259 4 TABLE a b c\n;\tdepends on: x\n",
                 "12; 1259 4 TABLE a b c\n;\tdepends on: 4,5\n",
                 "12; 1259 4 TABLE a b c\n;\tdepends on: 4294967296\n",
