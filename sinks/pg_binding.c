@@ -11,7 +11,8 @@
 /*
  * One row a column: name, type oid, attgenerated, attidentity, relkind, in a usable primary key
  * (valid, immediate), how two values are compared: 'c' by pg_catalog's =, 'o' by the operator
- * given, 't' as text; whether equal values are always the same bytes.
+ * given, 't' as text; whether equal values are always the same bytes. A table without columns: one
+ * row of nulls.
  */
 const char pg_binding_sql[] =
         "select a.attname, a.atttypid, a.attgenerated, a.attidentity, c.relkind,"
@@ -34,9 +35,9 @@ const char pg_binding_sql[] =
         "   'timestamptz', 'time') and b.typnamespace = 'pg_catalog'::regnamespace or b.typtype = 'e'"
         " from pg_catalog.pg_class c"
         " join pg_catalog.pg_namespace n on n.oid = c.relnamespace"
-        " join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped"
-        " join pg_catalog.pg_type t on t.oid = a.atttypid"
-        " join pg_catalog.pg_type b on b.oid = case when t.typtype = 'd' then (with recursive d(oid, base) as ("
+        " left join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped"
+        " left join pg_catalog.pg_type t on t.oid = a.atttypid"
+        " left join pg_catalog.pg_type b on b.oid = case when t.typtype = 'd' then (with recursive d(oid, base) as ("
         "   select t.oid, t.typbasetype union all select x.oid, x.typbasetype from pg_catalog.pg_type x"
         "   join d on x.oid = d.base where d.base <> 0) select oid from d where base = 0) else t.oid end"
         " left join pg_catalog.pg_index i on i.indrelid = c.oid and i.indisprimary and i.indisvalid"
@@ -376,7 +377,7 @@ static int check_change(const struct pg_binding *b, const struct change *c, stru
                                 "the log has no value of key column '%s' of %s.%s",
                                 r->columns[i].name, r->schema, r->name);
         }
-        if (c->op != CHANGE_INSERT && !keyed)
+        if (c->op != CHANGE_INSERT && !keyed && !b->whole_row)
                 return error_set(e, ERROR_DATA,
                         "%s.%s has no key by which a row could be found: alter table ... replica "
                         "identity full",

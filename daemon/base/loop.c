@@ -401,6 +401,23 @@ void loop_post(struct loop *l, void (*run)(void *context), void *context)
                         ;
 }
 
+void loop_unpost(struct loop *l, const void *context)
+{
+        pthread_mutex_lock(&l->lock);
+        l->posted_tail = &l->posted;
+        while (*l->posted_tail) {
+                struct posted *p = *l->posted_tail;
+
+                if (p->context != context) {
+                        l->posted_tail = &p->next;
+                        continue;
+                }
+                *l->posted_tail = p->next;
+                free(p);
+        }
+        pthread_mutex_unlock(&l->lock);
+}
+
 struct event_base *loop_base(struct loop *l)
 {
         return l->base;

@@ -69,6 +69,8 @@ int loop_signal(struct loop *l, int signo, void (*run)(void *context), void *con
 
 /* From any thread: `run(context)` on the loop's thread, in the order of posting. */
 void loop_post(struct loop *l, void (*run)(void *context), void *context);
+/* Takes back what was posted with this context and has not run; its poster has ended. */
+void loop_unpost(struct loop *l, const void *context);
 
 /* libevent's base, for listeners and buffered sockets; NULL when simulated. */
 struct event_base *loop_base(struct loop *l);

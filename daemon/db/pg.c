@@ -11,6 +11,7 @@
 #include <time.h>
 
 #define CONNECT_TIMEOUT_MS 15000
+#define STOP_CHECK_MS 200
 
 int pg_uri_check(const char *uri, struct error *e)
 {
@@ -97,7 +98,10 @@ const char *pg_session_sql(void)
                "set default_transaction_isolation = 'read committed';"
                "set default_transaction_deferrable = off; set row_security = off;"
                "set statement_timeout = 0; set lock_timeout = 0;"
-               "set idle_in_transaction_session_timeout = 0; set xmloption = 'content'";
+               "set idle_in_transaction_session_timeout = 0; set xmloption = 'content';"
+               "set array_nulls = on;"
+               /* libpq prints notices to stderr, and they can hold values of rows */
+               "set client_min_messages = 'error'";
 }
 
 static int64_t now_ms(void)
@@ -108,7 +112,7 @@ static int64_t now_ms(void)
         return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static int connect_wait(PGconn *c, const char *what, struct error *e)
+static int connect_wait(PGconn *c, const char *what, const atomic_bool *stop, struct error *e)
 {
         int64_t deadline = now_ms() + CONNECT_TIMEOUT_MS;
         PostgresPollingStatusType state = PGRES_POLLING_WRITING;
@@ -117,12 +121,18 @@ static int connect_wait(PGconn *c, const char *what, struct error *e)
                 struct pollfd p = {.fd = PQsocket(c),
                         .events = state == PGRES_POLLING_READING ? POLLIN : POLLOUT};
                 int64_t left = deadline - now_ms();
+                int rc;
 
                 if (left <= 0)
                         return error_set(e, ERROR_RETRY, "%s: no connection within %d s", what,
                                 CONNECT_TIMEOUT_MS / 1000);
-                if (poll(&p, 1, (int)left) < 0 && errno != EINTR)
+                if (stop && atomic_load(stop))
+                        return error_set(e, ERROR_RETRY, "%s: asked to stop", what);
+                rc = poll(&p, 1, left < STOP_CHECK_MS ? (int)left : STOP_CHECK_MS);
+                if (rc < 0 && errno != EINTR)
                         return error_set(e, ERROR_RETRY, "%s: poll: %s", what, strerror(errno));
+                if (rc <= 0)
+                        continue;
                 state = PQconnectPoll(c);
                 if (state == PGRES_POLLING_FAILED)
                         return pg_error(e, c, NULL, what);
@@ -130,7 +140,7 @@ static int connect_wait(PGconn *c, const char *what, struct error *e)
         return 0;
 }
 
-PGconn *pg_connect(const struct pg_params *p, struct error *e)
+PGconn *pg_connect(const struct pg_params *p, const atomic_bool *stop, struct error *e)
 {
         PGconn *c = PQconnectStartParams((const char *const *)p->keywords,
                 (const char *const *)p->values, 0);
@@ -141,7 +151,7 @@ PGconn *pg_connect(const struct pg_params *p, struct error *e)
                 return NULL;
         }
         PQsetErrorVerbosity(c, PQERRORS_VERBOSE);
-        if (connect_wait(c, p->what, e) < 0 || pg_run(c, e, pg_session_sql()) < 0) {
+        if (connect_wait(c, p->what, stop, e) < 0 || pg_run(c, e, pg_session_sql()) < 0) {
                 PQfinish(c);
                 return NULL;
         }

@@ -9,6 +9,7 @@
 #include "model/config.h"
 
 #include <libpq-fe.h>
+#include <stdatomic.h>
 
 /* Keywords and values for PQconnectStartParams. Holds the password. */
 struct pg_params {
@@ -25,8 +26,8 @@ struct pg_params *pg_params_new(const struct config_end *end, const char *what,
 struct pg_params *pg_params_free(struct pg_params *p);
 
 /* Opens and sets the session: UTC, ISO dates, exact floats, UTF-8, empty search path, no timeouts.
- * NULL: error. */
-PGconn *pg_connect(const struct pg_params *p, struct error *e);
+ * Setting `stop` (may be NULL) from another thread ends the wait. NULL: error. */
+PGconn *pg_connect(const struct pg_params *p, const atomic_bool *stop, struct error *e);
 
 /* The SETs that every session of culvert begins with, one simple query. */
 const char *pg_session_sql(void);

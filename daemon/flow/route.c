@@ -12,8 +12,8 @@ struct entry {
 };
 
 struct expected {
-        struct expected *next;
-        struct relation *shape;
+        struct expected *next_entry;
+        struct relation *shape, *next;
 };
 
 #define BUCKETS 1024
@@ -23,6 +23,7 @@ struct route {
         pthread_mutex_t lock; /* guards entries */
         struct entry *entries[BUCKETS];
         struct expected *expected[BUCKETS]; /* by relation id */
+        struct relation *refused;
 };
 
 /* What a source shape is tied to; lives in relation->binding. */
@@ -75,11 +76,13 @@ struct route *route_free(struct route *r)
                         entry_free(n);
                 }
                 for (struct expected *x = r->expected[i], *next; x; x = next) {
-                        next = x->next;
+                        next = x->next_entry;
                         relation_unref(x->shape);
+                        relation_unref(x->next);
                         free(x);
                 }
         }
+        relation_unref(r->refused);
         pthread_mutex_destroy(&r->lock);
         free(r);
         return NULL;
@@ -260,32 +263,46 @@ bad:
         return error_context(e, "[table %s.%s]", t->source_schema, t->source_name);
 }
 
-void route_expect(struct route *r, const struct relation *shape)
+static void keep(struct relation **place, const struct relation *r)
+{
+        struct relation *old = *place;
+
+        *place = r ? relation_ref(r) : NULL;
+        relation_unref(old);
+}
+
+void route_expect(struct route *r, const struct relation *shape, const struct relation *next)
 {
         struct expected **at = &r->expected[shape->id % BUCKETS];
 
-        for (; *at; at = &(*at)->next)
-                if ((*at)->shape->id == shape->id) {
-                        struct relation *old = (*at)->shape;
-
-                        (*at)->shape = relation_ref(shape);
-                        relation_unref(old);
-                        return;
-                }
-        *at = memory_new_of(struct expected);
-        (*at)->shape = relation_ref(shape);
+        while (*at && (*at)->shape->id != shape->id)
+                at = &(*at)->next_entry;
+        if (!*at)
+                *at = memory_new_of(struct expected);
+        keep(&(*at)->shape, shape);
+        keep(&(*at)->next, next);
 }
 
-static const struct relation *expected_of(const struct route *r, const struct relation *shape)
+const struct relation *route_refused(const struct route *r)
 {
-        for (struct expected *x = r->expected[shape->id % BUCKETS]; x; x = x->next)
+        return r->refused;
+}
+
+void route_forget_refused(struct route *r)
+{
+        keep(&r->refused, NULL);
+}
+
+static const struct expected *expected_of(const struct route *r, const struct relation *shape)
+{
+        for (struct expected *x = r->expected[shape->id % BUCKETS]; x; x = x->next_entry)
                 if (x->shape->id == shape->id)
-                        return x->shape;
+                        return x;
         for (unsigned i = 0; i < BUCKETS; i++) /* dropped and made again under the same name */
-                for (struct expected *x = r->expected[i]; x; x = x->next)
+                for (struct expected *x = r->expected[i]; x; x = x->next_entry)
                         if (!strcmp(x->shape->name, shape->name) &&
                                 !strcmp(x->shape->schema, shape->schema))
-                                return x->shape;
+                                return x;
         return NULL;
 }
 
@@ -332,16 +349,26 @@ static int bind_filter(struct binding *b, const struct relation *source, struct 
 static int ddl_error(const struct route_table *t, const char *what, struct error *e)
 {
         error_set(e, ERROR_DATA,
-                "the definition of %s.%s changed on the source (ddl = stop): %s", t->source_schema,
-                t->source_name, what);
+                "the definition of %s.%s changed on the source (ddl = stop): %s; change the target "
+                "alike, then resume accepts it",
+                t->source_schema, t->source_name, what);
         snprintf(e->table, sizeof e->table, "%s.%s", t->source_schema, t->source_name);
         return -1;
 }
 
+static bool is_expected(const struct expected *known, const struct relation *shape,
+        struct buf *what)
+{
+        AUTO_BUF ignored = BUF_INIT;
+
+        return (known->next && relation_same(known->next, shape, &ignored)) ||
+               relation_same(known->shape, shape, what);
+}
+
 int route_relation(struct route *r, const struct relation *shape, struct error *e)
 {
-        const struct relation *known = expected_of(r, shape);
-        struct route_table *t = known ? find(r, known->schema, known->name)
+        const struct expected *known = expected_of(r, shape);
+        struct route_table *t = known ? find(r, known->shape->schema, known->shape->name)
                                       : find(r, shape->schema, shape->name);
         AUTO_BUF what = BUF_INIT;
         struct binding *b = memory_new_of(struct binding);
@@ -352,8 +379,10 @@ int route_relation(struct route *r, const struct relation *shape, struct error *
         relation_unref(mine);
         if (!t || !known) /* tables that came after the start are not migrated */
                 return 0;
-        if (!relation_same(known, shape, &what))
+        if (!is_expected(known, shape, &what)) {
+                keep(&r->refused, shape);
                 return ddl_error(t, buf_text(&what), e);
+        }
         b->table = t;
         return bind_columns(b, shape, e) < 0 || bind_filter(b, shape, e) < 0 ? -1 : 0;
 }

@@ -50,8 +50,14 @@ struct relation *route_target_shape(const struct route_table *t, const struct re
 int route_filter(const struct route_table *t, const struct relation *source, struct filter **f,
         struct error *e);
 
-/* The known shape of a source table, from culvert.tables; a later shape that differs is DDL. */
-void route_expect(struct route *r, const struct relation *shape);
+/*
+ * The known shape of a source table, from culvert.tables; a later shape that differs is DDL. `next`
+ * is one more that is taken, or NULL: the operator has seen to the target.
+ */
+void route_expect(struct route *r, const struct relation *shape, const struct relation *next);
+/* The shape that route_relation refused last, or NULL; borrowed, until the next one. */
+const struct relation *route_refused(const struct route *r);
+void route_forget_refused(struct route *r);
 
 /*
  * Rewrites a piece in place: changes of tables that are not selected go, the others name the

@@ -57,7 +57,9 @@ static int read_table(struct table_record *t, const PGresult *r, int row, struct
         t->state = memory_string(pg_text(r, row, 4));
         t->created = pg_true(r, row, 5);
         t->rows = strtoull(pg_text(r, row, 6), NULL, 10);
-        if ((t->shape = relation_from_text(pg_text(r, row, 7))))
+        t->shape = relation_from_text(pg_text(r, row, 7));
+        t->next = *pg_text(r, row, 8) ? relation_from_text(pg_text(r, row, 8)) : NULL;
+        if (t->shape && (t->next || !*pg_text(r, row, 8)))
                 return 0;
         return error_set(e, ERROR_DATA,
                 "culvert.tables on the target: the shape of %s.%s is malformed", t->schema,
@@ -68,8 +70,7 @@ struct table_records *table_records_read(const struct copy_book *b, struct error
 {
         AUTO_RESULT r = pg_query(b->target, e,
                 "select source_schema, source_name, target_schema, target_name, state, created, "
-                "rows, "
-                "shape from culvert.tables where pipeline = $1 "
+                "rows, shape, shape_next from culvert.tables where pipeline = $1 "
                 "order by source_schema collate \"C\", source_name collate \"C\"",
                 1, &b->pipeline);
         struct table_records *t;
@@ -97,6 +98,7 @@ struct table_records *table_records_free(struct table_records *t)
                 free(k->target_name);
                 free(k->state);
                 relation_unref(k->shape);
+                relation_unref(k->next);
         }
         free(t->items);
         free(t);
@@ -162,23 +164,27 @@ int table_records_clear(const struct copy_book *b, struct error *e)
 int table_record_write(const struct copy_book *b, const struct table_record *t, struct error *e)
 {
         AUTO_BUF shape = BUF_INIT;
+        AUTO_BUF next = BUF_INIT;
         AUTO_RESULT done = NULL;
         char rows[24];
         const char *values[] = {b->pipeline, t->schema, t->name, t->target_schema, t->target_name,
-                t->state, t->created ? "t" : "f", rows, NULL};
+                t->state, t->created ? "t" : "f", rows, NULL, NULL};
 
         relation_to_text(t->shape, &shape);
+        if (t->next)
+                relation_to_text(t->next, &next);
+        values[9] = buf_text(&next);
         snprintf(rows, sizeof rows, "%" PRIu64, t->rows);
         values[8] = buf_text(&shape);
         done = pg_query(b->target, e,
                 "insert into culvert.tables (pipeline, source_schema, source_name, target_schema, "
-                "target_name, state, created, rows, shape) values ($1, $2, $3, $4, $5, $6, $7, $8, "
-                "$9) "
+                "target_name, state, created, rows, shape, shape_next) values ($1, $2, $3, $4, $5, $6, "
+                "$7, $8, $9, $10) "
                 "on conflict (pipeline, source_schema, source_name) do update set "
                 "target_schema = excluded.target_schema, target_name = excluded.target_name, "
                 "state = excluded.state, created = excluded.created, rows = excluded.rows, "
-                "shape = excluded.shape",
-                9, values);
+                "shape = excluded.shape, shape_next = excluded.shape_next",
+                10, values);
         return done ? 0 : error_context(e, "target");
 }
 

@@ -34,6 +34,7 @@ struct table_record {
         bool created; /* by us */
         uint64_t rows;
         struct relation *shape;
+        struct relation *next; /* a later shape that the operator accepted; NULL: none */
 };
 
 struct table_records {

@@ -164,7 +164,7 @@ PGconn *halt_connect(struct halt *h, const struct pg_params *p, struct error *e)
         struct link *k;
         PGconn *c;
 
-        if (halt_check(h, e) < 0 || !(c = pg_connect(p, e)))
+        if (halt_check(h, e) < 0 || !(c = pg_connect(p, &h->asked, e)))
                 return NULL;
         k = memory_new_of(struct link);
         *k = (struct link){.conn = c, .cancel = PQgetCancel(c), .fd = PQsocket(c)};

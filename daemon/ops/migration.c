@@ -7,6 +7,7 @@
 #include "ops/prepare.h"
 #include "ops/saved.h"
 #include "ops/state_row.h"
+#include "ops/watcher.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -29,9 +30,11 @@ struct migration {
         struct route *route;
         struct prepare *prepare;
         struct pipeline *pipeline;
+        struct watcher *watcher;
         struct state_row *row;
         struct saved saved;
         bool preparing, streaming, stopped;
+        bool accept; /* the operator has resumed after a refused definition */
         enum state state, told_phase;
         int64_t since;
         struct error error;
@@ -184,6 +187,28 @@ static int make_pipeline(struct migration *m, struct error *e)
         return m->pipeline ? 0 : -1;
 }
 
+/* ---- the watcher ---- */
+
+/* A table has left the publication: what it changed since then is not in the stream. The watcher
+ * goes with the next start. */
+static void on_watcher_failed(void *context, const struct error *e)
+{
+        struct migration *m = context;
+
+        if (!m->streaming || m->shutdown_done)
+                return;
+        pipeline_stop(m->pipeline);
+        stop_with(m, e);
+}
+
+static void watch_publication(struct migration *m, const struct prepare_result *r)
+{
+        m->watcher = watcher_free(m->watcher);
+        if (r->shapes_n)
+                m->watcher = watcher_new(m->loop, m->config, r->shapes, r->shapes_n,
+                        on_watcher_failed, m);
+}
+
 /* ---- prepare ---- */
 
 static void start_prepare(struct migration *m);
@@ -194,7 +219,7 @@ static void begin_stream(struct migration *m, const struct prepare_result *r)
         struct error e = ERROR_INIT;
 
         for (unsigned i = 0; i < r->shapes_n; i++)
-                route_expect(m->route, r->shapes[i]);
+                route_expect(m->route, r->shapes[i], r->next ? r->next[i] : NULL);
         snprintf(m->source_version, sizeof m->source_version, "%s", r->source_version);
         snprintf(m->target_version, sizeof m->target_version, "%s", r->target_version);
         if (r->snapshot && *r->snapshot) {
@@ -206,10 +231,13 @@ static void begin_stream(struct migration *m, const struct prepare_result *r)
                 }
         }
         set_phase(m, STATE_STREAMING);
+        m->accept = false;
+        route_forget_refused(m->route);
         error_clear(&m->error);
         m->streaming = true;
         pipeline_pause(m->pipeline, m->saved.paused);
         pipeline_start(m->pipeline, snapshot);
+        watch_publication(m, r);
 }
 
 static void shutdown_step(struct migration *m)
@@ -269,7 +297,8 @@ static void on_prepared(void *context, struct prepare_result *r, const struct er
 static void start_prepare(struct migration *m)
 {
         m->preparing = true;
-        m->prepare = prepare_new(m->loop, m->config, m->route, on_prepared, m);
+        m->prepare = prepare_new(m->loop, m->config, m->route, m->accept ? route_refused(m->route) : NULL,
+                on_prepared, m);
         refresh(m);
 }
 
@@ -354,6 +383,7 @@ struct migration *migration_free(struct migration *m)
         timer_cancel(&m->retry);
         timer_cancel(&m->second);
         task_cancel(m->loop, &m->tell);
+        m->watcher = watcher_free(m->watcher);
         m->pipeline = pipeline_free(m->pipeline);
         prepare_progress_done(&m->progress);
         state_row_free(m->row);
@@ -412,6 +442,7 @@ int migration_resume(struct migration *m, struct error *e)
         }
         pipeline_pause(m->pipeline, false);
         if (m->stopped || (!m->streaming && !m->preparing)) {
+                m->accept = m->stopped;
                 m->stopped = false;
                 error_clear(&m->error);
                 start_prepare(m);

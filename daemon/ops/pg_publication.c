@@ -86,9 +86,10 @@ static unsigned count_extra(const struct state *s, const struct pg_published *w)
         return n;
 }
 
-static bool in_step(const struct state *s, const struct pg_published *w)
+/* Every wanted table is in it, whole. */
+static bool covers(const struct state *s, const struct pg_published *w)
 {
-        if (!s->all_kinds || count_extra(s, w) > 0)
+        if (!s->all_kinds)
                 return false;
         if (s->checkpoint && published_row(s, "culvert", "checkpoint") < 0)
                 return false;
@@ -99,6 +100,13 @@ static bool in_step(const struct state *s, const struct pg_published *w)
                         return false;
         }
         return true;
+}
+
+/* Tables too many do no harm, the route drops their changes: where the publication is not ours to
+ * change (an administrator made it), they stay. */
+static bool in_step(const struct state *s, const struct pg_published *w)
+{
+        return covers(s, w) && (!s->owned || count_extra(s, w) == 0);
 }
 
 /* "only a.b, only c.d": without ONLY the children by inheritance would come along. */

@@ -1,4 +1,5 @@
 #include "ops/pg_source.h"
+#include "base/memory.h"
 #include "base/loop.h"
 
 #include <errno.h>
@@ -229,19 +230,15 @@ int pg_slot_drop(PGconn *source, const char *slot, struct error *e)
         return r ? 0 : error_context(e, "dropping slot %s", slot);
 }
 
-int pg_source_watch(const struct config *c, const struct pg_published *wanted, struct error *e)
+int pg_source_watch(const struct config *c, const struct pg_published *wanted, struct halt *h,
+        struct error *e)
 {
-        char name[64];
-        struct pg_params *p;
-        PGconn *conn;
-        int rc = -1;
+        AUTO_STRING name = memory_printf("culvert %s", c->pipeline.name);
+        struct pg_params *p = pg_params_new(&c->source, "source", name, false, e);
+        PGconn *conn = p ? halt_connect(h, p, e) : NULL;
+        int rc = conn ? pg_publication_check(conn, c->pg.publication, wanted, NULL, e) : -1;
 
-        snprintf(name, sizeof name, "culvert %s", c->pipeline.name);
-        if (!(p = pg_params_new(&c->source, "source", name, false, e)))
-                return -1;
-        if ((conn = pg_connect(p, e)))
-                rc = pg_publication_check(conn, c->pg.publication, wanted, NULL, e);
-        PQfinish(conn);
+        halt_close(h, &conn);
         pg_params_free(p);
         return rc;
 }

@@ -86,7 +86,7 @@ static int read_tables(struct plan *p, struct error *e)
 static PGconn *open_end(const struct config_end *end, const char *what, struct error *e)
 {
         struct pg_params *params = pg_params_new(end, what, "culvertctl plan", false, e);
-        PGconn *c = params ? pg_connect(params, e) : NULL;
+        PGconn *c = params ? pg_connect(params, NULL, e) : NULL;
 
         pg_params_free(params);
         if (c && pg_run(c, e, "set default_transaction_read_only = on") < 0) {

@@ -62,6 +62,7 @@ static void start(struct prepare *p)
 }
 
 struct prepare *prepare_new(struct loop *l, const struct config *c, struct route *r,
+        const struct relation *accepted,
         void (*done)(void *context, struct prepare_result *result, const struct error *e),
         void *context)
 {
@@ -70,6 +71,7 @@ struct prepare *prepare_new(struct loop *l, const struct config *c, struct route
         p->loop = l;
         p->config = c;
         p->route = r;
+        p->accepted = accepted ? relation_ref(accepted) : NULL;
         p->done = done;
         p->context = context;
         p->phase = "checking";
@@ -109,6 +111,7 @@ struct prepare *prepare_free(struct prepare *p)
         pg_params_free(p->target_params);
         pg_params_free(p->replication_params);
         prepare_result_free(p->result);
+        relation_unref(p->accepted);
         halt_free(p->halt);
         pthread_mutex_destroy(&p->lock);
         free(p);
@@ -121,7 +124,10 @@ void prepare_result_free(struct prepare_result *r)
                 return;
         for (unsigned i = 0; i < r->shapes_n; i++)
                 relation_unref(r->shapes[i]);
+        for (unsigned i = 0; r->next && i < r->shapes_n; i++)
+                relation_unref(r->next[i]);
         free(r->shapes);
+        free(r->next);
         free(r->snapshot);
         free(r->source_version);
         free(r->target_version);

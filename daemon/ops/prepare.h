@@ -38,12 +38,16 @@ struct prepare_result {
         struct position start;      /* consistent point of the slot, or none when resuming */
         char *snapshot;             /* pg_current_snapshot() of the copy; NULL when resuming */
         struct relation **shapes;   /* expected shape of every migrated source table */
+        struct relation **next;     /* a later one that the operator accepted, or NULL; as many */
         unsigned shapes_n;
         char *source_version, *target_version; /* "15.20" */
         int source_version_number;  /* 150020 */
 };
 
+/* `accepted`: a shape that stopped the stream (ddl = stop) and that the operator has accepted by
+ * `resume`; it is recorded as the table's next one. May be NULL. */
 struct prepare *prepare_new(struct loop *l, const struct config *c, struct route *r,
+        const struct relation *accepted,
         void (*done)(void *context, struct prepare_result *result, const struct error *e),
         void *context);
 /* Asks the threads to stop (cancels their queries); `done` still comes, with an error. */

@@ -25,6 +25,7 @@ struct prepare {
         struct loop *loop;
         const struct config *config;
         struct route *route;
+        struct relation *accepted; /* only read by the thread; NULL: none */
         void (*done)(void *context, struct prepare_result *result, const struct error *e);
         void *context;
 

@@ -6,17 +6,43 @@
 #include <stdlib.h>
 #include <string.h>
 
+static int write_record(struct prepare *p, const struct table_record *k, struct error *e)
+{
+        return copy_book_begin(&p->book, e) < 0 || table_record_write(&p->book, k, e) < 0 ||
+                               copy_book_commit(&p->book, e) < 0
+                       ? -1
+                       : 0;
+}
+
+/* The shape that stopped the stream becomes the table's next one; what was next is passed. */
+static int record_accepted(struct prepare *p, struct table_record *k, struct error *e)
+{
+        if (!p->accepted || k->shape->id != p->accepted->id)
+                return 0;
+        if (k->next) {
+                relation_unref(k->shape);
+                k->shape = k->next;
+        }
+        k->next = relation_ref(p->accepted);
+        log_info("the new definition of %s.%s on the source is accepted", k->schema, k->name);
+        return write_record(p, k, e);
+}
+
 /* The tables that are streamed: those recorded and still selected. Says which are new or left. */
 static int take_known_shapes(struct prepare *p, struct error *e)
 {
         struct prepare_result *r = p->result;
 
         r->shapes = memory_new((p->known->n + 1) * sizeof(*r->shapes));
+        r->next = memory_new((p->known->n + 1) * sizeof(*r->next));
         for (unsigned i = 0; i < p->known->n; i++) {
                 struct table_record *k = &p->known->items[i];
                 bool left = !strcmp(k->state, "left");
 
                 if (!left && route_find(p->route, k->schema, k->name)) {
+                        if (record_accepted(p, k, e) < 0)
+                                return -1;
+                        r->next[r->shapes_n] = k->next ? relation_ref(k->next) : NULL;
                         r->shapes[r->shapes_n++] = relation_ref(k->shape);
                         continue;
                 }
@@ -27,8 +53,7 @@ static int take_known_shapes(struct prepare *p, struct error *e)
                         k->schema, k->name);
                 free(k->state);
                 k->state = memory_string("left");
-                if (copy_book_begin(&p->book, e) < 0 || table_record_write(&p->book, k, e) < 0 ||
-                        copy_book_commit(&p->book, e) < 0)
+                if (write_record(p, k, e) < 0)
                         return -1;
         }
         return 0;

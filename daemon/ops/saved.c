@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,7 @@ int saved_read(struct saved *s, const char *state_dir, struct error *e)
         int phase_number;
 
         *s = (struct saved){.phase = STATE_COPYING};
-        if (access(path, F_OK) < 0)
+        if (access(path, F_OK) < 0 && errno == ENOENT)
                 return 0;
         if (!(text = file_read(path, SIZE_MAX_BYTES, e)))
                 return -1;

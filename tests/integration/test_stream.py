@@ -119,3 +119,26 @@ def test_source_ddl_stops(shop):
     error = shop.culvert.wait_error("column extra added")
     assert error["table"] == "public.plain"
     assert shop.target_sql("select count(*) from plain where id = 9000") == [(0,)]
+
+
+def test_resume_accepts_ddl_that_the_target_has_too(shop):
+    ddl = "alter table plain add column extra int default 5; alter table plain drop column n"
+    shop.sql("insert into plain (id, n) values (8999, 1.5)")
+    shop.sql(ddl)
+    shop.sql("insert into plain (id, extra) values (9000, 1)")
+    shop.culvert.wait_error("column n dropped or renamed, column extra added")
+    shop.target_sql(ddl)
+    shop.culvert.ctl("resume")
+    same(shop)
+    shop.culvert.terminate()
+    shop.sql("update plain set extra = 6 where id < 50")
+    shop.culvert.start()
+    same(shop)
+
+
+def test_resume_without_the_ddl_on_the_target_names_the_column(shop):
+    shop.sql("alter table plain add column extra int")
+    shop.sql("insert into plain (id, extra) values (9000, 1)")
+    shop.culvert.wait_error("column extra added")
+    shop.culvert.ctl("resume")
+    shop.culvert.wait_error("table public.plain has no column extra")

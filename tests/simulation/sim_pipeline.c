@@ -73,7 +73,10 @@ struct world {
         /* the operator */
         struct timer operator;
         struct task restart;
-        bool stopped, started, shutting_down, kill_soon;
+        bool stopped, started, shutting_down, paused;
+        bool must_stop; /* an error was reported that no retry mends */
+        struct sink *sink;
+        unsigned stuck;
         int64_t shutdown_at, grace;
         unsigned marks_asked, marks_answered, gave_up;
         struct error last;
@@ -205,6 +208,7 @@ static void source_idle(struct source *s)
 static void source_fail(struct source *s, const struct error *e)
 {
         source_idle(s);
+        w->must_stop |= e->class != ERROR_RETRY;
         s->in_event = s->in_failed = true;
         s->events.failed(s->context, e);
         s->in_event = s->in_failed = false;
@@ -372,6 +376,7 @@ static void fake_source_start(struct source *s, const struct source_identity *id
         struct position from, struct position durable)
 {
         must(s->phase == IDLE && (!s->in_event || s->in_failed), "source started at a bad moment");
+        must(!w->must_stop, "source started again after an error that no retry mends");
         must(!strcmp(identity->system, "42"), "source started for another identity");
         must(position_compare(from, durable) >= 0, "source started before what is durable");
         must(position_compare(from, w->confirmed) >= 0,
@@ -493,6 +498,7 @@ static void sink_fail(struct sink *s, enum error_class class, const char *code)
         error_set(&e, class, "target says no (%u)", (unsigned)below(3));
         snprintf(e.code, sizeof e.code, "%s", code);
         sink_empty(s);
+        w->must_stop |= class != ERROR_RETRY;
         s->in_event = s->in_failed = true;
         s->events.failed(s->context, &e);
         s->in_event = s->in_failed = false;
@@ -637,6 +643,7 @@ static struct sink *fake_sink_create(struct loop *l, const struct config *c,
         s->events = *events;
         s->context = context;
         s->room = 1 + (unsigned)below(20);
+        w->sink = s;
         s->tail = &s->head;
         timer_init(&s->timer, l, sink_step, s);
         return s;
@@ -653,6 +660,7 @@ static struct sink *fake_sink_destroy(struct sink *s)
 static void fake_sink_start(struct sink *s)
 {
         must(s->phase == IDLE && (!s->in_event || s->in_failed), "sink started at a bad moment");
+        must(!w->must_stop, "sink started again after an error that no retry mends");
         s->phase = STARTING;
         timer_set(&s->timer, soon(20));
 }
@@ -737,6 +745,7 @@ static void on_stopped(void *context, const struct error *e)
         must(w->started, "stopped, and was not running");
         must(e->class == ERROR_DATA, "stopped with class %s: %s", error_class_name(e->class),
                 e->message);
+        w->must_stop = false;
         w->gave_up += strstr(e->message, "given up") != NULL;
         w->stopped = true;
         w->started = false;
@@ -767,7 +776,7 @@ static void new_pipeline(void)
                 .sink = &fake_sink, .route = w->route, .seed = below(1000), .events = &events};
 
         w->pipeline = pipeline_new(w->loop, &setup, &e);
-        w->started = w->stopped = false;
+        w->started = w->stopped = w->paused = w->must_stop = false;
 }
 
 static void start(void)
@@ -780,7 +789,7 @@ static void start(void)
 static void stop(void)
 {
         pipeline_stop(w->pipeline);
-        w->started = false;
+        w->started = w->must_stop = false;
 }
 
 static void new_process(void *context)
@@ -808,7 +817,7 @@ static void expect_shapes(bool changed)
         for (int i = 0; i < TABLES; i++) {
                 struct relation *r = shape_of(i, changed);
 
-                route_expect(w->route, r);
+                route_expect(w->route, r, NULL);
                 relation_unref(r);
         }
 }
@@ -838,15 +847,34 @@ static void take_over_ddl(void)
         start();
 }
 
+static void set_paused(bool paused)
+{
+        w->paused = paused;
+        pipeline_pause(w->pipeline, paused);
+}
+
+/* A pause or a shutdown does not leave the target with half a transaction whose end is here. */
+static void check_not_stuck(void)
+{
+        struct pipeline_status s;
+        bool waits;
+
+        pipeline_status(w->pipeline, &s);
+        waits = w->started && w->sink->phase == UP && w->sink->partial && !w->sink->head &&
+                s.queue_bytes > 0;
+        w->stuck = waits ? w->stuck + 1 : 0;
+        must(w->stuck < 10, "half a transaction was left on the target");
+}
+
 static void misbehave(void)
 {
         switch (below(14)) {
         case 0:
-                pipeline_pause(w->pipeline, true);
+                set_paused(true);
                 break;
         case 1:
         case 2:
-                pipeline_pause(w->pipeline, false);
+                set_paused(false);
                 break;
         case 3:
                 if (w->started) {
@@ -896,12 +924,14 @@ static void on_operator(void *context)
         } else if (elapsed() < TROUBLE_ENDS) {
                 misbehave();
         } else {
-                pipeline_pause(w->pipeline, false);
+                if (w->paused)
+                        set_paused(false);
                 if (all_done())
                         loop_stop(w->loop);
         }
         if (!w->shutting_down && w->started)
                 take_over_ddl();
+        check_not_stuck();
         must(elapsed() < MUST_BE_DONE, "not done: %u of %u rows, %s%s", w->committed.rows,
                 w->facts[w->facts_n - 1].after, w->stopped ? "stopped: " : "",
                 w->stopped ? w->last.message : "");

@@ -1,0 +1,173 @@
+"""PostgreSQL 14 to 18: each as source and as target of Debian's 15, and with itself. The servers
+come from tests/tools/versions; CULVERT_VERSIONS names their folder."""
+import itertools
+import os
+import subprocess
+
+import pytest
+
+from harness import servers
+from harness.compare import compare
+from integration.conftest import Pair
+from integration.test_stream import SETUP
+
+CONF = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
+                    "conf")
+
+VERSIONS = os.environ.get("CULVERT_VERSIONS", "/var/tmp/culvert-test")
+HOUSE = 15
+OTHERS = (14, 16, 17, 18)
+PAIRS = [p for v in OTHERS for p in ((v, HOUSE), (HOUSE, v), (v, v))]
+COUNT = itertools.count(1)
+CLIENTS = HOUSE  # the version of the pg_dump that is installed
+
+CHANGES = """
+insert into plain values (2000, 'é😀', -0.01, 'sad'), (2001, '', null, null);
+update plain set v = 'changed' where id <= 10;
+update plain set id = -id where id between 20 and 25;
+delete from plain where id between 30 and 40;
+begin; insert into plain values (3000); savepoint a; insert into plain values (3001);
+rollback to a; insert into plain values (3002); commit;
+insert into nokey values ('a', 1, 1.00, '{"x": 1}');
+delete from nokey where ctid = (select min(ctid) from nokey where c::text = '1.0');
+update nokey set b = 7 where a is null;
+update wide set small = 'new' where id < 10; update wide set id = id + 100 where id = 11;
+update widefull set small = 'new' where id < 10; delete from widefull where id = 15;
+update byindex set code = 'uno', v = null where id = 1; delete from byindex where code = 'two';
+insert into made (a) values (10); update made set a = 20 where a = 1; delete from made where a = 2;
+insert into parted values (5, 'five'), (1500, 'more'); update parted set id = 1005 where id = 5;
+truncate emptied; insert into emptied values (9, 'after')
+"""
+MORE_SETUP = """
+create table parted (id int primary key, v text) partition by range (id);
+create table parted_1 partition of parted for values from (0) to (1000);
+create table parted_2 partition of parted for values from (1000) to (2000);
+insert into parted select g, 'p' from generate_series(10, 1400, 10) g;
+create table emptied (id int primary key, v text);
+insert into emptied values (1, 'x'), (2, 'y');
+"""
+
+
+def binaries(version):
+    return servers.BIN if version == HOUSE else os.path.join(VERSIONS, f"pg{version}", "bin")
+
+
+@pytest.fixture(scope="session")
+def server(folder):
+    """server(version, side): a running server, kept for the other tests of this session."""
+    running = {}
+
+    def get(version, side):
+        key = (version, side)
+        if key not in running:
+            running[key] = servers.Postgres(folder, f"{side}{version}", binaries(version))
+            running[key].start()
+        return running[key]
+
+    yield get
+    for s in running.values():
+        s.destroy()
+
+
+@pytest.fixture
+def pair_of(server):
+    """pair_of(source version, target version): an empty database on each."""
+    made = []
+
+    def make(source, target):
+        name = f"v{source}_{target}_{next(COUNT)}"
+        made.append(Pair(server(source, "src"), server(target, "dst"), name))
+        return made[-1]
+
+    yield make
+    for p in made:
+        p.drop()
+
+
+def tables(run):
+    return [r[0] for r in run("select oid::regclass::text from pg_class where relkind in ('r', 'p') "
+                              "and relnamespace = 'public'::regnamespace and not relispartition")]
+
+
+def fill(p, source, more=""):
+    """The rows are on the source; the tables too on the target where pg_dump is too old."""
+    p.sql(SETUP + MORE_SETUP + more)
+    if source <= CLIENTS:
+        return "yes"
+    p.target_sql(SETUP + MORE_SETUP + more)
+    p.target_sql("truncate " + ", ".join(tables(p.target_sql)))
+    return "no"
+
+
+@pytest.mark.parametrize("source,target", PAIRS)
+def test_copy_and_stream(pair_of, culvert, source, target):
+    p = pair_of(source, target)
+    c = culvert(p.config(tables={"create": fill(p, source)}), p.name).start()
+    c.wait(lag=0)
+    assert c.status()["source"]["server_version"].startswith(str(source))
+    assert c.status()["target"]["server_version"].startswith(str(target))
+    assert compare(p.source, p.target, p.name) > 1000
+
+    p.sql(CHANGES)
+    c.wait(lag=0)
+    assert p.target_sql("select v from emptied") == [("after",)]
+    assert p.target_sql("select count(*) from plain where id = 3002") == [(1,)]
+
+    before = compare(p.source, p.target, p.name)
+    p.sql("insert into plain select g, 'burst' from generate_series(10000, 30000) g")
+    c.kill9()
+    p.sql("update plain set n = 1 where id >= 10000; insert into nokey values ('dead', 1, 2, '{}')")
+    c.start().wait(lag=0)
+    assert compare(p.source, p.target, p.name) == before + 20001 + 1
+    c.stop()
+
+
+def grant(p, side, server):
+    """The role's SQL under conf/, by the only psql there is."""
+    r = subprocess.run([os.path.join(servers.BIN, "psql"), "-X", "-d", server.uri("postgres"),
+                        "-v", "role=cvt", "-v", f"database={p.name}", "-v", "schemas=public",
+                        "-f", os.path.join(CONF, f"postgresql-{side}.sql")],
+                       text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert r.returncode == 0, r.stdout
+
+
+@pytest.mark.parametrize("version", OTHERS)
+def test_least_privilege_roles(pair_of, culvert, version):
+    p = pair_of(version, version)
+    for run in (p.sql, p.target_sql):
+        run(SETUP + MORE_SETUP)
+    p.target_sql("truncate " + ", ".join(tables(p.target_sql)))
+    grant(p, "source", p.source)
+    grant(p, "target", p.target)
+    c = culvert(p.config("cvt", tables={"create": "no"}), p.name).start()
+    c.wait(lag=0)
+    p.sql(CHANGES)
+    c.wait(lag=0)
+    assert compare(p.source, p.target, p.name) > 1000
+    assert ("may not set session_replication_role" in c.log_text()) == (version < 15)
+    c.stop()
+
+
+@pytest.mark.parametrize("source", [v for v in OTHERS if v > CLIENTS])
+def test_an_old_pg_dump_is_named(pair_of, culvert, source):
+    p = pair_of(source, HOUSE)
+    p.sql("create table t (id int primary key); insert into t values (1)")
+    c = culvert(p.config(), p.name).start()
+    error = c.wait_error("tables.pg_dump")
+    assert f"version {CLIENTS}" in error["message"] and f"version {source}" in error["message"]
+    assert error["class"] == "config"
+    assert tables(p.target_sql) == []
+
+
+def test_virtual_generated_columns(pair_of, culvert):
+    """New in 18, and the default there."""
+    p = pair_of(18, 18)
+    fill(p, 18, "create table calc (id int primary key, a int, twice int generated always as (a * 2));"
+                "insert into calc values (1, 1), (2, 2)")
+    c = culvert(p.config(tables={"create": "no"}), p.name).start()
+    c.wait(lag=0)
+    p.sql("insert into calc values (3, 3); update calc set a = 20 where id = 2; "
+          "delete from calc where id = 1")
+    c.wait(lag=0)
+    compare(p.source, p.target, p.name)
+    assert p.target_sql("select id, twice from calc order by 1") == [(2, 40), (3, 6)]
