@@ -14,20 +14,23 @@ struct pg_session {
         void *context;
         struct pg_session_result result;
         const struct step *step;
+        char origin[128];
+        bool recorded; /* the row names the origin already */
 };
 
-/* A step asks one question; `take` judges the answer. */
+/* A step asks one question, or none (false); `take` judges the answer. */
 struct step {
-        void (*ask)(struct pg_session *s);
+        bool (*ask)(struct pg_session *s);
         int (*take)(struct pg_session *s, PGresult *r, const struct error *failed,
                 struct error *e);
 };
 
 static void on_answer(void *context, PGresult *r, const struct error *e);
 
-static void ask(struct pg_session *s, const char *sql, int n, const char *const *values)
+static bool ask(struct pg_session *s, const char *sql, int n, const char *const *values)
 {
         pg_link_query(s->link, on_answer, s, sql, n, values);
+        return true;
 }
 
 static int must(PGresult *r, const struct error *failed, struct error *e)
@@ -46,9 +49,9 @@ static int take_any(struct pg_session *s, PGresult *r, const struct error *faile
 
 /* A pooler answers with a backend that is not the one which libpq was told of when it connected:
  * session state would be somebody else's (HAZARDS B8). */
-static void ask_facts(struct pg_session *s)
+static bool ask_facts(struct pg_session *s)
 {
-        ask(s,
+        return ask(s,
                 "select pg_catalog.pg_backend_pid(), (select backend_start::text from "
                 "pg_catalog.pg_stat_activity where pid = pg_catalog.pg_backend_pid()), "
                 "pg_catalog.current_setting('server_version'), "
@@ -81,9 +84,9 @@ static int take_facts(struct pg_session *s, PGresult *r, const struct error *fai
         return 0;
 }
 
-static void ask_format(struct pg_session *s)
+static bool ask_format(struct pg_session *s)
 {
-        ask(s, "select max(format) from culvert.meta", 0, NULL);
+        return ask(s, "select max(format) from culvert.meta", 0, NULL);
 }
 
 static int take_format(struct pg_session *s, PGresult *r, const struct error *failed,
@@ -101,24 +104,24 @@ static int take_format(struct pg_session *s, PGresult *r, const struct error *fa
 
 /* Our own former connection may live on in the server behind a cut network, with a transaction
  * open and the lock held. */
-static void ask_former(struct pg_session *s)
+static bool ask_former(struct pg_session *s)
 {
         char pid[16];
         const char *values[] = {pid, s->former.started};
 
         snprintf(pid, sizeof pid, "%d", s->former.pid);
-        ask(s,
+        return ask(s,
                 "select pg_catalog.pg_terminate_backend(pid, 5000) from "
                 "pg_catalog.pg_stat_activity where pid = $1::int and backend_start = nullif($2, '')::timestamptz "
                 "and pid <> pg_catalog.pg_backend_pid()",
                 2, values);
 }
 
-static void ask_lock(struct pg_session *s)
+static bool ask_lock(struct pg_session *s)
 {
         const char *values[] = {s->pipeline};
 
-        ask(s, PG_META_LOCK_SQL, 1, values);
+        return ask(s, PG_META_LOCK_SQL, 1, values);
 }
 
 static int take_lock(struct pg_session *s, PGresult *r, const struct error *failed, struct error *e)
@@ -133,9 +136,9 @@ static int take_lock(struct pg_session *s, PGresult *r, const struct error *fail
         return 0;
 }
 
-static void ask_role(struct pg_session *s)
+static bool ask_role(struct pg_session *s)
 {
-        ask(s, "set session_replication_role = replica", 0, NULL);
+        return ask(s, "set session_replication_role = replica", 0, NULL);
 }
 
 /* Without the right (SQLSTATE 42501) foreign keys and triggers of the target stay on: the sink
@@ -148,19 +151,19 @@ static int take_role(struct pg_session *s, PGresult *r, const struct error *fail
         return must(r, failed, e);
 }
 
-static void ask_limits(struct pg_session *s)
+static bool ask_limits(struct pg_session *s)
 {
-        ask(s,
+        return ask(s,
                 "set synchronous_commit = on; set lock_timeout = '60s';"
                 "set idle_in_transaction_session_timeout = '60s'",
                 0, NULL);
 }
 
-static void ask_epoch(struct pg_session *s)
+static bool ask_epoch(struct pg_session *s)
 {
         const char *values[] = {s->pipeline, "forward"};
 
-        ask(s, PG_META_EPOCH_SQL, 2, values);
+        return ask(s, PG_META_EPOCH_SQL, 2, values);
 }
 
 static int take_epoch(struct pg_session *s, PGresult *r, const struct error *failed, struct error *e)
@@ -173,16 +176,101 @@ static int take_epoch(struct pg_session *s, PGresult *r, const struct error *fai
                 return error_set(e, ERROR_DATA,
                         "resync required: the target has no checkpoint of pipeline %s", s->pipeline);
         start->epoch = strtoull(pg_text(r, 0, 0), NULL, 10);
+        s->recorded = *pg_text(r, 0, 4) != '\0';
+        if (s->recorded)
+                snprintf(s->origin, sizeof s->origin, "%s", pg_text(r, 0, 4));
+        else
+                snprintf(s->origin, sizeof s->origin, "culvert_%s_%s", s->pipeline,
+                        pg_text(r, 0, 5));
         if (position_parse(&start->position, pg_text(r, 0, 1), e) < 0)
                 return -1;
         return identity_parse(&start->identity, pg_text(r, 0, 2), e);
 }
 
+/* Without the rights the row alone keeps the position; once the row names an origin, only the
+ * origin knows it exactly. */
+static bool ask_origin_right(struct pg_session *s)
+{
+        return ask(s, PG_META_ORIGIN_RIGHT_SQL, 0, NULL);
+}
+
+static int take_origin_right(struct pg_session *s, PGresult *r, const struct error *failed,
+        struct error *e)
+{
+        if (must(r, failed, e) < 0)
+                return -1;
+        s->result.origin = pg_true(r, 0, 0);
+        if (!s->recorded || s->result.origin)
+                return 0;
+        return error_set(e, ERROR_CONFIG,
+                "target: the position is kept in replication origin %s, and the role may not use "
+                "replication origins any more: grant execute on the functions that "
+                "conf/postgresql-target.sql lists",
+                s->origin);
+}
+
+static bool ask_origin_create(struct pg_session *s)
+{
+        const char *values[] = {s->origin};
+
+        return s->result.origin && !s->recorded && ask(s, PG_META_ORIGIN_CREATE_SQL, 1, values);
+}
+
+/* One session at a time has an origin: SQLSTATE 55006 while an older one lives. */
+static bool ask_origin_setup(struct pg_session *s)
+{
+        const char *values[] = {s->origin};
+
+        return s->result.origin &&
+               ask(s, "select pg_catalog.pg_replication_origin_session_setup($1)", 1, values);
+}
+
+/* States of origins share max_replication_slots (SQLSTATE 53400 when none is free); without one the
+ * row serves. */
+static int take_origin_setup(struct pg_session *s, PGresult *r, const struct error *failed,
+        struct error *e)
+{
+        if (r || strcmp(failed->code, "53400") != 0)
+                return must(r, failed, e);
+        s->result.origin = false;
+        if (!s->recorded)
+                return 0;
+        return error_set(e, ERROR_CONFIG,
+                "target: no replication state is free for origin %s: raise max_replication_slots",
+                s->origin);
+}
+
+static bool ask_origin_record(struct pg_session *s)
+{
+        const char *values[] = {s->pipeline, s->origin};
+
+        return s->result.origin && !s->recorded &&
+               ask(s,
+                       "update culvert.checkpoint set origin = $2, counter = counter + 1 where "
+                       "pipeline = $1 and direction = 'forward' and lane = 0",
+                       2, values);
+}
+
+static bool ask_progress(struct pg_session *s)
+{
+        const char *values[] = {s->origin};
+
+        return s->result.origin && ask(s, PG_META_ORIGIN_PROGRESS_SQL, 1, values);
+}
+
+static int take_progress(struct pg_session *s, PGresult *r, const struct error *failed,
+        struct error *e)
+{
+        if (must(r, failed, e) < 0)
+                return -1;
+        return pg_meta_origin_position(r, s->origin, &s->result.start.position, e);
+}
+
 /* Data and checkpoint are in one transaction, so a target crash takes both back; what is
  * acknowledged waits for the durability marker. */
-static void ask_async(struct pg_session *s)
+static bool ask_async(struct pg_session *s)
 {
-        ask(s, "set synchronous_commit = off; set lock_timeout = 0", 0, NULL);
+        return ask(s, "set synchronous_commit = off; set lock_timeout = 0", 0, NULL);
 }
 
 static const struct step steps[] = {
@@ -193,6 +281,11 @@ static const struct step steps[] = {
         {ask_role, take_role},
         {ask_limits, take_any},
         {ask_epoch, take_epoch},
+        {ask_origin_right, take_origin_right},
+        {ask_origin_create, take_any},
+        {ask_origin_setup, take_origin_setup},
+        {ask_origin_record, take_any},
+        {ask_progress, take_progress},
         {ask_async, take_any},
         {NULL, NULL},
 };
@@ -206,10 +299,10 @@ static void on_answer(void *context, PGresult *r, const struct error *failed)
                 s->done(s->context, NULL, &e);
                 return;
         }
-        s->step++;
-        if (s->step->ask)
-                s->step->ask(s);
-        else
+        do
+                s->step++;
+        while (s->step->ask && !s->step->ask(s));
+        if (!s->step->ask)
                 s->done(s->context, &s->result, NULL);
 }
 

@@ -21,6 +21,7 @@ struct pg_session_result {
         struct pg_session_backend backend; /* this connection's */
         char version[32];
         bool replica_role; /* session_replication_role = replica was allowed */
+        bool origin;       /* the position is kept in a replication origin, set up in this session */
 };
 
 typedef void pg_session_done(void *context, const struct pg_session_result *r,

@@ -13,7 +13,9 @@
  *
  * The first statement moves the checkpoint and proves the epoch. A transaction that arrives in
  * pieces has no known end then: its checkpoint statement keeps the position, and a second one
- * before the commit moves it.
+ * before the commit moves it. With a replication origin the position is part of the commit record:
+ * then the first statement locks the row to prove the epoch, and moves it once a second only, so
+ * that it does not bloat under a long snapshot (HAZARDS B3, C1).
  *
  * Commits are asynchronous. What is durable is learned from a second connection (the marker),
  * which commits a tiny write synchronously: everything whose commit had returned before it was
@@ -36,10 +38,21 @@
  * an open transaction cannot be pruned: the chain that each update walks grows with the batch.
  * 2,500 TPC-B transactions a batch cost the target 2.5 times the CPU of 250. */
 #define BATCH_TRANSACTIONS 250
+#define ROW_INTERVAL SECOND
 #define UNSENT_MAX (1024 * 1024) /* bytes handed to libpq while its socket is full */
 
 /* What an answer on the wire belongs to, in order of sending. */
-enum op_kind { OP_BEGIN, OP_PREPARE, OP_CHECKPOINT, OP_CHANGE, OP_TRUNCATE, OP_BIND, OP_COMMIT, OP_SYNC };
+enum op_kind {
+        OP_BEGIN,
+        OP_PREPARE,
+        OP_CHECKPOINT, /* the update or the lock of the checkpoint row */
+        OP_ORIGIN,
+        OP_CHANGE,
+        OP_TRUNCATE,
+        OP_BIND,
+        OP_COMMIT,
+        OP_SYNC
+};
 
 struct op {
         enum op_kind kind;
@@ -50,7 +63,9 @@ struct op {
 
 struct batch {
         struct position end;
+        int64_t committed_at; /* of its last transaction, on the source */
         uint64_t transactions, rows;
+        bool moves_row;
 };
 
 struct sink {
@@ -94,8 +109,11 @@ struct sink {
 
         struct position idle_wanted;
         struct position committed, durable, marking;
+        struct position in_row; /* what readers of the checkpoint row see */
         struct timer mark;
         bool mark_sent;
+        struct timer row;
+        int64_t row_moved; /* loop time of the checkpoint row's last update */
 };
 
 static void pump(struct sink *s);
@@ -172,16 +190,62 @@ static bool send_checkpoint(struct sink *s, struct position p)
                 200);
 }
 
-static void prepare_checkpoint(struct sink *s)
+static bool send_proof(struct sink *s)
 {
-        push_op(s, OP_PREPARE);
-        sent(s,
-                PQsendPrepare(pg_link_conn(s->link), "checkpoint",
+        char epoch[24];
+        const char *values[] = {s->pipeline, epoch};
+
+        snprintf(epoch, sizeof epoch, "%" PRIu64, s->facts.start.epoch);
+        push_op(s, OP_CHECKPOINT);
+        return sent(s,
+                PQsendQueryPrepared(pg_link_conn(s->link), "proof", 2, values, NULL, NULL, 0), 100);
+}
+
+static bool send_origin(struct sink *s)
+{
+        char text[POSITION_TEXT], when[32];
+        const char *values[] = {position_format(s->now.end, text), when};
+
+        snprintf(when, sizeof when, "%.6f", (double)s->now.committed_at / SECOND);
+        push_op(s, OP_ORIGIN);
+        return sent(s,
+                PQsendQueryPrepared(pg_link_conn(s->link), "origin", 2, values, NULL, NULL, 0), 100);
+}
+
+/* Once a second the row follows the origin, for those who read it. */
+static bool row_is_due(struct sink *s)
+{
+        int64_t now = loop_now(s->loop);
+
+        if (s->facts.origin && s->row_moved && now - s->row_moved < ROW_INTERVAL)
+                return false;
+        s->row_moved = now;
+        return true;
+}
+
+static void prepare_statements(struct sink *s)
+{
+        static const char *const statements[][2] = {
+                {"checkpoint",
                         "update culvert.checkpoint set position = $3, counter = counter + 1, "
                         "updated_at = pg_catalog.clock_timestamp() where pipeline = $1 and "
-                        "direction = 'forward' and lane = 0 and epoch = $2",
-                        3, NULL),
-                200);
+                        "direction = 'forward' and lane = 0 and epoch = $2"},
+                {"proof",
+                        "select 1 from culvert.checkpoint where pipeline = $1 and direction = "
+                        "'forward' and lane = 0 and epoch = $2 for share"},
+                {"origin",
+                        "select pg_catalog.pg_replication_origin_xact_setup($1, "
+                        "pg_catalog.to_timestamp($2::float8))"},
+        };
+
+        for (size_t i = 0; i < sizeof statements / sizeof *statements; i++) {
+                push_op(s, OP_PREPARE);
+                if (!sent(s,
+                            PQsendPrepare(pg_link_conn(s->link), statements[i][0],
+                                    statements[i][1], 0, NULL),
+                            200))
+                        return;
+        }
 }
 
 static bool send_bind(struct sink *s, const struct relation *r)
@@ -275,6 +339,7 @@ static void choose_batch(struct sink *s)
                         break;
                 s->last_piece = t;
                 s->now.end = t->end;
+                s->now.committed_at = t->committed_at;
                 s->now.transactions++;
                 s->now.rows = rows;
         }
@@ -287,13 +352,21 @@ static bool begin_batch(struct sink *s)
         s->open = true;
         s->closing = false;
         s->piece_started = false;
-        return send_plain(s, OP_BEGIN, "begin") &&
-               send_checkpoint(s, s->streaming_piece ? s->committed : s->now.end);
+        if (!send_plain(s, OP_BEGIN, "begin"))
+                return false;
+        if (s->streaming_piece) {
+                s->now.moves_row = !s->facts.origin;
+                return s->facts.origin ? send_proof(s) : send_checkpoint(s, s->committed);
+        }
+        s->now.moves_row = row_is_due(s);
+        if (!(s->now.moves_row ? send_checkpoint(s, s->now.end) : send_proof(s)))
+                return false;
+        return !s->facts.origin || send_origin(s);
 }
 
 static void close_batch(struct sink *s)
 {
-        if (s->streaming_piece && !send_checkpoint(s, s->now.end))
+        if (s->streaming_piece && !(s->facts.origin ? send_origin(s) : send_checkpoint(s, s->now.end)))
                 return;
         s->closing = true;
         sent(s, PQsendFlushRequest(pg_link_conn(s->link)), 5);
@@ -328,6 +401,7 @@ static void finish_piece(struct sink *s)
                 s->now.rows += t->changes_n;
                 if (t->last) {
                         s->now.end = t->end;
+                        s->now.committed_at = t->committed_at;
                         s->now.transactions = 1;
                 }
         }
@@ -375,9 +449,10 @@ static void commit_batch(struct sink *s)
 /* An idle position travels as a batch without rows. */
 static bool begin_idle(struct sink *s)
 {
-        if (position_compare(s->idle_wanted, s->committed) <= 0 || s->ops_n > 0)
+        if (position_compare(s->idle_wanted, s->in_row) <= 0 || s->ops_n > 0)
                 return false;
-        s->now = (struct batch){.end = s->idle_wanted};
+        s->now = (struct batch){
+                .end = position_max(s->idle_wanted, s->committed), .moves_row = true};
         s->open = true;
         s->streaming_piece = false;
         if (!send_plain(s, OP_BEGIN, "begin") || !send_checkpoint(s, s->now.end))
@@ -465,6 +540,10 @@ static int expect_one(const struct op *o, PGresult *r, struct error *e)
 static void commit_answered(struct sink *s)
 {
         s->committed = s->committing.end;
+        if (s->committing.moves_row)
+                s->in_row = s->committed;
+        else if (!timer_pending(&s->row))
+                timer_set(&s->row, ROW_INTERVAL);
         if (!timer_pending(&s->mark) && !s->mark_sent)
                 timer_set(&s->mark, MARK_INTERVAL);
         s->events.committed(s->context, s->committing.end, s->committing.transactions,
@@ -553,6 +632,15 @@ static void on_input(void *context)
                 tell_room(s);
 }
 
+/* The row is behind the origin and no further batch has moved it. */
+static void on_row_due(void *context)
+{
+        struct sink *s = context;
+
+        s->idle_wanted = position_max(s->idle_wanted, s->committed);
+        pump(s);
+}
+
 /* ---- the durability marker ---- */
 
 static void on_marked(void *context, PGresult *r, const struct error *e)
@@ -595,9 +683,10 @@ static void maybe_up(struct sink *s)
         }
         s->up = true;
         s->generation++;
-        s->committed = s->durable = s->facts.start.position; /* the epoch's commit was synchronous */
+        /* the epoch's commit was synchronous */
+        s->committed = s->durable = s->facts.start.position;
         pg_link_raw(s->link, on_input);
-        prepare_checkpoint(s);
+        prepare_statements(s);
         push_op(s, OP_SYNC);
         sent(s, PQpipelineSync(pg_link_conn(s->link)), 5);
         pump(s);
@@ -669,6 +758,7 @@ static void pg_sink_stop(struct sink *s)
         s->session_up = s->marker_up = s->up = false;
         timer_cancel(&s->delay);
         timer_cancel(&s->mark);
+        timer_cancel(&s->row);
         free_pieces(s->pending);
         for (size_t i = 0; i < s->ops_n; i++)
                 free_pieces(s->ops[(s->ops_at + i) % s->ops_room].done);
@@ -679,7 +769,8 @@ static void pg_sink_stop(struct sink *s)
         s->unsent = 0;
         s->full = s->open = s->closing = s->binding = s->streaming_piece = s->mark_sent = false;
         s->piece_started = s->delay_over = false;
-        s->idle_wanted = s->committed = s->durable = POSITION_NONE;
+        s->row_moved = 0;
+        s->idle_wanted = s->committed = s->durable = s->in_row = POSITION_NONE;
 }
 
 static void on_down(void *context, const struct error *e)
@@ -724,6 +815,7 @@ static struct sink *pg_sink_create(struct loop *l, const struct config *c,
         s->pending_tail = &s->pending;
         timer_init(&s->delay, l, on_delay, s);
         timer_init(&s->mark, l, on_mark_due, s);
+        timer_init(&s->row, l, on_row_due, s);
         pg_sink_reload(s, c);
         if (!(s->params = pg_params_new(&c->target, "target", name, false, e)))
                 return pg_sink_destroy(s);
@@ -759,10 +851,13 @@ static enum sink_push pg_sink_push(struct sink *s, struct txn **piece)
         return SINK_TAKEN;
 }
 
-static void pg_sink_idle(struct sink *s, struct position p)
+static bool pg_sink_idle(struct sink *s, struct position p)
 {
+        if (!s->up || position_compare(p, s->in_row) <= 0)
+                return false;
         s->idle_wanted = position_max(s->idle_wanted, p);
         pump(s);
+        return true;
 }
 
 static bool pg_sink_connected(const struct sink *s)

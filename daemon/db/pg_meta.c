@@ -16,6 +16,8 @@ static const char create_sql[] =
         "create table if not exists culvert.checkpoint ("
         "  pipeline text, direction text, lane int, position text not null,"
         "  epoch bigint not null, counter bigint not null, source text not null,"
+        "  origin text not null default '',"
+        "  uuid uuid not null default pg_catalog.gen_random_uuid(),"
         "  updated_at timestamptz not null default pg_catalog.clock_timestamp(),"
         "  primary key (pipeline, direction, lane))"
         "  with (fillfactor = 10, autovacuum_vacuum_threshold = 1000,"
@@ -86,6 +88,34 @@ int pg_meta_prove_epoch(PGconn *c, const char *pipeline, uint64_t epoch, struct 
                 "fenced: another culvertd has taken over pipeline %s on the target", pipeline);
 }
 
+/* The row may be a second behind the origin, which is moved by every commit; the position is read
+ * after the epoch was raised, and waits until it is flushed. */
+int pg_meta_origin_position(const PGresult *progress, const char *origin, struct position *p,
+        struct error *e)
+{
+        struct position moved;
+
+        if (PQntuples(progress) != 1)
+                return error_set(e, ERROR_DATA,
+                        "resync required: replication origin %s, which knows the position, is gone "
+                        "from the target",
+                        origin);
+        if (position_parse(&moved, pg_text(progress, 0, 0), e) < 0)
+                return -1;
+        *p = position_max(*p, moved);
+        return 0;
+}
+
+static int read_origin(PGconn *c, const char *origin, struct position *p, struct error *e)
+{
+        AUTO_RESULT r = NULL;
+
+        if (!*origin)
+                return 0;
+        r = pg_query(c, e, PG_META_ORIGIN_PROGRESS_SQL, 1, &origin);
+        return r ? pg_meta_origin_position(r, origin, p, e) : -1;
+}
+
 static int say_holder(PGconn *c, const char *pipeline, struct error *e)
 {
         AUTO_RESULT r = pg_query(c, e, PG_META_LOCK_HOLDER_SQL, 1, &pipeline);
@@ -124,5 +154,7 @@ int pg_meta_open(PGconn *c, const char *pipeline, uint64_t *epoch, struct positi
                 return error_set(e, ERROR_BUG, "the checkpoint row of %s is not there", pipeline);
         *epoch = strtoull(pg_text(row, 0, 0), NULL, 10);
         snprintf(source, IDENTITY_TEXT, "%s", pg_text(row, 0, 2));
-        return position_parse(position, pg_text(row, 0, 1), e);
+        return position_parse(position, pg_text(row, 0, 1), e) < 0
+                       ? -1
+                       : read_origin(c, pg_text(row, 0, 4), position, e);
 }

@@ -36,17 +36,43 @@ int pg_meta_check(PGconn *c, struct error *e);
 /*
  * Raises the epoch and returns what it stands on, in one statement (HAZARDS A6); it waits for a
  * transaction of an older connection that is still in doubt. Commit it synchronously.
- * $1 = pipeline, $2 = direction. Returns epoch, position, source, counter. No row: no checkpoint yet.
+ * $1 = pipeline, $2 = direction. Returns epoch, position, source, counter, origin ("": none), uuid.
+ * No row: no checkpoint yet.
  */
 #define PG_META_EPOCH_SQL \
         "update culvert.checkpoint set epoch = epoch + 1, counter = counter + 1, " \
         "updated_at = pg_catalog.clock_timestamp() where pipeline = $1 and direction = $2 " \
-        "and lane = 0 returning epoch, position, source, counter"
+        "and lane = 0 returning epoch, position, source, counter, origin, uuid"
 /* First use. $1 = pipeline, $2 = direction. */
 #define PG_META_CHECKPOINT_INSERT_SQL \
         "insert into culvert.checkpoint (pipeline, direction, lane, position, epoch, counter, " \
         "source) values ($1, $2, 0, '', 0, 0, '') on conflict (pipeline, direction, lane) " \
         "do nothing"
+
+/*
+ * Where the role may, the position is kept in a replication origin (HAZARDS C1): it is part of the
+ * commit record, so no row changes with every commit and none bloats under a long snapshot. The
+ * checkpoint row follows once a second, and names the origin. The origin's name has the row's uuid
+ * in it, so that a later pipeline of the same name never inherits a position.
+ */
+#define PG_META_ORIGIN_RIGHT_SQL \
+        "select pg_catalog.bool_and(pg_catalog.has_function_privilege(f::regprocedure, 'execute')) " \
+        "and pg_catalog.current_setting('max_replication_slots')::int > 0 " \
+        "from (values ('pg_catalog.pg_replication_origin_create(text)')," \
+        "('pg_catalog.pg_replication_origin_session_setup(text)')," \
+        "('pg_catalog.pg_replication_origin_xact_setup(pg_lsn,timestamptz)')," \
+        "('pg_catalog.pg_replication_origin_progress(text,boolean)')) as t (f)"
+/* $1 = origin. No row: it does not exist. Waits until the position is flushed. */
+#define PG_META_ORIGIN_PROGRESS_SQL \
+        "select coalesce(pg_catalog.pg_replication_origin_progress(roname, true)::text, '') " \
+        "from pg_catalog.pg_replication_origin where roname = $1"
+/* $1 = origin: makes it if it is not there. */
+#define PG_META_ORIGIN_CREATE_SQL \
+        "select pg_catalog.pg_replication_origin_create($1) where not exists " \
+        "(select from pg_catalog.pg_replication_origin where roname = $1)"
+/* The later of `*p` and what PG_META_ORIGIN_PROGRESS_SQL gave. */
+int pg_meta_origin_position(const PGresult *progress, const char *origin, struct position *p,
+        struct error *e);
 
 /*
  * In a transaction: 0 when the epoch is still ours (the row is locked FOR SHARE until its end),

@@ -48,6 +48,7 @@ struct pipeline {
 
         uint64_t transactions, rows;
         struct timer grace;
+        bool last_stored; /* while shutting down: the last position is where readers see it */
         void (*shutdown_done)(void *context);
         void *shutdown_context;
 };
@@ -244,6 +245,27 @@ static void sink_room(void *context)
         loop_defer(p->loop, &p->push);
 }
 
+static bool shutdown_ready(const struct pipeline *p)
+{
+        bool in_sink = p->checkpoint.pending > p->queue.transactions || p->sink_partial;
+
+        return !p->sink_ready ||
+               (!in_sink && position_compare(p->checkpoint.durable, p->checkpoint.stored) == 0);
+}
+
+/* Ends when nothing is on its way and all is durable, after one last write of the position. */
+static void shutdown_step(struct pipeline *p)
+{
+        if (!p->shutdown_done || !shutdown_ready(p))
+                return;
+        if (p->sink_ready && !p->last_stored) {
+                p->last_stored = true;
+                if (p->sink_ops->idle(p->sink, p->checkpoint.stored))
+                        return;
+        }
+        loop_defer(p->loop, &p->stop);
+}
+
 static void sink_committed(void *context, struct position end, uint64_t transactions, uint64_t rows)
 {
         struct pipeline *p = context;
@@ -258,14 +280,7 @@ static void sink_committed(void *context, struct position end, uint64_t transact
         p->rows += rows;
         backoff_reset(&p->sink_backoff);
         changed(p);
-}
-
-static bool shutdown_ready(const struct pipeline *p)
-{
-        bool in_sink = p->checkpoint.pending > p->queue.transactions || p->sink_partial;
-
-        return !p->sink_ready ||
-               (!in_sink && position_compare(p->checkpoint.durable, p->checkpoint.stored) == 0);
+        shutdown_step(p);
 }
 
 static void sink_durable(void *context, struct position end)
@@ -279,8 +294,7 @@ static void sink_durable(void *context, struct position end)
         }
         if (p->source_started)
                 p->source_ops->acknowledge(p->source, checkpoint_acknowledge(&p->checkpoint));
-        if (p->shutdown_done && shutdown_ready(p))
-                loop_defer(p->loop, &p->stop);
+        shutdown_step(p);
 }
 
 static void sink_failed(void *context, const struct error *why)
@@ -535,8 +549,8 @@ void pipeline_shutdown(struct pipeline *p, int64_t grace, void (*done)(void *con
         p->shutdown_context = context;
         timer_init(&p->grace, p->loop, on_grace, p);
         timer_set(&p->grace, grace);
-        if (!p->running || shutdown_ready(p))
-                loop_defer(p->loop, &p->stop);
+        p->last_stored = !p->running;
+        shutdown_step(p);
 }
 
 void pipeline_pause(struct pipeline *p, bool paused)

@@ -82,9 +82,12 @@ create table shop.payments (
         method text not null default 'card',
         reference text
 ) partition by range (paid_on);
-create table shop.payments_2026_q1 partition of shop.payments for values from ('2026-01-01') to ('2026-04-01');
-create table shop.payments_2026_q2 partition of shop.payments for values from ('2026-04-01') to ('2026-07-01');
-create table shop.payments_2026_q3 partition of shop.payments for values from ('2026-07-01') to ('2026-10-01');
+create table shop.payments_2026_q1 partition of shop.payments
+        for values from ('2026-01-01') to ('2026-04-01');
+create table shop.payments_2026_q2 partition of shop.payments
+        for values from ('2026-04-01') to ('2026-07-01');
+create table shop.payments_2026_q3 partition of shop.payments
+        for values from ('2026-07-01') to ('2026-10-01');
 create table shop.payments_other partition of shop.payments default;
 
 -- No key, NULLs in every column, and exact duplicates.
@@ -98,32 +101,39 @@ create table public.visits (
 alter table public.visits replica identity full;
 
 insert into shop.customers (name, email, country, born, tags, settings, token, joined_at)
-select (array['Ada', 'Zoë', 'Jürgen', '李小龍', 'Мария', 'محمد', 'さくら', 'Björk 🎸', 'O''Neil', 'Ève\nτέλος'])
-                [1 + i % 10] || ' ' || i,
+select (array['Ada', 'Zoë', 'Jürgen', '李小龍', 'Мария', 'محمد', 'さくら', 'Björk 🎸', 'O''Neil',
+                E'Ève\nτέλος'])[1 + i % 10] || ' ' || i,
         'user' || i || '@example.' || (array['org', 'com', 'net'])[1 + i % 3],
         (array['de', 'fr', 'jp', 'eg', null])[1 + i % 5], date '1930-01-01' + (i * 7919) % 28000,
-        case i % 4 when 0 then '{}' when 1 then array['vip', 'a "quoted", one'] when 2 then array['日本 🗾', null]
-                else array['', '{brace}'] end,
-        jsonb_build_object('theme', (array['dark', 'light'])[1 + i % 2], 'n', i, 'emoji', '🛒', 'nested',
-                jsonb_build_array(i % 7, null, true, 1.50)),
+        case i % 4 when 0 then '{}' when 1 then array['vip', 'a "quoted", one']
+                when 2 then array['日本 🗾', null] else array['', '{brace}'] end,
+        jsonb_build_object('theme', (array['dark', 'light'])[1 + i % 2], 'n', i, 'emoji', '🛒',
+                'nested', jsonb_build_array(i % 7, null, true, 1.50)),
         md5('t' || i)::uuid, timestamptz '2020-01-01 00:00+00' + i * interval '97 minutes'
 from generate_series(1, pg_temp.n(30000)) i;
 
-insert into shop.products (sku, title, price, weight, stock, sizes, attributes, photo, available, manual)
-select 'SKU-' || lpad(i::text, 8, '0'), (array['Kettle', 'Чайник', '急須 🍵', 'Théière', 'قدر'])[1 + i % 5] || ' ' || i,
-        round((random() * 1000)::numeric, 4), case when i % 11 = 0 then 'NaN' else random() * 40 end,
+insert into shop.products (sku, title, price, weight, stock, sizes, attributes, photo, available,
+        manual)
+select 'SKU-' || lpad(i::text, 8, '0'),
+        (array['Kettle', 'Чайник', '急須 🍵', 'Théière', 'قدر'])[1 + i % 5] || ' ' || i,
+        round((random() * 1000)::numeric, 4),
+        case when i % 11 = 0 then 'NaN' else random() * 40 end,
         (random() * 500)::int, case when i % 3 = 0 then null else array[i % 40, 40, -i] end,
-        jsonb_build_object('colour', (array['red', 'グリーン', 'bleu 💙'])[1 + i % 3], 'size', i % 50),
+        jsonb_build_object('colour', (array['red', 'グリーン', 'bleu 💙'])[1 + i % 3],
+                'size', i % 50),
         case when i % 4 = 0 then decode(md5('p' || i), 'hex') end,
-        daterange(date '2020-01-01' + i % 2000, case when i % 2 = 0 then null else date '2027-01-01' end),
-        case when i % 10 = 0 then pg_temp.noise('m' || i, 280 + i % 300) when i % 10 < 4 then null
-                else 'see the box of ' || i end
+        daterange(date '2020-01-01' + i % 2000,
+                case when i % 2 = 0 then null else date '2027-01-01' end),
+        case when i % 10 = 0 then pg_temp.noise('m' || i, 280 + i % 300)
+                when i % 10 < 4 then null else 'see the box of ' || i end
 from generate_series(1, pg_temp.n(5000)) i;
 
 insert into shop.orders (customer_id, state, placed_at, delivered_on, note, "Gift?")
 select pg_temp.any_of(30000), ((enum_range(null::shop.order_state))[1 + i % 5]),
-        timestamp '2025-12-20' + i * interval '6 minutes', case when i % 3 = 0 then date '2026-01-01' + i % 300 end,
-        case i % 6 when 0 then '' when 1 then E'left\tat the door\nthanks 🙏' when 2 then '  spaces  ' end, i % 9 = 0
+        timestamp '2025-12-20' + i * interval '6 minutes',
+        case when i % 3 = 0 then date '2026-01-01' + i % 300 end,
+        case i % 6 when 0 then '' when 1 then E'left\tat the door\nthanks 🙏'
+                when 2 then '  spaces  ' end, i % 9 = 0
 from generate_series(1, pg_temp.n(60000)) i;
 
 insert into shop.items (order_id, line, product_id, quantity, unit_price, options)
@@ -132,27 +142,32 @@ select o, line, pg_temp.any_of(5000), 1 + (random() * 8)::int, round((random() *
 from generate_series(1, pg_temp.n(60000)) o, lateral generate_series(1, 1 + o % 4) line;
 
 update shop.orders o set total = t.total
-from (select order_id, sum(amount) as total from shop.items group by 1) t where t.order_id = o.id and o.id % 2 = 0;
+from (select order_id, sum(amount) as total from shop.items group by 1) t
+where t.order_id = o.id and o.id % 2 = 0;
 
 insert into shop.payments (order_id, paid_on, amount, method, reference)
 select i, date '2025-12-20' + i % 360, round((random() * 900)::numeric, 2),
-        (array['card', 'cash', '支付宝', 'SEPA'])[1 + i % 4], case when i % 3 = 0 then md5('r' || i) end
+        (array['card', 'cash', '支付宝', 'SEPA'])[1 + i % 4],
+        case when i % 3 = 0 then md5('r' || i) end
 from generate_series(1, pg_temp.n(45000)) i;
 
 insert into public.visits
-select case when i % 13 = 0 then null else '/p/' || i % 300 end, nullif(i % 90, 0), ('10.0.0.' || i % 200)::inet,
-        (i % 500) * interval '1 ms', timestamptz '2026-01-01 00:00+00' + (i % 5000) * interval '1 second'
+select case when i % 13 = 0 then null else '/p/' || i % 300 end, nullif(i % 90, 0),
+        ('10.0.0.' || i % 200)::inet, (i % 500) * interval '1 ms',
+        timestamptz '2026-01-01 00:00+00' + (i % 5000) * interval '1 second'
 from generate_series(1, pg_temp.n(9000)) i;
 insert into public.visits select * from public.visits where at < '2026-01-01 00:03:20+00';
 insert into public.visits select null from generate_series(1, 3);
 
 alter table shop.customers add primary key (id), add unique (email),
         add check (born > '1900-01-01');
-alter table shop.products add primary key (id), add constraint "products: one SKU" unique (sku), add check (price >= 0);
+alter table shop.products add primary key (id), add check (price >= 0),
+        add constraint "products: one SKU" unique (sku);
 alter table shop.orders add primary key (id),
         add foreign key (customer_id) references shop.customers;
 alter table shop.items add primary key (order_id, line), add check (quantity > 0),
-        add foreign key (order_id) references shop.orders on delete cascade deferrable initially deferred,
+        add foreign key (order_id) references shop.orders on delete cascade
+                deferrable initially deferred,
         add foreign key (product_id) references shop.products on update cascade;
 alter table shop.payments add primary key (id, paid_on),
         add foreign key (order_id) references shop.orders;
@@ -168,5 +183,6 @@ create index visits_at on public.visits using brin (at);
 create trigger touch before update on shop.customers for each row execute function shop.touch();
 create trigger touch before update on shop.orders for each row execute function shop.touch();
 create view shop.revenue as
-        select date_trunc('month', paid_on::timestamp)::date as month, sum(amount) as amount from shop.payments group by 1;
+        select date_trunc('month', paid_on::timestamp)::date as month, sum(amount) as amount
+        from shop.payments group by 1;
 comment on view shop.revenue is 'per month';

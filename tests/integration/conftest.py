@@ -65,7 +65,16 @@ class Pair:
                        "where database = %s and active", self.name)
             server.run("select pg_drop_replication_slot(slot_name) from pg_replication_slots "
                        "where database = %s", self.name)
+            self._drop_origins(server)
             server.run(f"drop database if exists {self.name} with (force)")
+
+    def _drop_origins(self, server):
+        """They belong to the whole server, and each holds one of max_replication_slots."""
+        server.run("select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = %s",
+                   self.name)
+        if server.run("select to_regclass('culvert.checkpoint') is not null", db=self.name)[0][0]:
+            server.run("select pg_replication_origin_drop(roname) from pg_replication_origin where "
+                       "roname in (select origin from culvert.checkpoint)", db=self.name)
 
 
 _count = 0

@@ -686,13 +686,14 @@ static enum sink_push fake_sink_push(struct sink *s, struct txn **piece)
         return SINK_TAKEN;
 }
 
-static void fake_sink_idle(struct sink *s, struct position p)
+static bool fake_sink_idle(struct sink *s, struct position p)
 {
         must(s->phase == UP, "an idle position for a sink that is not ready");
         must(!s->head && !s->partial && !s->open_transactions,
                 "an idle position while something is pending");
         must(rows_before(p) == w->committed.rows, "an idle position past what is applied");
         s->idle = position_max(s->idle, p);
+        return position_compare(s->idle, w->committed.position) > 0;
 }
 
 static void fake_sink_reload(struct sink *s, const struct config *c)
