@@ -80,9 +80,10 @@ def test_A5_target_restored_from_an_older_backup(pair, culvert):
     c.wait(lag=0)
     c.terminate()
     pair.target_sql("delete from t where id = 1000; update culvert.checkpoint set position = '%s'" % old)
+    print(old, pair.target_sql("select position from culvert.checkpoint"), confirmed(pair), pair.target_sql("select * from t where id > 100"))
     pair.sql("insert into t values (1001, 'after')")
     c.start()
-    error = c.wait_error("resync required")
+    error = c.wait_error("resync required", timeout=5)
     assert old in error["message"]
     assert pair.target_sql("select count(*) from t where id > 100") == [(0,)]
     c.ctl("resume", check=False)  # trying again changes nothing
@@ -94,7 +95,6 @@ def test_A5_target_restored_from_an_older_backup(pair, culvert):
 def test_A5_position_of_another_server(pair, culvert, what):
     c = streaming(pair, culvert)
     c.terminate()
-    assert ":" in pair.target_sql("select source from culvert.checkpoint")[0][0] or True
     if what == "system":
         pair.target_sql("update culvert.checkpoint set source = regexp_replace(source, '[0-9]{10,}', '7000000000000000001')")
     else:  # dropped and made again: it begins later, and what lies between is nowhere
@@ -109,11 +109,10 @@ def test_A5_position_of_another_server(pair, culvert, what):
 
 def test_E6_slot_dropped_while_streaming(pair, culvert):
     c = streaming(pair, culvert)
-    pair.sql("select pg_terminate_backend(active_pid, 5000), pg_drop_replication_slot(slot_name) "
-             "from pg_replication_slots where database = current_database() and false")
-    proxyless = "select pg_terminate_backend(active_pid, 5000) from pg_replication_slots where database = current_database()"
+    end_sender = "select pg_terminate_backend(active_pid, 5000) from pg_replication_slots where database = current_database()"
+
     def dropped():
-        pair.sql(proxyless)
+        pair.sql(end_sender)
         try:
             pair.sql("select pg_drop_replication_slot('culvert_shop')")
             return True
@@ -145,23 +144,27 @@ def test_E7_lost_slot(pair, culvert):
 # ---- A6 ----
 
 class HalfDeadProxy(Proxy):
-    """On `lose`, the client sees its connections end, and the server keeps them: as a firewall
-    does that forgets a connection."""
+    """After `lose`, the client sees its connections end, and the server keeps them: what a
+    firewall does that has forgotten a connection. `bury` ends them for the server, too."""
 
-    def _pump(self, a, b):
-        try:
-            super()._pump(a, b)
-        finally:
-            pass
+    def __init__(self, server_port):
+        super().__init__(server_port)
+        self.kept = []
 
     def lose(self):
-        kept = []
         with self.lock:
-            for client, server in self.pairs:
-                kept.append(socket.socket(fileno=os.dup(server.fileno())))
+            pairs, self.pairs = self.pairs, []
+        for client, server in pairs:
+            try:
+                self.kept.append(server.dup())
                 client.shutdown(socket.SHUT_RDWR)
-            self.pairs = []
-        return kept
+            except OSError:  # a connection that had ended before
+                pass
+
+    def bury(self):
+        for s in self.kept:
+            s.shutdown(socket.SHUT_RDWR)
+            s.close()
 
 
 WAIT_IN_COMMIT = """create function wait_here() returns trigger language plpgsql as $$
@@ -192,7 +195,7 @@ def test_A6_commit_in_doubt(pair, culvert, death):
         until(lambda: waiting(pair), 20, "a commit that hangs")
         if death == "process":
             c.kill9()
-        kept = proxy.lose()
+        proxy.lose()
         pair.sql("insert into mark values ('later')")
         if death == "process":
             c.start()
@@ -201,11 +204,7 @@ def test_A6_commit_in_doubt(pair, culvert, death):
             assert len(waiting(pair)) == 1
         query(holder, "select pg_advisory_unlock(4711)")
         until(lambda: not waiting(pair), 20, "the end of the commit")
-        for s in kept:
-            s.close()
-        if death == "process":  # the server notices that its client is gone
-            pair.target_sql("select pg_terminate_backend(pid) from pg_stat_activity where datname = "
-                            "current_database() and application_name = 'culvert shop' and state = 'idle'")
+        proxy.bury()
         assert same(pair, c) == 103
     finally:
         holder.close()
@@ -294,18 +293,6 @@ def test_A15_plain_foreign_keys_without_the_replica_role(pair, culvert, lowly):
     pair.sql("begin; insert into parent values (3, 'c'); insert into child values (30, 3); "
              "delete from child where id = 10; delete from parent where id = 1; commit")
     assert same(pair, c) == 4
-
-
-def test_A18_a_transaction_that_the_copy_has_seen(pair, culvert):
-    """The copy's snapshot and the stream meet exactly; if not, it shows before anything is doubled."""
-    c = streaming(pair, culvert)
-    c.terminate()
-    pair.target_sql("update culvert.copy set snapshot = '4000000000:4000000000:'")
-    pair.sql("insert into t values (1000, 'in the snapshot, it claims')")
-    c.start()
-    error = c.wait_error("was in the copy already")
-    assert error["class"] == "bug"
-    assert pair.target_sql("select count(*) from t") == [(100,)]
 
 
 def test_A18_transactions_open_while_the_slot_is_made(pair, culvert):

@@ -666,7 +666,15 @@ static char *data_file(const char *name, const char *ending, size_t *len)
         return data;
 }
 
-/* Frames: length in four bytes, then the message. */
+/*
+ * The files were recorded on PostgreSQL 15 with pg_logical_slot_peek_binary_changes (pgoutput,
+ * protocol 3, messages on; commit times set to 2026-01-01). -changes: every operation and replica
+ * identity, unchanged TOAST, a key update, a partition, a savepoint rolled back, generated columns,
+ * logical messages. -ddl: columns added, dropped and renamed (also inside a transaction), a table
+ * renamed, dropped and made again, a type and a key changed.
+ *
+ * Frames: length in four bytes, then the message.
+ */
 static void replay(const char *name, uint64_t piece_bytes, struct buf *text)
 {
         size_t len;
@@ -687,6 +695,15 @@ static void replay(const char *name, uint64_t piece_bytes, struct buf *text)
         close_stream(&s);
 }
 
+/* REPLAY_OUTPUT=FOLDER keeps what was decoded, to be read and made the expected file. */
+static void save(const char *name, const char *text)
+{
+        AUTO_STRING path = memory_printf("%s/%s.expected", getenv("REPLAY_OUTPUT"), name);
+        struct error e = ERROR_INIT;
+
+        assert_int_equal(file_replace(path, text, &e), 0);
+}
+
 static void assert_replay(const char *name)
 {
         size_t len;
@@ -694,8 +711,8 @@ static void assert_replay(const char *name)
         AUTO_BUF text = BUF_INIT;
 
         replay(name, 1 << 20, &text);
-        if (getenv("PRINT_REPLAY"))
-                fputs(buf_text(&text), stdout);
+        if (getenv("REPLAY_OUTPUT"))
+                save(name, buf_text(&text));
         assert_string_equal(buf_text(&text), expected);
 }
 
