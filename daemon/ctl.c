@@ -102,7 +102,8 @@ static size_t for_daemon(const struct options *o, struct control_argument *argum
         size_t n = 0;
 
         for (size_t i = 0; i < o->n; i++)
-                if (strcmp(o->arguments[i].name, "check") && strcmp(o->arguments[i].name, "count"))
+                if (strcmp(o->arguments[i].name, "check") != 0 &&
+                        strcmp(o->arguments[i].name, "count") != 0)
                         arguments[n++] = o->arguments[i];
         return n;
 }

@@ -226,6 +226,7 @@ static void on_stream(void *context, PGresult *r, const struct error *e)
         send_status(s, false);
         timer_set(&s->watch, SILENCE_LIMIT / 4);
         s->events.ready(s->context);
+        s->events.passed(s->context, s->from, s->log_end);
         loop_defer(s->loop, &s->pump);
 }
 

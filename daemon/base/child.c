@@ -158,7 +158,7 @@ static void drain(struct running *r, struct buf *out, struct buf *err)
                 check_stop(r);
                 if (ready <= 0)
                         continue;
-                if (p[0].revents)
+                if (p[0].revents && out)
                         read_pipe(r, &r->out, out);
                 if (p[1].revents)
                         read_pipe(r, &r->err, err);

@@ -102,7 +102,7 @@ static int with_unit(const char *text, const struct unit *units, int64_t *out)
                 *out = 0;
                 return 0;
         }
-        while (units->name && strcmp(units->name, text))
+        while (units->name && strcmp(units->name, text) != 0)
                 units++;
         if (!units->name || __builtin_mul_overflow(n, units->factor, &n))
                 return -1;

@@ -279,7 +279,7 @@ void render_tables(struct buf *out, const cJSON *body)
                 size_t from = out->len;
 
                 add_string(out, string(t, "source"));
-                if (*string(t, "target") && strcmp(string(t, "source"), string(t, "target"))) {
+                if (*string(t, "target") && strcmp(string(t, "source"), string(t, "target")) != 0) {
                         buf_str(out, " -> ");
                         add_string(out, string(t, "target"));
                 }

@@ -209,12 +209,12 @@ void pg_conn_done(PGconn **c)
 
 const char *pg_text(const PGresult *r, int row, int column)
 {
-        return PQgetvalue(r, row, column);
+        return row < PQntuples(r) ? PQgetvalue(r, row, column) : "";
 }
 
 bool pg_true(const PGresult *r, int row, int column)
 {
-        return *PQgetvalue(r, row, column) == 't';
+        return *pg_text(r, row, column) == 't';
 }
 
 /* Classes and codes: PostgreSQL documentation, Appendix A. */

@@ -45,7 +45,7 @@ void pg_result_done(PGresult **r);
 void pg_conn_done(PGconn **c);
 #define AUTO_CONN __attribute__((cleanup(pg_conn_done))) PGconn *
 
-/* Values of a result: "" for NULL. */
+/* Values of a result: "" and false for NULL, and for a row that is not there. */
 const char *pg_text(const PGresult *r, int row, int column);
 bool pg_true(const PGresult *r, int row, int column);
 

@@ -36,6 +36,7 @@ struct pipeline {
         struct snapshot *snapshot;
         struct position log_end, idle_asked;
         int64_t heard;
+        struct position goal; /* end of the log when the stream was connected; none: not heard yet */
         unsigned marks; /* asked of the source and not answered */
 
         struct backoff sink_backoff, source_backoff;
@@ -245,12 +246,15 @@ static void sink_room(void *context)
         loop_defer(p->loop, &p->push);
 }
 
+static bool in_sink(const struct pipeline *p)
+{
+        return p->checkpoint.pending > p->queue.transactions || p->sink_partial;
+}
+
 static bool shutdown_ready(const struct pipeline *p)
 {
-        bool in_sink = p->checkpoint.pending > p->queue.transactions || p->sink_partial;
-
         return !p->sink_ready ||
-               (!in_sink && position_compare(p->checkpoint.durable, p->checkpoint.stored) == 0);
+               (!in_sink(p) && position_compare(p->checkpoint.durable, p->checkpoint.stored) == 0);
 }
 
 /* Ends when nothing is on its way and all is durable, after one last write of the position. */
@@ -327,6 +331,7 @@ static void source_ready(void *context)
         struct pipeline *p = context;
 
         p->source_ready = true;
+        p->goal = POSITION_NONE;
         p->heard = loop_now(p->loop);
         backoff_reset(&p->source_backoff);
         if (p->error.class != ERROR_NONE)
@@ -412,6 +417,8 @@ static void source_passed(void *context, struct position end, struct position lo
 
         p->heard = loop_now(p->loop);
         p->log_end = position_max(p->log_end, log_end);
+        if (position_is_none(p->goal))
+                p->goal = log_end;
         passed(p, end);
 }
 
@@ -577,6 +584,9 @@ void pipeline_status(const struct pipeline *p, struct pipeline_status *s)
         *s = (struct pipeline_status){
                 .source_connected = p->source_ready && p->source_ops->connected(p->source),
                 .sink_connected = p->sink_ops->connected(p->sink),
+                .in_sink = in_sink(p),
+                .caught_up = !position_is_none(p->goal) &&
+                             position_compare(p->checkpoint.delivered, p->goal) >= 0,
                 .log_end = position_max(p->log_end, p->checkpoint.delivered),
                 .applied = checkpoint_applied(&p->checkpoint),
                 .acknowledged = checkpoint_acknowledge(&p->checkpoint),

@@ -57,6 +57,8 @@ void pipeline_mark(struct pipeline *p);
 
 struct pipeline_status {
         bool source_connected, sink_connected;
+        bool in_sink;   /* the target has taken what it has not committed yet */
+        bool caught_up; /* the stream has been at the log's end since it was connected */
         struct position log_end;  /* of the source, as last heard */
         struct position applied;  /* the target shows everything before it */
         struct position acknowledged;

@@ -387,11 +387,19 @@ int route_relation(struct route *r, const struct relation *shape, struct error *
         return bind_columns(b, shape, e) < 0 || bind_filter(b, shape, e) < 0 ? -1 : 0;
 }
 
-static bool passes(const struct binding *b, const struct value *row)
+/* 1: passes, 0: does not, -1: a value that the filter needs is not in the log (an unchanged TOAST
+ * datum in the key, which servers before 14.2 leave out). */
+static int passes(const struct binding *b, const struct value *row, struct error *e)
 {
         for (unsigned i = 0; i < filter_columns(b->filter); i++) {
                 const struct value *v = &row[b->filter_at[i]];
 
+                if (v->kind == VALUE_UNCHANGED)
+                        return error_set(e, ERROR_DATA,
+                                "the filter of %s.%s needs column '%s', which is not in the log: "
+                                "alter table ... replica identity full",
+                                b->table->source_schema, b->table->source_name,
+                                filter_column(b->filter, i));
                 b->filter_values[i] = (struct filter_value){v->kind == VALUE_NULL, v->data, v->len};
         }
         return filter_passes(b->filter, b->filter_values);
@@ -419,20 +427,22 @@ static int complete_row(const struct binding *b, struct change *c, struct error 
 /* 1: keep, 0: drop, -1: error. May change the operation. */
 static int apply_filter(const struct binding *b, struct change *c, struct error *e)
 {
-        bool before, after;
+        int before, after;
 
         if (!b->filter || c->op == CHANGE_TRUNCATE)
                 return 1;
         if (c->op == CHANGE_INSERT)
-                return passes(b, c->new);
+                return passes(b, c->new, e);
         if (c->op == CHANGE_DELETE)
-                return passes(b, c->old);
+                return passes(b, c->old, e);
         if (c->old) /* an unchanged TOAST value of the new row is the old one's */
                 for (unsigned i = 0; i < filter_columns(b->filter); i++)
                         if (c->new[b->filter_at[i]].kind == VALUE_UNCHANGED)
                                 c->new[b->filter_at[i]] = c->old[b->filter_at[i]];
-        after = passes(b, c->new);
-        before = c->old ? passes(b, c->old) : after;
+        after = passes(b, c->new, e);
+        before = c->old && after >= 0 ? passes(b, c->old, e) : after;
+        if (before < 0)
+                return -1;
         if (before && !after) {
                 c->op = CHANGE_DELETE;
                 c->new = NULL;

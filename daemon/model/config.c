@@ -62,7 +62,7 @@ static char *name_of_path(const char *path)
         struct option_value v;
         struct error e;
 
-        if (len < 5 || strcmp(base + len - 5, ".conf"))
+        if (len < 5 || strcmp(base + len - 5, ".conf") != 0)
                 return NULL;
         AUTO_STRING name = memory_printf("%.*s", (int)(len - 5), base);
         return option_parse(o, name, &v, &e) < 0 ? NULL : v.text;

@@ -161,7 +161,8 @@ bool option_is_built(const struct option *o, const struct option_value *v)
                 buf_add(&word, words, n);
                 if (option_parse(o, buf_text(&word), &one, &e) < 0)
                         return false;
-                same = v->number == one.number && (!v->text || !strcmp(v->text, one.text));
+                same = v->number == one.number &&
+                       (!v->text || (one.text && !strcmp(v->text, one.text)));
                 option_done(&one);
                 if (same || !words[n])
                         return same;

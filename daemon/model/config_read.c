@@ -59,7 +59,7 @@ static bool is_built(struct reading *r, int line, const struct option *o, const 
                 return true;
         if (o->type == OPTION_CHOICE)
                 why = memory_printf("%s is not built yet; today: %s", text, buf_text(&words));
-        else if (*o->built)
+        else if (o->built && *o->built)
                 why = memory_printf("not built yet; leave it at %s", o->built);
         else
                 why = memory_string("not built yet; leave it out");

@@ -12,7 +12,7 @@ static void show_named(const struct config *c, const char *front, struct buf *ou
         for (unsigned i = 0; i < c->values_n; i++) {
                 const struct config_value *v = &c->values[i];
 
-                if (strncmp(v->section, front, strlen(front)))
+                if (strncmp(v->section, front, strlen(front)) != 0)
                         continue;
                 if (!*v->key)
                         buf_printf(out, "\n[%s]\n", v->section);
@@ -45,7 +45,7 @@ void config_show(const struct config *c, struct buf *out)
                 }
                 if (o->offset == OPTION_NOWHERE)
                         continue;
-                if (strcmp(section, o->section))
+                if (strcmp(section, o->section) != 0)
                         buf_printf(out, "\n[%s]\n", o->section);
                 section = o->section;
                 show_option(c, o, out);
@@ -101,7 +101,7 @@ void config_reference(struct buf *out)
                 "; the next start. Sizes: 4096, 10kB, 8MiB. Durations: 150ms, 10s, 5m, 2h, 1d.\n"
                 "; NAME is the pipeline's name.\n");
         for (const struct option *o = config_options; o->section; o++) {
-                if (strcmp(section, o->section))
+                if (strcmp(section, o->section) != 0)
                         buf_printf(
                                 out, "\n%s[%s]\n", strchr(o->section, ' ') ? ";" : "", o->section);
                 section = o->section;
@@ -139,7 +139,7 @@ static void diff_options(struct diff *d)
                         continue;
                 in_a = option_print(o, d->old, &a);
                 in_b = option_print(o, d->new, &b);
-                if (in_a != in_b || strcmp(buf_text(&a), buf_text(&b)))
+                if (in_a != in_b || strcmp(buf_text(&a), buf_text(&b)) != 0)
                         differs(d, o->section, o->key, o->reload == RELOADABLE);
         }
 }
@@ -158,7 +158,7 @@ static void diff_named(struct diff *d, const struct config *a, const struct conf
                 if (!is_named(v))
                         continue;
                 other = config_value_of(b, v->section, v->key);
-                if (!other || (both && v->text && strcmp(v->text, other->text)))
+                if (!other || (both && v->text && strcmp(v->text, other->text) != 0))
                         differs(d, v->section, v->key, false);
         }
 }
@@ -168,7 +168,7 @@ static void diff_password(
 {
         const char *x = a->password ? a->password : "", *y = b->password ? b->password : "";
 
-        if (strcmp(x, y))
+        if (strcmp(x, y) != 0)
                 differs(d, side, "password", false);
 }
 

@@ -87,8 +87,10 @@ static int take_parts(const char *text, bool escape, char **one, char **two, str
                 if (!second)
                         return -1;
         }
-        if (*text)
-                return error_set(e, ERROR_CONFIG, "more than schema.table");
+        if (*text) {
+                error_set(e, ERROR_CONFIG, "more than schema.table");
+                return -1;
+        }
         *one = first;
         *two = second;
         first = second = NULL;
@@ -107,7 +109,7 @@ int pattern_split(const char *text, char **schema, char **name, struct error *e)
 
 int pattern_name(const char *text, char **schema, char **name, struct error *e)
 {
-        char *one, *two;
+        char *one = NULL, *two = NULL;
 
         if (take_parts(text, false, &one, &two, e) < 0)
                 return -1;

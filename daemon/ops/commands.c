@@ -64,14 +64,24 @@ static void run_wait(struct commands *c, struct control_call *call)
         wait_start(c->loop, c->migration, call, &c->waits);
 }
 
-static void change_state(struct commands *c, struct control_call *call,
-        int (*change)(struct migration *m, struct error *e))
+/* Answered when the target stands still, so that a script may rely on it. */
+static void run_pause(struct commands *c, struct control_call *call)
+{
+        struct error e = ERROR_INIT;
+
+        if (migration_pause(c->migration, &e) < 0)
+                control_call_refuse(call, CONTROL_REFUSED, "%s", e.message);
+        else
+                wait_settled(c->loop, c->migration, call, &c->waits);
+}
+
+static void run_resume(struct commands *c, struct control_call *call)
 {
         struct error e = ERROR_INIT;
         struct status s = {0};
         cJSON *o;
 
-        if (change(c->migration, &e) < 0) {
+        if (migration_resume(c->migration, &e) < 0) {
                 control_call_refuse(call, CONTROL_REFUSED, "%s", e.message);
                 return;
         }
@@ -81,16 +91,6 @@ static void change_state(struct commands *c, struct control_call *call,
         json_text(o, "state", state_name(s.state));
         json_text(o, "phase", state_name(s.phase));
         control_call_answer(call, CONTROL_DONE, o);
-}
-
-static void run_pause(struct commands *c, struct control_call *call)
-{
-        change_state(c, call, migration_pause);
-}
-
-static void run_resume(struct commands *c, struct control_call *call)
-{
-        change_state(c, call, migration_resume);
 }
 
 static void add_table(void *context, const struct status_table *t)

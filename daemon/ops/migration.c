@@ -469,10 +469,14 @@ static double lag_seconds(const struct migration *m, const struct pipeline_statu
 {
         int64_t age = 0;
 
-        if (!m->streaming || (!p->oldest && !p->source_connected && !p->heard))
+        if (!m->streaming)
                 return -1;
         if (p->oldest)
                 age = loop_wall(m->loop) - p->oldest;
+        else if (p->source_connected && !p->caught_up)
+                return -1;
+        else if (!p->source_connected && !p->heard)
+                return -1;
         else if (!p->source_connected)
                 age = loop_now(m->loop) - p->heard;
         return age > 0 ? (double)age / SECOND : 0;
@@ -484,6 +488,7 @@ static void fill_stream(const struct migration *m, struct status *s)
         uint64_t rows;
 
         pipeline_status(m->pipeline, &p);
+        s->settling = m->saved.paused && p.in_sink;
         s->source.connected = p.source_connected;
         s->source.position = p.log_end;
         s->source.acknowledged = p.acknowledged;

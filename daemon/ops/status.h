@@ -21,6 +21,7 @@ struct status_end {
 struct status {
         const char *pipeline;
         enum state state, phase;
+        bool settling; /* paused, and the target still commits what it had taken before */
         int64_t since; /* microseconds since 1970 UTC: when the state was entered */
         const struct error *error; /* NULL: none */
         struct status_end source, target;

@@ -26,6 +26,7 @@ struct wait {
         int state;      /* -1: any */
         double lag;     /* seconds; negative: any */
         double timeout; /* seconds; negative: none */
+        bool settle;    /* instead: until nothing is being committed any more */
 
         struct migration_listener listener;
         struct task task;
@@ -95,6 +96,8 @@ static bool all_hold(struct wait *w, const struct status *s)
 {
         bool lag = w->lag < 0 || lag_holds(w, s);
 
+        if (w->settle)
+                return !s->settling;
         return lag && (w->state < 0 || (int)s->state == w->state);
 }
 
@@ -104,6 +107,7 @@ static cJSON *answer_of(const struct wait *w, const struct status *s)
 
         json_text(o, "pipeline", s->pipeline);
         json_text(o, "state", state_name(s->state));
+        json_text(o, "phase", state_name(s->phase));
         json_position(o, "position", s->target.position);
         json_seconds(o, "lag_seconds", s->lag.seconds);
         json_position(o, "waited_for", w->mark);
@@ -202,10 +206,9 @@ static int parse(struct wait *w, struct error *e)
         return 0;
 }
 
-void wait_start(struct loop *l, struct migration *m, struct control_call *call, struct wait **list)
+static struct wait *wait_new(struct loop *l, struct migration *m, struct control_call *call)
 {
         struct wait *w = memory_new_of(struct wait);
-        struct error e = ERROR_INIT;
 
         *w = (struct wait){.loop = l,
                 .migration = m,
@@ -214,24 +217,46 @@ void wait_start(struct loop *l, struct migration *m, struct control_call *call, 
                 .lag = -1,
                 .timeout = -1,
                 .listener = {.changed = on_change, .context = w}};
-        if (parse(w, &e) < 0) {
-                control_call_refuse(call, CONTROL_USAGE, "%s", e.message);
-                free(w);
-                return;
-        }
+        return w;
+}
+
+static void begin(struct wait *w, struct wait **list)
+{
         w->next = *list;
         w->back = list;
         if (w->next)
                 w->next->back = &w->next;
         *list = w;
         task_init(&w->task, evaluate, w);
-        timer_init(&w->tick, l, on_tick, w);
-        timer_init(&w->deadline, l, on_deadline, w);
+        timer_init(&w->tick, w->loop, on_tick, w);
+        timer_init(&w->deadline, w->loop, on_deadline, w);
         if (w->timeout >= 0)
                 timer_set(&w->deadline, (int64_t)(w->timeout * 1e6));
-        migration_listen(m, &w->listener);
-        control_call_on_gone(call, on_gone, w);
-        loop_defer(l, &w->task);
+        migration_listen(w->migration, &w->listener);
+        control_call_on_gone(w->call, on_gone, w);
+        loop_defer(w->loop, &w->task);
+}
+
+void wait_start(struct loop *l, struct migration *m, struct control_call *call, struct wait **list)
+{
+        struct wait *w = wait_new(l, m, call);
+        struct error e = ERROR_INIT;
+
+        if (parse(w, &e) < 0) {
+                control_call_refuse(call, CONTROL_USAGE, "%s", e.message);
+                free(w);
+                return;
+        }
+        begin(w, list);
+}
+
+void wait_settled(struct loop *l, struct migration *m, struct control_call *call,
+        struct wait **list)
+{
+        struct wait *w = wait_new(l, m, call);
+
+        w->settle = true;
+        begin(w, list);
 }
 
 void wait_cancel(struct wait *w)

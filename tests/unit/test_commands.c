@@ -313,8 +313,14 @@ static void test_status(void **state)
 static void test_pause_resume(void **state)
 {
         (void)state;
+        m.status.settling = true;
         begin("pause");
         run();
+        advance(SECOND);
+        assert_false(call.ended); /* the target still commits */
+        m.status.settling = false;
+        changed();
+        advance(0);
         expect_end(CONTROL_DONE, "\"state\":\"paused\",\"phase\":\"streaming\"");
         begin("resume");
         run();

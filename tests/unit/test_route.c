@@ -339,7 +339,7 @@ static void test_options_that_do_not_fit(void **state)
         shape_refused("[table public.items]\ncolumn.id.to = note\n", 'd', "two columns become 'note'");
         shape_refused("[table public.items]\nwhere = nothing = 1\n", 'd', "no column 'nothing'");
         shape_refused("[table public.items]\nwhere = name = 'x'\n", 'd', "replica identity full");
-        shape_refused("[table public.items]\nwhere = id = 'x'\n", 'd', "where");
+        shape_refused("[table public.items]\nwhere = id = 'x'\n", 'd', "not a number");
 }
 
 /* ---- where ---- */
