@@ -221,7 +221,8 @@ bool pg_true(const PGresult *r, int row, int column)
 enum error_class pg_error_class(const char *s)
 {
         static const char *const retry[] = {"08", "40001", "40P01", "53", "55006", "55P03", "57P",
-                "57014", "58030", "25006"};
+                "57014", "58030", "25006",
+                "25P03", "25P04"};
         static const char *const config[] = {"28", "3D", "42501", "0A", "3F", "42704", "42883",
                 "42P01", "42703", "F0"};
 
@@ -234,22 +235,63 @@ enum error_class pg_error_class(const char *s)
         return ERROR_DATA;
 }
 
-/* In classes 22 and 23 the server quotes the offending value behind ': "'. */
+/* Is what is quoted at `quote` the name of something? */
+static bool is_name(const char *message, const char *quote)
+{
+        static const char *const words[] = {"encoding ", "column ", "relation ", "constraint "};
+
+        for (unsigned i = 0; i < sizeof words / sizeof *words; i++) {
+                size_t n = strlen(words[i]);
+
+                if ((size_t)(quote - message) >= n && !memcmp(quote - n, words[i], n))
+                        return true;
+        }
+        return false;
+}
+
+/* Drops what stands in quotes and is no name ('value "99999" is out of range'), and bytes in hex. */
+static void cut_quoted(char *message)
+{
+        char *to = message;
+
+        for (const char *at = message, *end; *at;) {
+                if (*at == '"') {
+                        end = strchr(at + 1, '"');
+                        end = end ? end + 1 : at + strlen(at);
+                        if (is_name(message, to)) {
+                                memmove(to, at, (size_t)(end - at));
+                                to += end - at;
+                        }
+                        at = end;
+                } else if (!strncmp(at, "0x", 2)) {
+                        at += 2 + strspn(at + 2, "0123456789abcdefABCDEF");
+                } else {
+                        *to++ = *at++;
+                }
+        }
+        *to = '\0';
+}
+
+/* In classes 22 and 23 the server quotes the offending value: behind ': "', where it may have quotes
+ * in it, and in class 22 elsewhere too. */
 static void cut_value(char *message, const char *sqlstate)
 {
+        bool data = !strncmp(sqlstate, "22", 2);
         char *quote;
 
-        if (strncmp(sqlstate, "22", 2) != 0 && strncmp(sqlstate, "23", 2) != 0)
+        if (!data && strncmp(sqlstate, "23", 2) != 0)
                 return;
         if ((quote = strstr(message, ": \"")))
                 *quote = '\0';
+        if (data)
+                cut_quoted(message);
 }
 
 /* The server's FATAL while connecting comes as text only; verbose, it has ":  28P01: " in it. */
 static const char *sqlstate_in(const char *text, char code[8])
 {
         for (const char *p = strstr(text, ":  "); p; p = strstr(p + 1, ":  ")) {
-                if (strspn(p + 3, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 5 && p[8] == ':') {
+                if (strspn(p + 3, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 5 && p[8] == ':' && p[9]) {
                         memcpy(code, p + 3, 5);
                         code[5] = '\0';
                         return p + 10;
@@ -262,12 +304,13 @@ static const char *sqlstate_in(const char *text, char code[8])
 static void cut_password(char *message, PGconn *c)
 {
         const char *password = c ? PQpass(c) : NULL;
-        char *at;
+        char *at = message;
+        size_t n;
 
         if (!password || !*password)
                 return;
-        while ((at = strstr(message, password)))
-                memset(at, '*', strlen(password));
+        for (n = strlen(password); (at = strstr(at, password)); at += n)
+                memset(at, '*', n);
 }
 
 int pg_error(struct error *e, PGconn *c, const PGresult *r, const char *doing)

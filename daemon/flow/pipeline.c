@@ -44,6 +44,7 @@ struct pipeline {
         struct task push, stop;
         struct error error; /* being retried, or what stopped it */
         struct error stopping;
+        struct error last; /* ends the stream when what came before it is committed */
         struct position failed_at; /* where the last transient failure of a transaction was */
         unsigned failed_times;
 
@@ -128,6 +129,7 @@ static void drop_all(struct pipeline *p)
         times_clear(&p->times);
         checkpoint_lost(&p->checkpoint);
         p->idle_asked = POSITION_NONE;
+        error_clear(&p->last);
         p->stopping = (struct error)ERROR_INIT;
 }
 
@@ -257,6 +259,15 @@ static bool shutdown_ready(const struct pipeline *p)
                (!in_sink(p) && position_compare(p->checkpoint.durable, p->checkpoint.stored) == 0);
 }
 
+/* A transaction whose rest will not come cannot be waited for, and a pause holds what is here. */
+static void drain_step(struct pipeline *p)
+{
+        bool stuck = p->paused || !p->sink_ready || (p->sink_partial && !p->queue.head);
+
+        if (p->last.class != ERROR_NONE && (stuck || !p->checkpoint.pending))
+                stop_on(p, &p->last);
+}
+
 /* Ends when nothing is on its way and all is durable, after one last write of the position. */
 static void shutdown_step(struct pipeline *p)
 {
@@ -284,6 +295,7 @@ static void sink_committed(void *context, struct position end, uint64_t transact
         p->rows += rows;
         backoff_reset(&p->sink_backoff);
         changed(p);
+        drain_step(p);
         shutdown_step(p);
 }
 
@@ -309,6 +321,10 @@ static void sink_failed(void *context, const struct error *why)
         p->sink_ready = false;
         if (p->stopping.class != ERROR_NONE) /* the stop is on its way, a retry would undo it */
                 return;
+        if (p->last.class != ERROR_NONE) {
+                drain_step(p);
+                return;
+        }
         if (p->shutdown_done || gives_up(p, &e)) {
                 stop_on(p, &e);
                 return;
@@ -432,11 +448,12 @@ static void source_failed(void *context, const struct error *why)
         p->source_started = p->source_ready = false;
         if (p->shutdown_done || p->stopping.class != ERROR_NONE)
                 return;
+        queue_drop_partial(&p->queue);
         if (e.class != ERROR_RETRY) {
-                stop_on(p, &e);
+                p->last = e;
+                drain_step(p);
                 return;
         }
-        queue_drop_partial(&p->queue);
         if (p->sink_partial && !p->queue.head) {
                 drop_all(p);
                 retry_later(p, &e, &p->source_backoff, &p->sink_retry);
@@ -563,6 +580,7 @@ void pipeline_shutdown(struct pipeline *p, int64_t grace, void (*done)(void *con
 void pipeline_pause(struct pipeline *p, bool paused)
 {
         p->paused = paused;
+        drain_step(p);
         if (!paused)
                 loop_defer(p->loop, &p->push);
 }

@@ -6,7 +6,8 @@
  *
  * When the sink fails, what is not committed is thrown away and read again from the position that
  * the target then gives. When the source fails, whole transactions already here stay, and the
- * source goes on behind them.
+ * source goes on behind them. When the source cannot go on (a definition changed, say), what came
+ * before is applied first, so that the target stands exactly where the operator has to act.
  */
 #include "decoders/source.h"
 #include "flow/checkpoint.h"

@@ -486,6 +486,8 @@ static int map_truncate(struct route *r, struct txn *t, struct change *c, struct
         if (r->config->tables.on_truncate == ON_TRUNCATE_STOP) {
                 error_set(e, ERROR_DATA, "%s.%s was truncated on the source (on_truncate = stop)",
                         c->truncated[0]->schema, c->truncated[0]->name);
+                snprintf(e->table, sizeof e->table, "%s.%s", c->truncated[0]->schema,
+                        c->truncated[0]->name);
                 return -1;
         }
         c->relation = c->truncated[0];

@@ -104,7 +104,8 @@ int pattern_split(const char *text, char **schema, char **name, struct error *e)
         if (*name)
                 return 0;
         memory_free_string(schema);
-        return error_set(e, ERROR_CONFIG, "schema.table is wanted");
+        error_set(e, ERROR_CONFIG, "schema.table is wanted");
+        return -1;
 }
 
 int pattern_name(const char *text, char **schema, char **name, struct error *e)

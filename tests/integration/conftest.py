@@ -50,6 +50,19 @@ class Pair:
     def target_sql(self, text, *values):
         return self.target.run(text, *values, db=self.name)
 
+    def grant(self, schemas="public", name="shop", **more):
+        """The roles of conf/: what culvert needs and no more, on the tables that are there now."""
+        variables = {"role": "culvert", "database": self.name, "schemas": schemas, **more}
+        for server, file, also in ((self.source, "postgresql-source.sql", {"publication": f"culvert_{name}"}),
+                                   (self.target, "postgresql-target.sql", {})):
+            arguments = [x for k, v in {**variables, **also}.items() for x in ("-v", f"{k}={v}")]
+            server.psql(self.name, *arguments, "-f", os.path.join(TOP, "conf", file))
+
+    def least(self, **more):
+        """A configuration with those roles."""
+        self.grant()
+        return self.config("culvert", **more)
+
     def config(self, user="postgres", source_port=None, target_port=None, **sections):
         config = {"source": {"uri": self.source.uri(self.name, user, source_port)},
                   "target": {"uri": self.target.uri(self.name, user, target_port)}}

@@ -87,18 +87,18 @@ def kill_loop(bank, c, kills):
 
 
 def test_kill9_three_times(bank, culvert):
-    kill_loop(bank, culvert(bank.config()).start(), 3)
+    kill_loop(bank, culvert(bank.least()).start(), 3)
 
 
 @pytest.mark.long
 def test_kill9_thirty_times(bank, culvert):
-    kill_loop(bank, culvert(bank.config(apply={"batch_rows": 50})).start(), 30)
+    kill_loop(bank, culvert(bank.least(apply={"batch_rows": 50})).start(), 30)
 
 
 @pytest.mark.parametrize("side", ["source", "target"])
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 def test_restart_of_a_server(bank, culvert, side, mode):
-    c = culvert(bank.config()).start()
+    c = culvert(bank.least()).start()
     c.wait(lag=0)
     with Writer(bank.source, bank.name) as w:
         w.more(100)
@@ -108,7 +108,7 @@ def test_restart_of_a_server(bank, culvert, side, mode):
 
 
 def test_target_crash_takes_back_asynchronous_commits(bank, culvert):
-    c = culvert(bank.config()).start()
+    c = culvert(bank.least()).start()
     c.wait(lag=0)
     with Writer(bank.source, bank.name) as w:
         for _ in range(3):
@@ -121,7 +121,7 @@ def test_target_crash_takes_back_asynchronous_commits(bank, culvert):
 @pytest.mark.parametrize("side", ["source", "target"])
 def test_cut_connections(bank, culvert, side):
     proxy = Proxy(getattr(bank, side).port)
-    c = culvert(bank.config(**{side + "_port": proxy.port})).start()
+    c = culvert(bank.least(**{side + "_port": proxy.port})).start()
     try:
         c.wait(lag=0)
         with Writer(bank.source, bank.name) as w:
@@ -136,7 +136,7 @@ def test_cut_connections(bank, culvert, side):
 
 
 def test_sigterm_stores_the_checkpoint(bank, culvert):
-    c = culvert(bank.config()).start()
+    c = culvert(bank.least()).start()
     c.wait(lag=0)
     with Writer(bank.source, bank.name) as w:
         w.more(100)
@@ -152,7 +152,7 @@ def test_sigterm_stores_the_checkpoint(bank, culvert):
 def test_paused_stays_paused_over_a_restart(bank, culvert):
     bank.source.setting("wal_sender_timeout", "'5s'")
     try:
-        c = culvert(bank.config()).start()
+        c = culvert(bank.least()).start()
         c.wait(lag=0)
         c.ctl("pause")
         with Writer(bank.source, bank.name) as w:

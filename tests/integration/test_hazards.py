@@ -118,7 +118,7 @@ def test_A5_target_restored_from_a_dump(pair, culvert):
     pair.target.psql(pair.name, input=dump)
     pair.sql("insert into t values (1001, 'after')")
     c.start()
-    c.wait_error("resync required")
+    c.wait_error("resync required", timeout=20)
     assert pair.target_sql("select count(*) from t where id > 100") == [(0,)]
 
 

@@ -28,7 +28,7 @@ insert into made (a) values (1), (2), (3);
 @pytest.fixture
 def shop(pair, culvert):
     pair.sql(SETUP)
-    c = culvert(pair.config()).start()
+    c = culvert(pair.least()).start()
     c.wait(lag=0)
     pair.culvert = c
     return pair
