@@ -86,6 +86,7 @@ check: packages
 	@tests/tools/run check
 
 check-all: packages
+	@tests/tools/packages all
 	@$(MAKE) --no-print-directory -j2 WERROR=$(WERROR) tests-build
 	@tests/tools/run check-all
 
@@ -101,28 +102,32 @@ bench: packages
 	@$(MAKE) --no-print-directory -j2 all
 	@tests/tools/bench
 
-asan:
-	@$(MAKE) --no-print-directory -j2 BUILD=build-asan OPT='-O1 -g' \
+asan: packages
+	@$(MAKE) --no-print-directory -j2 WERROR=$(WERROR) BUILD=build-asan OPT='-O1 -g' \
 	    SAN='-fsanitize=address -fno-omit-frame-pointer' tests-build
 	@BUILD=build-asan tests/tools/run check
 
-ubsan:
-	@$(MAKE) --no-print-directory -j2 BUILD=build-ubsan OPT='-O1 -g' \
+ubsan: packages
+	@$(MAKE) --no-print-directory -j2 WERROR=$(WERROR) BUILD=build-ubsan OPT='-O1 -g' \
 	    SAN='-fsanitize=undefined -fno-sanitize-recover=all' tests-build
 	@BUILD=build-ubsan tests/tools/run check
 
-tsan:
-	@$(MAKE) --no-print-directory -j2 BUILD=build-tsan OPT='-O1 -g' SAN='-fsanitize=thread' tests-build
+tsan: packages
+	@$(MAKE) --no-print-directory -j2 WERROR=$(WERROR) BUILD=build-tsan OPT='-O1 -g' \
+	    SAN='-fsanitize=thread' tests-build
 	@BUILD=build-tsan tests/tools/run check
 
 lint: packages
+	@tests/tools/packages lint
 	@$(MAKE) --no-print-directory -j2 WERROR=1 tests-build
 	@tests/tools/lint
 
 fuzz: packages
+	@tests/tools/packages fuzz
 	@tests/tools/fuzz
 
 format:
+	@tests/tools/packages format
 	@clang-format -i $$(git ls-files '*.c' '*.h')
 
 # systemd looks for units, users and tmpfiles under /usr/local/lib too, for catalogues only in /usr/lib.

@@ -199,6 +199,10 @@ static struct value *read_tuple(struct pgoutput *p, const struct relation *r, bo
                 uint32_t len = kind == 't' ? reader_u32(in) : 0;
                 const void *data = kind == 't' ? reader_bytes(in, len) : NULL;
 
+                if (kind == 't' && data && memchr(data, 0, len)) {
+                        malformed("row", e); /* text of PostgreSQL has no NUL */
+                        return NULL;
+                }
                 if (kind == 't' && data)
                         row[i] = (struct value){VALUE_TEXT, len,
                                 arena_text(p->open->arena, data, len)};

@@ -70,16 +70,23 @@ struct pg_binding {
         struct bound_column columns[];
 };
 
+static void variant_free(struct variant *v)
+{
+        free(v->set);
+        free(v->statement.name);
+        free(v->statement.sql);
+        free(v->statement.parameters);
+        free(v->statement.types);
+        free(v);
+}
+
 static void variants_free(struct pg_binding *b)
 {
-        for (struct variant *v = b->variants, *next; v; v = next) {
-                next = v->next;
-                free(v->set);
-                free(v->statement.name);
-                free(v->statement.sql);
-                free(v->statement.parameters);
-                free(v->statement.types);
-                free(v);
+        while (b->variants) {
+                struct variant *v = b->variants;
+
+                b->variants = v->next;
+                variant_free(v);
         }
 }
 
@@ -308,12 +315,27 @@ static struct variant *find_variant(struct pg_binding *b, const struct change *c
         return v;
 }
 
+/* There is one unnamed statement on a connection, so one variant of it is kept. */
+static void drop_unnamed(struct pg_binding *b)
+{
+        for (struct variant **at = &b->variants; *at; at = &(*at)->next)
+                if (!*(*at)->statement.name) {
+                        struct variant *v = *at;
+
+                        *at = v->next;
+                        variant_free(v);
+                        return;
+                }
+}
+
 static struct variant *new_variant(struct pg_binding *b, const struct change *c)
 {
         struct variant *v = memory_new_of(struct variant);
         uint16_t n = b->relation->columns_n;
         AUTO_BUF sql = BUF_INIT;
 
+        if (b->named == NAMED_MAX)
+                drop_unnamed(b);
         v->op = c->op;
         v->by_old = c->old != NULL;
         v->statement.parameters = memory_new(2 * n * sizeof *v->statement.parameters);

@@ -14,7 +14,7 @@ struct pg_session {
         void *context;
         struct pg_session_result result;
         const struct step *step;
-        char origin[128];
+        char origin[PG_META_ORIGIN_NAME];
         bool recorded; /* the row names the origin already */
 };
 
@@ -177,11 +177,8 @@ static int take_epoch(struct pg_session *s, PGresult *r, const struct error *fai
                         "resync required: the target has no checkpoint of pipeline %s", s->pipeline);
         start->epoch = strtoull(pg_text(r, 0, 0), NULL, 10);
         s->recorded = *pg_text(r, 0, 4) != '\0';
-        if (s->recorded)
-                snprintf(s->origin, sizeof s->origin, "%s", pg_text(r, 0, 4));
-        else
-                snprintf(s->origin, sizeof s->origin, "culvert_%s_%s", s->pipeline,
-                        pg_text(r, 0, 5));
+        if (pg_meta_origin_name(r, s->pipeline, s->origin, e) < 0)
+                return -1;
         if (position_parse(&start->position, pg_text(r, 0, 1), e) < 0)
                 return -1;
         return identity_parse(&start->identity, pg_text(r, 0, 2), e);

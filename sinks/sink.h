@@ -18,7 +18,7 @@ struct loop;
 struct sink;
 
 struct sink_start { /* what the target knows of this pipeline */
-        struct position position; /* everything before it is applied */
+        struct position position; /* everything before it is applied, and durable */
         struct source_identity identity;
         uint64_t epoch;
 };

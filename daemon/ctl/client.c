@@ -37,7 +37,7 @@ int client_connect(struct client *c, const char *path, struct error *e)
 
         if (strlen(path) >= sizeof address.sun_path)
                 return fail(CONTROL_USAGE, e, "the path is too long for a socket: ", path);
-        strcpy(address.sun_path, path);
+        memcpy(address.sun_path, path, strlen(path));
         c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         if (c->fd < 0)
                 return fail(CONTROL_FAILED, e, "socket: ", strerror(errno));

@@ -88,6 +88,20 @@ int pg_meta_prove_epoch(PGconn *c, const char *pipeline, uint64_t epoch, struct 
                 "fenced: another culvertd has taken over pipeline %s on the target", pipeline);
 }
 
+int pg_meta_origin_name(const PGresult *epoch, const char *pipeline,
+        char name[PG_META_ORIGIN_NAME], struct error *e)
+{
+        const char *recorded = pg_text(epoch, 0, 4);
+
+        snprintf(name, PG_META_ORIGIN_NAME, "culvert_%s_%s", pipeline, pg_text(epoch, 0, 5));
+        if (!*recorded || !strcmp(recorded, name))
+                return 0;
+        return error_set(e, ERROR_DATA,
+                "resync required: culvert.checkpoint on the target was restored from a dump: "
+                "replication origin %s, which knows the position, belongs to another table",
+                recorded);
+}
+
 /* The row may be a second behind the origin, which is moved by every commit; the position is read
  * after the epoch was raised, and waits until it is flushed. */
 int pg_meta_origin_position(const PGresult *progress, const char *origin, struct position *p,
@@ -138,6 +152,7 @@ int pg_meta_open(PGconn *c, const char *pipeline, uint64_t *epoch, struct positi
         AUTO_RESULT lock = NULL;
         AUTO_RESULT made = NULL;
         AUTO_RESULT row = NULL;
+        char origin[PG_META_ORIGIN_NAME];
         int format = pg_meta_check(c, e);
 
         if (format < 0 || (format == 1 && pg_run(c, e, create_sql) < 0))
@@ -154,7 +169,8 @@ int pg_meta_open(PGconn *c, const char *pipeline, uint64_t *epoch, struct positi
                 return error_set(e, ERROR_BUG, "the checkpoint row of %s is not there", pipeline);
         *epoch = strtoull(pg_text(row, 0, 0), NULL, 10);
         snprintf(source, IDENTITY_TEXT, "%s", pg_text(row, 0, 2));
-        return position_parse(position, pg_text(row, 0, 1), e) < 0
-                       ? -1
-                       : read_origin(c, pg_text(row, 0, 4), position, e);
+        if (pg_meta_origin_name(row, pipeline, origin, e) < 0 ||
+                position_parse(position, pg_text(row, 0, 1), e) < 0)
+                return -1;
+        return read_origin(c, pg_text(row, 0, 4), position, e);
 }

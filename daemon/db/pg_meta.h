@@ -36,13 +36,14 @@ int pg_meta_check(PGconn *c, struct error *e);
 /*
  * Raises the epoch and returns what it stands on, in one statement (HAZARDS A6); it waits for a
  * transaction of an older connection that is still in doubt. Commit it synchronously.
- * $1 = pipeline, $2 = direction. Returns epoch, position, source, counter, origin ("": none), uuid.
- * No row: no checkpoint yet.
+ * $1 = pipeline, $2 = direction. Returns epoch, position, source, counter, origin ("": none), and
+ * the identity of the row: its uuid and its table's oid. No row: no checkpoint yet.
  */
 #define PG_META_EPOCH_SQL \
         "update culvert.checkpoint set epoch = epoch + 1, counter = counter + 1, " \
         "updated_at = pg_catalog.clock_timestamp() where pipeline = $1 and direction = $2 " \
-        "and lane = 0 returning epoch, position, source, counter, origin, uuid"
+        "and lane = 0 returning epoch, position, source, counter, origin, " \
+        "uuid::text || '_' || tableoid::text"
 /* First use. $1 = pipeline, $2 = direction. */
 #define PG_META_CHECKPOINT_INSERT_SQL \
         "insert into culvert.checkpoint (pipeline, direction, lane, position, epoch, counter, " \
@@ -53,8 +54,14 @@ int pg_meta_check(PGconn *c, struct error *e);
  * Where the role may, the position is kept in a replication origin (HAZARDS C1): it is part of the
  * commit record, so no row changes with every commit and none bloats under a long snapshot. The
  * checkpoint row follows once a second, and names the origin. The origin's name has the row's uuid
- * in it, so that a later pipeline of the same name never inherits a position.
+ * in it, so that a later pipeline of the same name never inherits a position, and the table's oid,
+ * since a dump that is restored brings back the rows and not the origin, which belongs to the
+ * whole cluster and lives on with a later position.
  */
+#define PG_META_ORIGIN_NAME 128
+/* The origin's name by what PG_META_EPOCH_SQL gave; -1: the row is from a dump. */
+int pg_meta_origin_name(const PGresult *epoch, const char *pipeline,
+        char name[PG_META_ORIGIN_NAME], struct error *e);
 #define PG_META_ORIGIN_RIGHT_SQL \
         "select pg_catalog.bool_and(pg_catalog.has_function_privilege(f::regprocedure, 'execute')) " \
         "and pg_catalog.current_setting('max_replication_slots')::int > 0 " \

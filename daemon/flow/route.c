@@ -477,7 +477,6 @@ static int map_truncate(struct route *r, struct txn *t, struct change *c, struct
                 if (!b || !b->table)
                         continue;
                 txn_hold(t, b->target);
-                b->table->truncates++;
                 c->truncated[n++] = b->target;
         }
         c->truncated_n = n;

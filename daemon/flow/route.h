@@ -21,7 +21,7 @@ struct route_table {
         const struct config_table *options; /* [table] section, or NULL */
         enum config_conflict on_conflict;
         /* changes routed since the process started, read by the loop only */
-        uint64_t inserts, updates, deletes, truncates;
+        uint64_t inserts, updates, deletes;
 };
 
 struct route *route_new(const struct config *c);

@@ -22,7 +22,7 @@ static int address_of(struct sockaddr_un *address, const char *path, struct erro
                 return error_set(e, ERROR_CONFIG,
                         "control socket %s: the path has %zu bytes, a socket's can have %zu", path,
                         strlen(path), sizeof address->sun_path - 1);
-        strcpy(address->sun_path, path);
+        memcpy(address->sun_path, path, strlen(path));
         return 0;
 }
 

@@ -4,5 +4,9 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from integration.conftest import (  # noqa: E402,F401
-    culvert, folder, pytest_configure, pytest_runtest_makereport)
+from integration import conftest as shared  # noqa: E402
+
+folder = shared.folder
+culvert = shared.culvert
+pytest_configure = shared.pytest_configure
+pytest_runtest_makereport = shared.pytest_runtest_makereport

@@ -266,6 +266,14 @@ def test_stop_stores_the_checkpoint(pipeline):
                    p.journal(f"_PID={p.main_pid()}"))
 
 
+def test_a_pipeline_that_was_told_to_stop_stays_stopped(pipeline):
+    p = pipeline("told").start()
+    p.caught_up()
+    p.ctl("stop")
+    until(lambda: p.active() == "inactive", 20, "the end")
+    assert p.show("Result") == "success" and p.show("NRestarts") == "0"
+
+
 def test_a_server_that_is_down_does_not_fail_the_start(pipeline):
     p = pipeline("waiting")
     p.configure()

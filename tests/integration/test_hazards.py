@@ -1,5 +1,6 @@
 """The ways in which such a tool can lose or double something in silence: HAZARDS A and B."""
 import os
+import shutil
 import signal
 import socket
 import threading
@@ -7,7 +8,7 @@ import threading
 import psycopg2
 import pytest
 
-from harness.compare import compare, compare_table, query
+from harness.compare import compare, query
 from harness.daemon import Culvert
 from harness.proxy import Proxy
 from harness.until import until
@@ -23,10 +24,6 @@ def same(pair, c):
 
 def slots(pair):
     return pair.sql("select slot_name from pg_replication_slots where database = current_database()")
-
-
-def confirmed(pair):
-    return pair.sql("select confirmed_flush_lsn from pg_replication_slots where database = current_database()")[0][0]
 
 
 def streaming(pair, culvert, setup=ITEMS, **sections):
@@ -119,6 +116,29 @@ def test_A5_target_restored_from_a_dump(pair, culvert):
     pair.sql("insert into t values (1001, 'after')")
     c.start()
     c.wait_error("resync required", timeout=20)
+    assert pair.target_sql("select count(*) from t where id > 100") == [(0,)]
+
+
+def test_A5_target_goes_back_under_a_running_daemon(pair, culvert):
+    """As after a failover to a standby that was behind: what was acknowledged is nowhere."""
+    c = streaming(pair, culvert)
+    older = pair.target.data + ".older"
+    pair.target.stop()
+    shutil.copytree(pair.target.data, older)
+    pair.target.start()
+    try:
+        pair.sql("insert into t values (1000, 'in the lost part')")
+        end = pair.sql("select pg_current_wal_lsn()")[0][0]
+        c.wait(lag=0)
+        until(lambda: pair.sql("select confirmed_flush_lsn >= %s from pg_replication_slots where database = "
+                               "current_database()", end) == [(True,)], 20, "the acknowledgement")
+        pair.target.stop()
+        shutil.rmtree(pair.target.data)
+        os.rename(older, pair.target.data)
+        pair.sql("insert into t values (1001, 'after')")
+    finally:
+        pair.target.start()
+    c.wait_error("resync required")
     assert pair.target_sql("select count(*) from t where id > 100") == [(0,)]
 
 
@@ -368,20 +388,18 @@ def test_B2_acknowledged_is_what_is_durable(pair, culvert):
     """Rows are visible on the target while its standby has not confirmed them: the source must
     keep what it has."""
     c = streaming(pair, culvert)
-    until(lambda: pair.sql("select confirmed_flush_lsn >= '%s' from pg_replication_slots where database = current_database()"
-                           % position(pair)) == [(True,)], 20, "an idle end")
     pair.target.setting("synchronous_standby_names", "'nobody'")
+    before = pair.sql("select pg_current_wal_lsn()")[0][0]
+    passed = "select confirmed_flush_lsn > %s from pg_replication_slots where database = current_database()"
     try:
-        before = confirmed(pair)
         pair.sql("insert into t values (1000, 'not durable yet')")
         end = pair.sql("select pg_current_wal_lsn()")[0][0]
         until(lambda: pair.target_sql("select count(*) from t") == [(101,)], 20, "the row")
         until(lambda: pair.target_sql("select 1 from pg_stat_activity where wait_event = 'SyncRep' and "
-                                      "application_name = 'culvert shop'"), 20, "a marker that waits")
-        assert confirmed(pair) == before
-        assert c.terminate(20) == 0  # it does not wait for ever, and does not pretend
-        assert confirmed(pair) == before
-        assert c.process.returncode == 0
+                                      "application_name like 'culvert%'"), 20, "a marker that waits")
+        assert pair.sql(passed, before) == [(False,)]
+        assert c.terminate(20) == 0  # it does not wait for ever, and its last word is true
+        assert pair.sql(passed, before) == [(False,)]
     finally:
         pair.target.setting("synchronous_standby_names", "''")
     c.start()
@@ -393,15 +411,24 @@ def test_B2_acknowledged_is_what_is_durable(pair, culvert):
 # ---- B4 ----
 
 def test_B4_source_restart_in_the_copy(pair, culvert):
-    pair.sql("create table big (id int primary key, filler char(200))")
-    pair.sql("insert into big select i, 'row' from generate_series(1, 300000) i")
-    pair.sql("create table small (id int primary key); insert into small select generate_series(1, 100)")
+    """It is caught in the middle by a lock on the target, before the last table."""
+    pair.sql("create table big (id int primary key, filler char(200)); create table small (id int primary key); "
+             "create table tiny (id int primary key)")
+    pair.sql("insert into big select i, 'row' from generate_series(1, 30000) i; "
+             "insert into small select generate_series(1, 5000); insert into tiny values (1), (2)")
+    pair.sql("analyze")
+    pair.target_sql("create table small (id int primary key)")
+    holder = pair.target.connect(pair.name, autocommit=False)
+    with holder.cursor() as cursor:
+        cursor.execute("lock table small in share mode")
     c = culvert(pair.config(snapshot={"workers": "1"})).start()
-    until(lambda: c.status()["snapshot"]["rows_done"], 60, "rows", every=0.005)
+    until(lambda: c.status()["snapshot"]["rows_done"] >= 30000 and c.status()["state"] == "copying", 30, "the lock")
     pair.source.restart("immediate")
-    pair.sql("delete from big where id % 3 = 0; update small set id = -id")
-    c.wait(state="streaming", timeout=90)
-    assert same(pair, c) == 200100
+    pair.sql("delete from big where id % 3 = 0; update small set id = -id; update tiny set id = 7 where id = 1")
+    holder.rollback()
+    holder.close()
+    c.wait(state="streaming", timeout=60)
+    assert same(pair, c) == 25002
     assert "begins again" in c.log_text()
     assert slots(pair) == [("culvert_shop",)]
 
@@ -468,16 +495,15 @@ def test_B8_a_stopped_daemon_wakes_up(pair, culvert, folder):
 
 def test_B8_own_session_ended_under_it(pair, culvert):
     c = streaming(pair, culvert, ITEMS + "; create table mark (v text); alter table mark replica identity full")
-    for i in range(5):
+    for i in range(3):
         pair.sql("insert into mark select 'twice?' from generate_series(1, 100)")
         until(lambda: pair.target.run("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s and "
                                       "application_name = 'culvert shop'", pair.name), 20, "a session")
-    assert same(pair, c) == 600
+    assert same(pair, c) == 400
 
 
 @pytest.mark.long
 def test_B8_pooler_in_between(pair, culvert, folder):
-    import shutil
     import subprocess
     pgbouncer = shutil.which("pgbouncer", path=os.environ["PATH"] + ":/usr/sbin")
     if not pgbouncer:

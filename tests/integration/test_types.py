@@ -1,6 +1,4 @@
 """Every built-in type with its edge values, and every odd name, by copy and by stream."""
-import pytest
-
 from harness.compare import compare, compare_schema, query, quote
 
 MADE = """

@@ -23,7 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TICK (5 * MILLISECOND)         /* coarse, so that things happen at the same moment */
+#define TICK (5 * MILLISECOND) /* coarse, so that things happen at the same moment */
 #define TROUBLE_ENDS (20 * SECOND)
 #define MUST_BE_DONE (2000 * SECOND)
 #define QUEUE_MEMORY (64 * 1024)
@@ -37,7 +37,7 @@ struct fact {
         uint64_t commit, end;
         int64_t at; /* when it commits, from the start of the story */
         unsigned changes, payload;
-        uint64_t wanted; /* bit i: change i is of the wanted table */
+        uint64_t wanted;        /* bit i: change i is of the wanted table */
         unsigned before, after; /* wanted changes of the story before and with it */
 };
 
@@ -99,10 +99,10 @@ static void problem(const char *format, ...)
         loop_stop(w->loop);
 }
 
-#define must(what, ...) \
-        do { \
-                if (!(what)) \
-                        problem(__VA_ARGS__); \
+#define must(what, ...)                                                                            \
+        do {                                                                                       \
+                if (!(what))                                                                       \
+                        problem(__VA_ARGS__);                                                      \
         } while (0)
 
 static uint64_t below(uint64_t n)
@@ -248,9 +248,10 @@ static void add_change(struct source *s, struct txn *t, const struct fact *f, un
         snprintf(id, sizeof id, "%u", f->before + (unsigned)__builtin_popcountll(earlier));
         memset(payload, 'x', sizeof payload);
         c->new = arena_zero(t->arena, s->shapes[table]->columns_n * sizeof *c->new);
-        c->new[0] = (struct value){VALUE_TEXT, (uint32_t)strlen(id),
-                arena_text(t->arena, id, strlen(id))};
-        c->new[1] = (struct value){VALUE_TEXT, f->payload, arena_text(t->arena, payload, f->payload)};
+        c->new[0] = (struct value){
+                VALUE_TEXT, (uint32_t)strlen(id), arena_text(t->arena, id, strlen(id))};
+        c->new[1] =
+                (struct value){VALUE_TEXT, f->payload, arena_text(t->arena, payload, f->payload)};
 }
 
 /* The next piece of the transaction under way, or what stops the stream. */
@@ -514,7 +515,8 @@ static void target_crashes(struct sink *s)
 
 static void sink_comes_up(struct sink *s)
 {
-        struct sink_start start = {.position = w->committed.position, .epoch = ++s->epoch,
+        struct sink_start start = {.position = w->committed.position,
+                .epoch = ++s->epoch,
                 .identity = {.system = "42", .timeline = 1, .slot = "sim"}};
 
         s->phase = UP;
@@ -776,8 +778,12 @@ static void new_pipeline(void)
 {
         static const struct pipeline_events events = {on_changed, on_stopped, on_note, on_marked};
         struct error e = ERROR_INIT;
-        struct pipeline_setup setup = {.config = w->config, .source = &fake_source,
-                .sink = &fake_sink, .route = w->route, .seed = below(1000), .events = &events};
+        struct pipeline_setup setup = {.config = w->config,
+                .source = &fake_source,
+                .sink = &fake_sink,
+                .route = w->route,
+                .seed = below(1000),
+                .events = &events};
 
         w->pipeline = pipeline_new(w->loop, &setup, &e);
         w->started = w->stopped = w->paused = w->must_stop = false;
@@ -811,7 +817,7 @@ static void on_shut_down(void *context)
         must(w->shutting_down, "shut down twice");
         must(loop_now(w->loop) <= w->shutdown_at + w->grace, "shutting down took too long");
         must(loop_now(w->loop) == w->shutdown_at + w->grace || w->started == false ||
-                     position_compare(w->committed.position, w->durable.position) >= 0,
+                        position_compare(w->committed.position, w->durable.position) >= 0,
                 "shut down early");
         loop_defer(w->loop, &w->restart);
 }
@@ -914,7 +920,8 @@ static bool all_done(void)
 
         pipeline_status(w->pipeline, &s);
         return w->started && w->durable.rows == last->after && s.pending == 0 &&
-               s.queue_bytes == 0 && s.acknowledged.lsn >= last->end && w->confirmed.lsn >= last->end;
+               s.queue_bytes == 0 && s.acknowledged.lsn >= last->end &&
+               w->confirmed.lsn >= last->end;
 }
 
 static void on_operator(void *context)

@@ -87,7 +87,7 @@ static void test_refused(void **state)
         assert_refused(checkpoint_durable(&c, at(0x17f), &e), &e, "durable position went");
         assert_refused(checkpoint_durable(&c, at(0x201), &e), &e, "before it was committed");
         assert_memory_equal(&c, &before, sizeof c); /* a refusal changes nothing */
-        checkpoint_passed(&c, at(1)); /* an old keepalive is no error */
+        checkpoint_passed(&c, at(1));               /* an old keepalive is no error */
         assert_memory_equal(&c, &before, sizeof c);
 }
 
@@ -136,7 +136,8 @@ static uint64_t prefix(const struct model *m, int state)
         return end;
 }
 
-static void check(const struct checkpoint *c, const struct checkpoint *before, const struct model *m)
+static void check(
+        const struct checkpoint *c, const struct checkpoint *before, const struct model *m)
 {
         struct position idle = checkpoint_idle(c);
 
@@ -234,8 +235,8 @@ static void pass(struct checkpoint *c, struct model *m)
 
 static void test_random_model(void **state)
 {
-        static void (*const steps[])(struct checkpoint *c, struct model *m) = {deliver, deliver,
-                commit, make_durable, store_idle, pass};
+        static void (*const steps[])(struct checkpoint * c, struct model * m) = {
+                deliver, deliver, commit, make_durable, store_idle, pass};
 
         (void)state;
         for (unsigned story = 1; story <= 200; story++) {

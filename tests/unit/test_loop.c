@@ -153,8 +153,8 @@ static void test_tasks(void **state)
         timer_letter(&t, "t");
         timer_set(&t, 0);
         task_init(&task_a, defer_again, NULL);
-        task_init(&task_b, letter, (void *)(uintptr_t)"b");
-        task_init(&task_c, letter, (void *)(uintptr_t)"c");
+        task_init(&task_b, letter, (void *)(uintptr_t) "b");
+        task_init(&task_c, letter, (void *)(uintptr_t) "c");
         loop_defer(loop, &task_a);
         loop_defer(loop, &task_b);
         assert_true(loop_run_once(loop)); /* what a task defers waits for the next round */
@@ -273,6 +273,25 @@ static void test_posts_from_threads(void **state)
         loop_free(loop);
 }
 
+static void test_unpost(void **state)
+{
+        static const char a = 'a', b = 'b', c = 'c';
+
+        (void)state;
+        start(real());
+        loop_post(loop, letter, (void *)(uintptr_t)&a);
+        loop_post(loop, letter, (void *)(uintptr_t)&b);
+        loop_post(loop, letter, (void *)(uintptr_t)&a);
+        loop_post(loop, stop, (void *)(uintptr_t)&c);
+        loop_unpost(loop, &c); /* the last one: what is posted next goes behind the others */
+        loop_unpost(loop, &a);
+        loop_post(loop, letter, (void *)(uintptr_t)&c);
+        loop_post(loop, stop, NULL);
+        loop_run(loop);
+        assert_string_equal(trace, "bc");
+        loop_free(loop);
+}
+
 static void on_usr1(void *context)
 {
         (void)context;
@@ -375,6 +394,7 @@ int main(void)
                 cmocka_unit_test(test_stop_and_nothing_left),
                 cmocka_unit_test(test_real_timers),
                 cmocka_unit_test(test_posts_from_threads),
+                cmocka_unit_test(test_unpost),
                 cmocka_unit_test(test_signal),
                 cmocka_unit_test(test_descriptors),
                 cmocka_unit_test(test_busy_tasks_let_timers_run),

@@ -34,8 +34,8 @@ static void test_quoting(void **state)
 
         (void)state;
         assert_string_equal(text_of(pg_ident, "orders"), "\"orders\"");
-        assert_string_equal(text_of(pg_ident, "a\"; drop table x; --"),
-                "\"a\"\"; drop table x; --\"");
+        assert_string_equal(
+                text_of(pg_ident, "a\"; drop table x; --"), "\"a\"\"; drop table x; --\"");
         assert_string_equal(text_of(pg_ident, "Größe $1 \\"), "\"Größe $1 \\\"");
         assert_string_equal(text_of(pg_ident, ""), "\"\"");
         assert_string_equal(text_of(pg_literal, "it's"), "'it''s'");
@@ -51,8 +51,10 @@ static void test_error_classes(void **state)
                 const char *codes;
                 enum error_class class;
         } all[] = {
-                {"08000 08003 08006 40001 40P01 53100 53200 53300 55006 55P03 57P01 57P02 57P03 57014 "
-                 "58030 25006", ERROR_RETRY},
+                {"08000 08003 08006 40001 40P01 53100 53200 53300 55006 55P03 57P01 57P02 57P03 "
+                 "57014 "
+                 "58030 25006",
+                        ERROR_RETRY},
                 {"28000 28P01 3D000 42501 0A000 3F000 42704 42883 42P01 42703 F0000", ERROR_CONFIG},
                 {"22001 22003 22P02 23502 23503 23505 23514 23P01 42804 XX000 XX001 P0001 40002",
                         ERROR_DATA},
@@ -75,7 +77,8 @@ static void test_uri(void **state)
         struct error e = ERROR_INIT;
 
         (void)state;
-        assert_int_equal(pg_uri_check("postgresql://culvert@db1:5433/shop?sslmode=verify-full", &e), 0);
+        assert_int_equal(
+                pg_uri_check("postgresql://culvert@db1:5433/shop?sslmode=verify-full", &e), 0);
         assert_int_equal(pg_uri_check("postgresql://db1,db2/shop", &e), 0);
         assert_int_equal(e.class, ERROR_NONE);
         assert_int_equal(pg_uri_check("postgresql://u:hunter2@db1/shop", &e), -1);
@@ -103,7 +106,8 @@ static const char *parameter(const struct pg_params *p, const char *keyword)
 
 static void test_params(void **state)
 {
-        char uri[] = "postgresql://culvert@db1:5433/shop?sslmode=verify-full&options=-csearch_path%3Dx";
+        char uri[] =
+                "postgresql://culvert@db1:5433/shop?sslmode=verify-full&options=-csearch_path%3Dx";
         char password[] = "hunter2";
         struct config_end end = {.uri = uri, .password = password};
         struct error e = ERROR_INIT;
@@ -169,9 +173,10 @@ static bool skip_packet(int fd, bool typed)
 
         if (!read_exactly(fd, head, at + 4))
                 return false;
-        len = (uint32_t)head[at] << 24 | (uint32_t)head[at + 1] << 16 | (uint32_t)head[at + 2] << 8 |
-              head[at + 3];
-        return len - 4 <= sizeof rest && read_exactly(fd, rest, len - 4) && (!typed || *head != 'X');
+        len = (uint32_t)head[at] << 24 | (uint32_t)head[at + 1] << 16 |
+              (uint32_t)head[at + 2] << 8 | head[at + 3];
+        return len - 4 <= sizeof rest && read_exactly(fd, rest, len - 4) &&
+               (!typed || *head != 'X');
 }
 
 static void *serve(void *context)
@@ -294,8 +299,10 @@ static void test_refused_statement(void **state)
         assert_non_null(strstr(e.message, "23505"));
         assert_null(strstr(e.message, "4711"));
 
-        refusal("23502", "null value in column \"note\" of relation \"t\" violates not-null "
-                         "constraint", "spublic\0tt\0cnote\0DFailing row contains (4711).\0", &e);
+        refusal("23502",
+                "null value in column \"note\" of relation \"t\" violates not-null "
+                "constraint",
+                "spublic\0tt\0cnote\0DFailing row contains (4711).\0", &e);
         assert_non_null(strstr(e.message, "column note"));
         assert_null(strstr(e.message, "4711"));
 
@@ -316,11 +323,15 @@ static void test_values_are_cut_out(void **state)
                 {"22P02", "invalid input syntax for type uuid: \"a\" b \"4711\"", "for type uuid"},
                 {"22P02", "invalid input value for enum public.mood: \"4711\"", "public.mood"},
                 {"22003", "value \"4711\" is out of range for type smallint", "type smallint"},
-                {"22003", "\"4711e400\" is out of range for type double precision", "double precision"},
+                {"22003", "\"4711e400\" is out of range for type double precision",
+                        "double precision"},
                 {"22008", "date/time field value out of range: \"4711-13-01\"", "out of range"},
-                {"22021", "invalid byte sequence for encoding \"UTF8\": 0x4711", "encoding \"UTF8\""},
-                {"22P05", "character with byte sequence 0xe2 0x4711 in encoding \"UTF8\" has no "
-                          "equivalent in encoding \"LATIN1\"", "encoding \"LATIN1\""},
+                {"22021", "invalid byte sequence for encoding \"UTF8\": 0x4711",
+                        "encoding \"UTF8\""},
+                {"22P05",
+                        "character with byte sequence 0xe2 0x4711 in encoding \"UTF8\" has no "
+                        "equivalent in encoding \"LATIN1\"",
+                        "encoding \"LATIN1\""},
                 {"22P02", "\"4711\" is not a valid binary digit", "is not a valid binary digit"},
                 {"22023", "time zone \"4711\" not recognized", "not recognized"},
                 {"22007", "invalid value \"4711\" for \"4711\"", "invalid value"},
@@ -343,8 +354,8 @@ static void test_values_are_cut_out(void **state)
         }
 }
 
-static void refused_connection(const char *code, const char *message, const char *password,
-        struct error *e)
+static void refused_connection(
+        const char *code, const char *message, const char *password, struct error *e)
 {
         AUTO_BUF startup = BUF_INIT;
         struct server s;

@@ -33,7 +33,8 @@ static PGresult *catalogue(const char *lines)
                         word = strsep(&line, " ");
                         assert_non_null(word);
                         if (!strcmp(word, "-"))
-                                PQsetvalue(r, row, i, i == 6 ? NULL : (char[]){""}, i == 6 ? -1 : 0);
+                                PQsetvalue(
+                                        r, row, i, i == 6 ? NULL : (char[]){""}, i == 6 ? -1 : 0);
                         else
                                 PQsetvalue(r, row, i, word, (int)strlen(word));
                 }
@@ -129,15 +130,16 @@ static struct pg_statement *expect(struct bound *x, enum change_op op, const cha
         assert_true(s->n <= 16);
         pg_statement_values(s, c, values);
         for (int i = 0; i < s->n; i++)
-                buf_printf(&got, "%s%u=%s", i ? " " : "", s->types[i], values[i] ? values[i] : "NULL");
+                buf_printf(
+                        &got, "%s%u=%s", i ? " " : "", s->types[i], values[i] ? values[i] : "NULL");
         if (s->n > 0 || op != CHANGE_UPDATE)
                 assert_string_equal(s->sql, sql);
         assert_string_equal(buf_text(&got), parameters);
         return s;
 }
 
-static void refused(struct bound *x, enum change_op op, const char *old, const char *new,
-        const char *what)
+static void refused(
+        struct bound *x, enum change_op op, const char *old, const char *new, const char *what)
 {
         assert_null(pg_binding_statement(x->binding, change(x, op, old, new), &x->e));
         assert_int_equal(x->e.class, ERROR_DATA);
@@ -162,13 +164,16 @@ static void test_by_key(void **state)
         bind_plain(&x);
         expect(&x, CHANGE_INSERT, NULL, "1|a|N",
                 "insert into \"public\".\"items\" (\"id\", \"name\", \"note\")"
-                " overriding system value values ($1, $2, $3)", "23=1 25=a 25=NULL");
+                " overriding system value values ($1, $2, $3)",
+                "23=1 25=a 25=NULL");
         expect(&x, CHANGE_UPDATE, NULL, "1|b|",
                 "update only \"public\".\"items\" set \"id\" = $1, \"name\" = $2, \"note\" = $3"
-                " where \"id\" = $4", "23=1 25=b 25= 23=1");
+                " where \"id\" = $4",
+                "23=1 25=b 25= 23=1");
         expect(&x, CHANGE_UPDATE, "1|U|U", "2|b|N",
                 "update only \"public\".\"items\" set \"id\" = $1, \"name\" = $2, \"note\" = $3"
-                " where \"id\" = $4", "23=2 25=b 25=NULL 23=1");
+                " where \"id\" = $4",
+                "23=2 25=b 25=NULL 23=1");
         expect(&x, CHANGE_UPDATE, NULL, "1|b|U", /* unchanged TOAST is left alone */
                 "update only \"public\".\"items\" set \"id\" = $1, \"name\" = $2 where \"id\" = $3",
                 "23=1 25=b 23=1");
@@ -219,8 +224,8 @@ static void test_named_statements_are_bounded(void **state)
                 buf_str(&values, "1");
                 for (int i = 0; i < 8; i++)
                         buf_str(&values, set >> i & 1 ? "|v" : "|U");
-                s = pg_binding_statement(x.binding,
-                        change(&x, CHANGE_UPDATE, NULL, buf_text(&values)), &x.e);
+                s = pg_binding_statement(
+                        x.binding, change(&x, CHANGE_UPDATE, NULL, buf_text(&values)), &x.e);
                 assert_non_null(s);
                 named += *s->name != '\0';
                 unnamed += *s->name == '\0';
@@ -238,7 +243,8 @@ static void test_generated_and_identity(void **state)
         bind(&x, shape("g", 'd', "*id:23 v:23 d:23"),
                 "id 23 - a r t = t\nv 23 - d r f = t\nd 23 s - r f = t\nextra 25 - - r f = f\n");
         expect(&x, CHANGE_INSERT, NULL, "1|2|4",
-                "insert into \"public\".\"g\" (\"id\", \"v\") overriding system value values ($1, $2)",
+                "insert into \"public\".\"g\" (\"id\", \"v\") overriding system value values ($1, "
+                "$2)",
                 "23=1 23=2");
         expect(&x, CHANGE_UPDATE, NULL, "1|3|6",
                 "update only \"public\".\"g\" set \"v\" = $1 where \"id\" = $2", "23=3 23=1");
@@ -285,7 +291,8 @@ static void test_full_with_primary_key(void **state)
         bind(&x, shape("items", 'f', "*id:23 *name:25 *note:25"), plain);
         expect(&x, CHANGE_UPDATE, "1|a|N", "2|b|N",
                 "update only \"public\".\"items\" set \"id\" = $1, \"name\" = $2, \"note\" = $3"
-                " where \"id\" = $4", "23=2 25=b 25=NULL 23=1");
+                " where \"id\" = $4",
+                "23=2 25=b 25=NULL 23=1");
         done(&x);
 }
 
@@ -325,7 +332,8 @@ static void test_full_with_a_key_elsewhere(void **state)
         bind(&x, shape("f", 'f', "*id:23"), "id 23 - - r f = t\nserial 20 - - r t = t\n");
         expect(&x, CHANGE_DELETE, "1", NULL,
                 "delete from only \"public\".\"f\" where ctid = (select ctid from only"
-                " \"public\".\"f\" where \"id\" is not distinct from $1 limit 1)", "23=1");
+                " \"public\".\"f\" where \"id\" is not distinct from $1 limit 1)",
+                "23=1");
         done(&x);
 }
 
@@ -335,14 +343,16 @@ static void test_partitioned(void **state)
 
         (void)state;
         bind(&x, shape("p", 'd', "*id:23"), "id 23 - - p t = t\n");
-        expect(&x, CHANGE_DELETE, "1", NULL, "delete from \"public\".\"p\" where \"id\" = $1", "23=1");
+        expect(&x, CHANGE_DELETE, "1", NULL, "delete from \"public\".\"p\" where \"id\" = $1",
+                "23=1");
         expect(&x, CHANGE_UPDATE, NULL, "1",
                 "update \"public\".\"p\" set \"id\" = $1 where \"id\" = $2", "23=1 23=1");
         done(&x);
         bind(&x, shape("p", 'f', "*id:23"), "id 23 - - p f = t\n");
         expect(&x, CHANGE_DELETE, "1", NULL,
                 "delete from \"public\".\"p\" where (tableoid, ctid) = (select tableoid, ctid from"
-                " \"public\".\"p\" where \"id\" is not distinct from $1 limit 1)", "23=1");
+                " \"public\".\"p\" where \"id\" is not distinct from $1 limit 1)",
+                "23=1");
         done(&x);
 }
 
@@ -370,7 +380,8 @@ static void test_what_cannot_be_written(void **state)
         bind(&x, shape("items", 'd', "id:23 name:25 note:25"), plain);
         expect(&x, CHANGE_INSERT, NULL, "1|a|b",
                 "insert into \"public\".\"items\" (\"id\", \"name\", \"note\")"
-                " overriding system value values ($1, $2, $3)", "23=1 25=a 25=b");
+                " overriding system value values ($1, $2, $3)",
+                "23=1 25=a 25=b");
         refused(&x, CHANGE_UPDATE, NULL, "1|a|b", "no key by which a row could be found");
         done(&x);
 }

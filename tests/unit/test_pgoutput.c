@@ -77,8 +77,9 @@ static int on_relation(void *context, const struct relation *r, struct error *e)
 
         buf_printf(&h->text, "relation %s.%s %c", r->schema, r->name, r->identity);
         for (uint16_t i = 0; i < r->columns_n; i++)
-                buf_printf(&h->text, " %s%s:%u:%d", r->columns[i].key ? "*" : "", r->columns[i].name,
-                        (unsigned)r->columns[i].type, (int)r->columns[i].modifier);
+                buf_printf(&h->text, " %s%s:%u:%d", r->columns[i].key ? "*" : "",
+                        r->columns[i].name, (unsigned)r->columns[i].type,
+                        (int)r->columns[i].modifier);
         buf_char(&h->text, '\n');
         return h->refuse ? error_set(e, ERROR_DATA, "refused") : 0;
 }
@@ -93,8 +94,9 @@ static int on_piece(void *context, struct txn **piece, struct error *e)
         h->pieces++;
         position_format(t->commit, commit);
         position_format(t->end, end);
-        buf_printf(&h->text, "piece%s%s xid %u commit %s end %s at %lld\n", t->first ? " first" : "",
-                t->last ? " last" : "", (unsigned)t->xid, commit, end, (long long)t->committed_at);
+        buf_printf(&h->text, "piece%s%s xid %u commit %s end %s at %lld\n",
+                t->first ? " first" : "", t->last ? " last" : "", (unsigned)t->xid, commit, end,
+                (long long)t->committed_at);
         for (const struct change *c = t->changes; c; c = c->next, n++)
                 render_change(&h->text, c);
         assert_int_equal(n, t->changes_n);
@@ -142,8 +144,8 @@ static struct buf commit(uint64_t commit_at, uint64_t end)
 }
 
 /* Columns as "*id:23 name:25", modifier -1. */
-static struct buf relation(uint32_t id, const char *schema, const char *name, char identity,
-        const char *columns)
+static struct buf relation(
+        uint32_t id, const char *schema, const char *name, char identity, const char *columns)
 {
         struct buf b = BUF_INIT;
         unsigned n = *columns != '\0';
@@ -373,9 +375,13 @@ static void test_values_of_any_bytes(void **state)
 
         (void)state;
         open_in_transaction(&s);
-        take(&s, BYTES("I\0\0\0\24N\0\1t\0\0\0\5a\0b\xff\n"));
+        take(&s, BYTES("I\0\0\0\24N\0\1t\0\0\0\5a\1b\xff\n"));
         take(&s, commit(0x500, 0x501));
-        assert_non_null(strstr(buf_text(&s.heard.text), "insert pg_catalog.u new ('a')"));
+        assert_non_null(strstr(buf_text(&s.heard.text), "insert pg_catalog.u new ('a\1b\xff\n')"));
+        close_stream(&s);
+
+        open_in_transaction(&s); /* PostgreSQL's text has no NUL; a sink would cut the value there */
+        refuse(&s, BYTES("I\0\0\0\24N\0\1t\0\0\0\5a\0b\xff\n"), "malformed or truncated row");
         close_stream(&s);
 }
 
@@ -654,8 +660,8 @@ static void test_mutations(void **state)
 static char *data_file(const char *name, const char *ending, size_t *len)
 {
         const char *top = getenv("CULVERT_TOP");
-        AUTO_STRING path = memory_printf("%s%stests/unit/data/%s.%s", top ? top : "",
-                top ? "/" : "", name, ending);
+        AUTO_STRING path = memory_printf(
+                "%s%stests/unit/data/%s.%s", top ? top : "", top ? "/" : "", name, ending);
         FILE *f = fopen(path, "rb");
         char *data = memory_new(1 << 20);
 

@@ -36,8 +36,8 @@ static void test_text_both_ways(void **state)
 
 static void test_what_is_no_lsn(void **state)
 {
-        static const char *const bad[] = {"/", "1", "1/", "/1", "1/2/3", "1/2 ", " 1/2", "-1/2", "1/-2",
-                "0x1/2", "1/0x2", "123456789/1", "1/123456789", "G/1", "1/2x", "+1/2"};
+        static const char *const bad[] = {"/", "1", "1/", "/1", "1/2/3", "1/2 ", " 1/2", "-1/2",
+                "1/-2", "0x1/2", "1/0x2", "123456789/1", "1/123456789", "G/1", "1/2x", "+1/2"};
 
         (void)state;
         for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {

@@ -176,9 +176,9 @@ static void test_text_both_ways(void **state)
 
 static void test_damaged_text(void **state)
 {
-        static const char *const bad[] = {"", "2 5 d 0 1:a1:b", "1 5 x 0 1:a1:b", "1 5 d 1665 1:a1:b",
-                "1 5 d -1 1:a1:b", "1 5 d 0 300:a1:b", "1 5 d 0 -1:a1:b", "1 5 d 0 1:a9:b",
-                "1 5 d 0 1:a1:b 1", "1 5 d 1 1:a1:b", "1 5 d 0 1:a"};
+        static const char *const bad[] = {"", "2 5 d 0 1:a1:b", "1 5 x 0 1:a1:b",
+                "1 5 d 1665 1:a1:b", "1 5 d -1 1:a1:b", "1 5 d 0 300:a1:b", "1 5 d 0 -1:a1:b",
+                "1 5 d 0 1:a9:b", "1 5 d 0 1:a1:b 1", "1 5 d 1 1:a1:b", "1 5 d 0 1:a"};
         struct relation *r = orders();
         AUTO_BUF text = BUF_INIT;
 

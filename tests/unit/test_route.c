@@ -27,7 +27,8 @@ static void open_with(struct setting *s, const char *options)
         AUTO_BUF problems = BUF_INIT;
 
         memset(s, 0, sizeof *s);
-        buf_printf(&text, "[source]\nuri = postgresql://a@h/x\n[target]\nuri = postgresql://a@h/y\n%s",
+        buf_printf(&text,
+                "[source]\nuri = postgresql://a@h/x\n[target]\nuri = postgresql://a@h/y\n%s",
                 options);
         s->config = config_parse("/route.conf", text.data, text.len, false);
         config_print_problems(s->config, &problems);
@@ -42,8 +43,8 @@ static void done(struct setting *s)
 }
 
 /* Columns as "*id:23 name:25": * is the key. */
-static struct relation *shape(uint32_t id, const char *schema, const char *name, char identity,
-        const char *columns)
+static struct relation *shape(
+        uint32_t id, const char *schema, const char *name, char identity, const char *columns)
 {
         char list[200], *at = list, *column;
         uint16_t n = *columns != '\0', i = 0;
@@ -134,8 +135,9 @@ static void render_row(struct buf *out, const struct value *v, const struct rela
         buf_char(out, '(');
         for (uint16_t i = 0; i < r->columns_n; i++)
                 buf_printf(out, "%s%s=%s", i ? ", " : "", r->columns[i].name,
-                        v[i].kind == VALUE_NULL ? "NULL" : v[i].kind == VALUE_UNCHANGED ? "unchanged"
-                                                                                       : v[i].data);
+                        v[i].kind == VALUE_NULL        ? "NULL"
+                        : v[i].kind == VALUE_UNCHANGED ? "unchanged"
+                                                       : v[i].data);
         buf_char(out, ')');
 }
 
@@ -221,8 +223,8 @@ static void test_include_and_exclude(void **state)
         assert_null(route_find(s.route, "public", "tmp_1"));
         assert_null(route_find(s.route, "pg_catalog", "pg_class"));
         assert_null(route_find(s.route, "culvert", "checkpoint"));
-        assert_ptr_equal(route_find(s.route, "public", "items"),
-                route_find(s.route, "public", "items"));
+        assert_ptr_equal(
+                route_find(s.route, "public", "items"), route_find(s.route, "public", "items"));
         done(&s);
         assert_null(route_free(NULL));
 }
@@ -272,8 +274,9 @@ static void test_changes_of_other_tables_go(void **state)
         add(t, CHANGE_DELETE, out, "1", NULL);
         add(t, CHANGE_UPDATE, in, NULL, "1|b|U");
         add(t, CHANGE_INSERT, out, NULL, "2");
-        expect(&s, t, "insert public.items(id=1, name=a, note=NULL); "
-                      "update public.items(id=1, name=b, note=unchanged)");
+        expect(&s, t,
+                "insert public.items(id=1, name=a, note=NULL); "
+                "update public.items(id=1, name=b, note=unchanged)");
         assert_int_equal(route_find(s.route, "public", "items")->inserts, 1);
         assert_int_equal(route_find(s.route, "public", "items")->updates, 1);
         change(&s, CHANGE_INSERT, out, NULL, "3", "");
@@ -333,10 +336,12 @@ static void shape_refused(const char *options, char identity, const char *what)
 static void test_options_that_do_not_fit(void **state)
 {
         (void)state;
-        shape_refused("[table public.items]\ncolumns.exclude = nothing\n", 'd', "no column 'nothing'");
+        shape_refused(
+                "[table public.items]\ncolumns.exclude = nothing\n", 'd', "no column 'nothing'");
         shape_refused("[table public.items]\ncolumn.nothing.to = x\n", 'd', "no column 'nothing'");
         shape_refused("[table public.items]\ncolumns.exclude = id\n", 'd', "part of the replica");
-        shape_refused("[table public.items]\ncolumn.id.to = note\n", 'd', "two columns become 'note'");
+        shape_refused(
+                "[table public.items]\ncolumn.id.to = note\n", 'd', "two columns become 'note'");
         shape_refused("[table public.items]\nwhere = nothing = 1\n", 'd', "no column 'nothing'");
         shape_refused("[table public.items]\nwhere = name = 'x'\n", 'd', "replica identity full");
         shape_refused("[table public.items]\nwhere = id = 'x'\n", 'd', "not a number");
@@ -353,7 +358,8 @@ static void test_filter(void **state)
         open_with(&s, "[table public.items]\nwhere = id > 100\n");
         r = tell(&s, items());
         change(&s, CHANGE_INSERT, r, NULL, "99|a|b", "");
-        change(&s, CHANGE_INSERT, r, NULL, "101|a|b", "insert public.items(id=101, name=a, note=b)");
+        change(&s, CHANGE_INSERT, r, NULL, "101|a|b",
+                "insert public.items(id=101, name=a, note=b)");
         change(&s, CHANGE_DELETE, r, "100|U|U", NULL, "");
         change(&s, CHANGE_DELETE, r, "101|U|U", NULL,
                 "delete public.items(id=101, name=unchanged, note=unchanged)");
@@ -440,7 +446,8 @@ static void test_ddl(void **state)
         (void)state;
         ddl(shape(10, "public", "items", 'd', "*id:23 name:25 note:25 x:25"), "column x added");
         ddl(shape(10, "public", "items", 'd', "*id:23 name:25"), "column note dropped");
-        ddl(shape(10, "public", "items", 'd', "*id:20 name:25 note:25"), "type of column id changed");
+        ddl(shape(10, "public", "items", 'd', "*id:20 name:25 note:25"),
+                "type of column id changed");
         ddl(shape(10, "public", "items", 'd', "id:23 *name:25 note:25"), "column id left");
         ddl(shape(10, "public", "items", 'f', "*id:23 *name:25 *note:25"), "replica identity");
         ddl(shape(10, "public", "articles", 'd', "*id:23 name:25 note:25"),
@@ -498,7 +505,8 @@ static void test_two_definitions(void **state)
         route_expect(s.route, old, next);
         assert_int_equal(route_relation(s.route, again, &s.e), 0);
         assert_int_equal(route_relation(s.route, next, &s.e), 0);
-        change(&s, CHANGE_INSERT, again, NULL, "1|a|b", "insert public.items(id=1, name=a, note=b)");
+        change(&s, CHANGE_INSERT, again, NULL, "1|a|b",
+                "insert public.items(id=1, name=a, note=b)");
         change(&s, CHANGE_INSERT, next, NULL, "2|x", "insert public.items(id=2, x=x)");
         assert_int_equal(route_relation(s.route, third, &s.e), -1);
         assert_ptr_equal(route_refused(s.route), third);
@@ -535,7 +543,8 @@ static void truncate_under(const char *policy, const char *text, const char *err
         struct relation *r[3];
         struct txn *t = txn_new();
         AUTO_STRING options = memory_printf("[schemas]\npublic = shop\n[tables]\n"
-                                            "exclude = public.tmp\non_truncate = %s\n", policy);
+                                            "exclude = public.tmp\non_truncate = %s\n",
+                policy);
 
         open_with(&s, options);
         r[0] = tell(&s, shape(11, "public", "tmp", 'd', "*id:23"));
@@ -560,8 +569,10 @@ static void truncate_under(const char *policy, const char *text, const char *err
 static void test_truncate(void **state)
 {
         (void)state;
-        truncate_under("apply", "truncate shop.items, shop.more; "
-                                "insert shop.items(id=1, name=a, note=b)", NULL);
+        truncate_under("apply",
+                "truncate shop.items, shop.more; "
+                "insert shop.items(id=1, name=a, note=b)",
+                NULL);
         truncate_under("ignore", "insert shop.items(id=1, name=a, note=b)", NULL);
         truncate_under("stop", NULL, "shop.items was truncated on the source (on_truncate = stop)");
 }

@@ -68,7 +68,8 @@ static void test_xid_widen(void **state)
         (void)state;
         assert_true(xid_widen(750, 745) == 750);
         assert_true(xid_widen(740, 745) == 740);
-        assert_true(xid_widen(0xFFFFFFFE, 10) == 0xFFFFFFFE); /* there is no epoch before the first */
+        assert_true(
+                xid_widen(0xFFFFFFFE, 10) == 0xFFFFFFFE); /* there is no epoch before the first */
         assert_true(xid_widen(5, 3 * epoch + 10) == 3 * epoch + 5);
         assert_true(xid_widen(0xFFFFFFF0, 3 * epoch + 10) == 2 * epoch + 0xFFFFFFF0);
         assert_true(xid_widen(7, 2 * epoch + 0xFFFFFFF0) == 3 * epoch + 7);

@@ -1,0 +1,445 @@
+#include "sinks/pg_wire.h"
+#include "base/memory.h"
+#include "sinks/pg_binding.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define UNSENT_MAX (1024 * 1024) /* bytes handed to libpq while its socket is full */
+#define UNSENT_FLUSH (UNSENT_MAX / 8)
+
+/* What an answer belongs to. */
+enum op_kind {
+        OP_BEGIN,
+        OP_PREPARE,
+        OP_CHECKPOINT, /* the update or the lock of the checkpoint row */
+        OP_ORIGIN,
+        OP_CHANGE,
+        OP_TRUNCATE,
+        OP_BIND,
+        OP_COMMIT,
+        OP_SYNC
+};
+
+struct op {
+        enum op_kind kind;
+        struct change *change;           /* to be named when it is refused */
+        const struct relation *relation; /* OP_BIND */
+        struct txn *done;                /* pieces that end with this answer */
+};
+
+struct pg_wire {
+        struct pg_link *link;
+        char *pipeline, epoch[24];
+        uint64_t generation, bindings;
+        struct pg_wire_events events;
+        void *context;
+        bool failed, binding;
+        uint64_t unanswered; /* answers of the open transaction that are still to come */
+        size_t unsent;
+        const char **values;
+        int values_room;
+        struct op *ops; /* ring, in order of sending */
+        size_t ops_at, ops_n, ops_room;
+};
+
+static PGconn *conn(const struct pg_wire *w)
+{
+        return pg_link_conn(w->link);
+}
+
+static void fail(struct pg_wire *w, const struct error *e)
+{
+        w->failed = true;
+        pg_link_fail(w->link, e);
+}
+
+/* ---- answers that are awaited ---- */
+
+static struct op *op_at(const struct pg_wire *w, size_t i)
+{
+        return &w->ops[(w->ops_at + i) % w->ops_room];
+}
+
+static void grow_ops(struct pg_wire *w)
+{
+        size_t room = w->ops_room ? w->ops_room * 2 : 256;
+        struct op *ops = memory_new(room * sizeof *ops);
+
+        for (size_t i = 0; i < w->ops_n; i++)
+                ops[i] = *op_at(w, i);
+        free(w->ops);
+        w->ops = ops;
+        w->ops_at = 0;
+        w->ops_room = room;
+}
+
+static struct op *push_op(struct pg_wire *w, enum op_kind kind)
+{
+        struct op *o;
+
+        if (w->ops_n == w->ops_room)
+                grow_ops(w);
+        o = op_at(w, w->ops_n++);
+        *o = (struct op){.kind = kind};
+        if (kind != OP_COMMIT && kind != OP_SYNC)
+                w->unanswered++;
+        return o;
+}
+
+static bool sent(struct pg_wire *w, int ok, size_t bytes)
+{
+        struct error e = ERROR_INIT;
+
+        w->unsent += bytes;
+        if (ok)
+                return true;
+        pg_error(&e, conn(w), NULL, "target");
+        fail(w, &e);
+        return false;
+}
+
+/* ---- statements ---- */
+
+static bool send_plain(struct pg_wire *w, enum op_kind kind, const char *sql)
+{
+        push_op(w, kind);
+        return sent(w, PQsendQueryParams(conn(w), sql, 0, NULL, NULL, NULL, NULL, 0), strlen(sql));
+}
+
+static bool send_prepared(struct pg_wire *w, enum op_kind kind, const char *name, int n,
+        const char *const *values)
+{
+        push_op(w, kind);
+        return sent(w, PQsendQueryPrepared(conn(w), name, n, values, NULL, NULL, 0), 100);
+}
+
+static bool prepare(struct pg_wire *w, struct change *c, const char *name, const char *sql, int n,
+        const Oid *types)
+{
+        push_op(w, OP_PREPARE)->change = c;
+        return sent(w, PQsendPrepare(conn(w), name, sql, n, types), strlen(sql));
+}
+
+static void prepare_own(struct pg_wire *w)
+{
+        static const char *const own[][2] = {
+                {"checkpoint",
+                        "update culvert.checkpoint set position = $3, counter = counter + 1, "
+                        "updated_at = pg_catalog.clock_timestamp() where pipeline = $1 and "
+                        "direction = 'forward' and lane = 0 and epoch = $2"},
+                {"proof",
+                        "select 1 from culvert.checkpoint where pipeline = $1 and direction = "
+                        "'forward' and lane = 0 and epoch = $2 for share"},
+                {"origin",
+                        "select pg_catalog.pg_replication_origin_xact_setup($1, "
+                        "pg_catalog.to_timestamp($2::float8))"},
+        };
+
+        for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+                if (!prepare(w, NULL, own[i][0], own[i][1], 0, NULL))
+                        return;
+        push_op(w, OP_SYNC);
+        sent(w, PQpipelineSync(conn(w)), 5);
+}
+
+bool pg_wire_begin(struct pg_wire *w)
+{
+        return send_plain(w, OP_BEGIN, "begin");
+}
+
+bool pg_wire_proof(struct pg_wire *w)
+{
+        const char *values[] = {w->pipeline, w->epoch};
+
+        return send_prepared(w, OP_CHECKPOINT, "proof", 2, values);
+}
+
+bool pg_wire_checkpoint(struct pg_wire *w, struct position end)
+{
+        char text[POSITION_TEXT];
+        const char *values[] = {w->pipeline, w->epoch, position_format(end, text)};
+
+        return send_prepared(w, OP_CHECKPOINT, "checkpoint", 3, values);
+}
+
+bool pg_wire_origin(struct pg_wire *w, struct position end, int64_t committed_at)
+{
+        char text[POSITION_TEXT], when[32];
+        const char *values[] = {position_format(end, text), when};
+
+        snprintf(when, sizeof when, "%.6f", (double)committed_at / SECOND);
+        return send_prepared(w, OP_ORIGIN, "origin", 2, values);
+}
+
+bool pg_wire_commit(struct pg_wire *w)
+{
+        if (!send_plain(w, OP_COMMIT, "commit"))
+                return false;
+        push_op(w, OP_SYNC);
+        return sent(w, PQpipelineSync(conn(w)), 5);
+}
+
+bool pg_wire_answers(struct pg_wire *w)
+{
+        return sent(w, PQsendFlushRequest(conn(w)), 5);
+}
+
+/* ---- changes ---- */
+
+/* The first relation of the change that is not bound on this connection. */
+static const struct relation *unbound(const struct pg_wire *w, const struct change *c)
+{
+        if (c->op != CHANGE_TRUNCATE)
+                return pg_binding_of(c->relation, w->generation) ? NULL : c->relation;
+        for (uint32_t i = 0; i < c->truncated_n; i++)
+                if (!pg_binding_of(c->truncated[i], w->generation))
+                        return c->truncated[i];
+        return NULL;
+}
+
+static bool send_bind(struct pg_wire *w, const struct relation *r)
+{
+        const char *values[] = {r->schema, r->name};
+
+        push_op(w, OP_BIND)->relation = r;
+        w->binding = true;
+        return sent(w,
+                       PQsendQueryParams(conn(w), pg_binding_sql, 2, NULL, values, NULL, NULL, 0),
+                       1000) &&
+               pg_wire_answers(w);
+}
+
+static const char **values_room(struct pg_wire *w, int n)
+{
+        if (n > w->values_room) {
+                w->values_room = n;
+                w->values = memory_grow(w->values, (size_t)n * sizeof *w->values);
+        }
+        return w->values;
+}
+
+static bool send_row(struct pg_wire *w, struct change *c)
+{
+        struct error e = ERROR_INIT;
+        struct pg_binding *b = pg_binding_of(c->relation, w->generation);
+        struct pg_statement *st = pg_binding_statement(b, c, &e);
+
+        if (!st) {
+                pg_binding_blame(b, c, &e);
+                fail(w, &e);
+                return false;
+        }
+        if (c->op == CHANGE_UPDATE && st->n == 0)
+                return true; /* only generated columns differ: nothing to write */
+        if (!st->prepared) {
+                st->prepared = *st->name != '\0';
+                if (!prepare(w, c, st->name, st->sql, st->n, st->types))
+                        return false;
+        }
+        pg_statement_values(st, c, values_room(w, st->n));
+        push_op(w, OP_CHANGE)->change = c;
+        return sent(w, PQsendQueryPrepared(conn(w), st->name, st->n, w->values, NULL, NULL, 0), 100);
+}
+
+static bool send_truncate(struct pg_wire *w, struct change *c)
+{
+        AUTO_BUF sql = BUF_INIT;
+
+        pg_binding_truncate(c, w->generation, &sql);
+        push_op(w, OP_TRUNCATE)->change = c;
+        return sent(w, PQsendQueryParams(conn(w), buf_text(&sql), 0, NULL, NULL, NULL, NULL, 0),
+                sql.len);
+}
+
+enum pg_wire_sent pg_wire_change(struct pg_wire *w, struct change *c)
+{
+        const struct relation *r = unbound(w, c);
+        bool ok;
+
+        if (r)
+                return send_bind(w, r) ? WIRE_BINDING : WIRE_FAILED;
+        ok = c->op == CHANGE_TRUNCATE ? send_truncate(w, c) : send_row(w, c);
+        return ok ? WIRE_SENT : WIRE_FAILED;
+}
+
+static void release(struct pg_wire *w, struct txn *t)
+{
+        while (t) {
+                struct txn *next = t->next;
+                size_t bytes = txn_bytes(t);
+
+                txn_free(t);
+                w->events.released(w->context, bytes);
+                t = next;
+        }
+}
+
+/* Answers come in order, so a piece is done with when the newest one under way has come. */
+void pg_wire_keep(struct pg_wire *w, struct txn *piece)
+{
+        struct op *newest = w->ops_n ? op_at(w, w->ops_n - 1) : NULL;
+
+        piece->next = newest ? newest->done : NULL;
+        if (newest)
+                newest->done = piece;
+        else
+                release(w, piece); /* it had nothing to write */
+}
+
+/* ---- answers ---- */
+
+static int expect_one(const struct op *o, PGresult *r, struct error *e)
+{
+        static const char *const verbs[] = {"insert into", "update of", "delete from"};
+        const struct change *c = o->change;
+        long n = strtol(PQcmdTuples(r), NULL, 10);
+
+        if (n == 1)
+                return 0;
+        if (n == 0)
+                return error_set(e, ERROR_DATA,
+                        "conflict: %s %s.%s: the row is not there on the target", verbs[c->op],
+                        c->relation->schema, c->relation->name);
+        return error_set(e, ERROR_DATA, "conflict: %s %s.%s: %ld rows on the target have its key",
+                verbs[c->op], c->relation->schema, c->relation->name, n);
+}
+
+static int take_answer(struct pg_wire *w, const struct op *o, PGresult *r, struct error *e)
+{
+        switch (o->kind) {
+        case OP_CHANGE:
+                return expect_one(o, r, e);
+        case OP_CHECKPOINT:
+                if (!strcmp(PQcmdTuples(r), "1"))
+                        return 0;
+                return error_set(e, ERROR_BUG,
+                        "fenced: another culvertd has taken over pipeline %s on the target",
+                        w->pipeline);
+        case OP_BIND:
+                w->binding = false;
+                return pg_binding_new(o->relation, w->generation, w->bindings++, r, e) ? 0 : -1;
+        case OP_COMMIT:
+                /* a transaction that was already broken answers ROLLBACK without an error */
+                if (!strcmp(PQcmdStatus(r), "COMMIT"))
+                        return 0;
+                return error_set(e, ERROR_BUG, "target: the commit was answered by %s",
+                        PQcmdStatus(r));
+        default:
+                return 0;
+        }
+}
+
+static int judge(struct pg_wire *w, const struct op *o, PGresult *r, struct error *e)
+{
+        ExecStatusType status = PQresultStatus(r);
+
+        if (status == PGRES_FATAL_ERROR || status == PGRES_PIPELINE_ABORTED)
+                pg_error(e, conn(w), r, "target");
+        else if (take_answer(w, o, r, e) == 0)
+                return 0;
+        if (o->change)
+                pg_binding_blame(pg_binding_of(o->change->relation, w->generation), o->change, e);
+        return -1;
+}
+
+static void answered(struct pg_wire *w, PGresult *r)
+{
+        struct op o = *op_at(w, 0);
+        struct error e = ERROR_INIT;
+
+        if (judge(w, &o, r, &e) < 0) {
+                fail(w, &e);
+                return;
+        }
+        w->ops_at = (w->ops_at + 1) % w->ops_room;
+        w->ops_n--;
+        if (o.kind != OP_COMMIT && o.kind != OP_SYNC)
+                w->unanswered--;
+        release(w, o.done);
+        if (o.kind == OP_COMMIT)
+                w->events.committed(w->context);
+}
+
+/* One NULL ends one statement's results; two in a row: there is nothing to be had. */
+void pg_wire_input(struct pg_wire *w)
+{
+        for (int nulls = 0; nulls < 2 && !w->failed && w->ops_n > 0 && !PQisBusy(conn(w));) {
+                AUTO_RESULT r = PQgetResult(conn(w));
+
+                nulls = r ? 0 : nulls + 1;
+                if (r)
+                        answered(w, r);
+        }
+}
+
+/* ---- what the owner asks ---- */
+
+bool pg_wire_ready(const struct pg_wire *w)
+{
+        return !w->failed && !w->binding;
+}
+
+bool pg_wire_ok(const struct pg_wire *w)
+{
+        return !w->failed;
+}
+
+bool pg_wire_idle(const struct pg_wire *w)
+{
+        return w->ops_n == 0;
+}
+
+bool pg_wire_answered(const struct pg_wire *w)
+{
+        return w->unanswered == 0;
+}
+
+void pg_wire_flush(struct pg_wire *w)
+{
+        if (w->failed)
+                return;
+        pg_link_flush(w->link);
+        if (!pg_link_blocked(w->link))
+                w->unsent = 0;
+}
+
+bool pg_wire_full(struct pg_wire *w)
+{
+        if (w->unsent >= UNSENT_FLUSH)
+                pg_wire_flush(w);
+        return w->unsent >= UNSENT_MAX && pg_link_blocked(w->link);
+}
+
+struct pg_wire *pg_wire_new(struct pg_link *k, const char *pipeline, uint64_t epoch,
+        uint64_t generation, const struct pg_wire_events *events, void *context)
+{
+        struct pg_wire *w = memory_new_of(struct pg_wire);
+
+        w->link = k;
+        w->pipeline = memory_string(pipeline);
+        snprintf(w->epoch, sizeof w->epoch, "%" PRIu64, epoch);
+        w->generation = generation;
+        w->events = *events;
+        w->context = context;
+        if (PQenterPipelineMode(conn(w)))
+                prepare_own(w);
+        else
+                sent(w, 0, 0);
+        return w;
+}
+
+struct pg_wire *pg_wire_free(struct pg_wire *w)
+{
+        if (!w)
+                return NULL;
+        for (size_t i = 0; i < w->ops_n; i++)
+                release(w, op_at(w, i)->done);
+        free(w->ops);
+        free(w->values);
+        free(w->pipeline);
+        free(w);
+        return NULL;
+}
