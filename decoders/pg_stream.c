@@ -1,7 +1,5 @@
 /*
- * PostgreSQL source: streams a logical slot through pgoutput on a replication connection, and
- * keeps an ordinary connection beside it (`side`) for what a walsender cannot answer while it
- * streams: marks and what the slot holds.
+ * PostgreSQL source: streams a logical slot through pgoutput on a replication connection.
  *
  * Streaming replication protocol: PostgreSQL documentation, "Streaming Replication Protocol".
  *   from the server  'w' start LSN, end of log, time, payload | 'k' end of log, time, reply wanted
@@ -13,6 +11,7 @@
  */
 #include "base/memory.h"
 #include "db/pg_link.h"
+#include "decoders/pg_side.h"
 #include "decoders/pgoutput.h"
 #include "decoders/source.h"
 
@@ -43,11 +42,7 @@ struct source {
         struct timer status, ack, watch;
         struct task pump;
 
-        struct pg_link *side;
-        bool side_up;
-        unsigned marks_wanted, marks_sent;
-        struct timer poll;
-        int64_t heartbeat, held;
+        struct pg_side *side;
 };
 
 static void fail(struct source *s, const struct error *e)
@@ -354,13 +349,6 @@ static void on_up(void *context)
         pg_link_query(s->link, on_identified, s, "IDENTIFY_SYSTEM", 0, NULL);
 }
 
-static void close_side(struct source *s)
-{
-        s->side = pg_link_free(s->side);
-        s->side_up = false;
-        s->marks_wanted = s->marks_sent = 0;
-}
-
 static void close_stream(struct source *s)
 {
         s->streaming = false;
@@ -383,86 +371,18 @@ static void on_down(void *context, const struct error *e)
 
 /* ---- the side connection ---- */
 
-static void on_mark(void *context, PGresult *r, const struct error *why)
-{
-        struct source *s = context;
-        struct position p = POSITION_NONE;
-        struct error e = ERROR_INIT;
-
-        s->marks_wanted--;
-        s->marks_sent--;
-        if (!r)
-                e = *why;
-        else
-                position_parse(&p, pg_text(r, 0, 0), &e);
-        s->events.marked(s->context, p, &e);
-}
-
-/* A transactional message: its commit flushes the log, so the stream passes it also when nothing
- * else is written, and everything committed before it lies before it. */
-static void send_marks(struct source *s)
-{
-        for (; s->side_up && s->marks_sent < s->marks_wanted; s->marks_sent++)
-                pg_link_query(s->side, on_mark, s,
-                        "select pg_catalog.pg_logical_emit_message(true, 'culvert', 'mark')", 0,
-                        NULL);
-}
-
-static void on_held(void *context, PGresult *r, const struct error *e)
-{
-        struct source *s = context;
-        struct error ignored = ERROR_INIT;
-        struct position end;
-
-        (void)e;
-        s->held = -1;
-        if (!r || PQntuples(r) == 0)
-                return;
-        s->held = strtoll(pg_text(r, 0, 0), NULL, 10);
-        if (position_parse(&end, pg_text(r, 0, 1), &ignored) == 0)
-                s->log_end = position_max(s->log_end, end);
-}
-
-static void on_side_up(void *context)
+static void on_marked(void *context, struct position p, const struct error *e)
 {
         struct source *s = context;
 
-        s->side_up = true;
-        send_marks(s);
+        s->events.marked(s->context, p, e);
 }
 
-static void on_side_down(void *context, const struct error *e)
+static void on_log_end(void *context, struct position p)
 {
         struct source *s = context;
-        struct error copy = *e;
-        unsigned marks = s->marks_wanted;
 
-        close_side(s);
-        while (marks--)
-                s->events.marked(s->context, POSITION_NONE, &copy);
-}
-
-static void need_side(struct source *s)
-{
-        static const struct pg_link_events events = {on_side_up, on_side_down};
-
-        if (!s->side)
-                s->side = pg_link_new(s->loop, s->side_params, &events, s);
-}
-
-static void on_poll(void *context)
-{
-        struct source *s = context;
-        const char *slot = s->slot;
-
-        timer_set(&s->poll, s->heartbeat > 0 ? s->heartbeat : 10 * SECOND);
-        need_side(s);
-        if (s->side_up)
-                pg_link_query(s->side, on_held, s,
-                        "select pg_catalog.pg_wal_lsn_diff(l, restart_lsn)::bigint, l from "
-                        "pg_catalog.pg_replication_slots, pg_catalog.pg_current_wal_lsn() l where "
-                        "slot_name = $1",
-                        1, &slot);
+        s->log_end = position_max(s->log_end, p);
 }
 
 /* ---- the table ---- */
@@ -472,15 +392,16 @@ static void pg_stream_stop(struct source *s)
         if (s->streaming)
                 send_status(s, false); /* the last acknowledgement, if the socket takes it */
         close_stream(s);
-        timer_cancel(&s->poll);
-        close_side(s);
+        pg_side_stop(s->side);
 }
 
 static struct source *pg_stream_destroy(struct source *s)
 {
         if (!s)
                 return NULL;
-        pg_stream_stop(s);
+        if (s->side)
+                pg_stream_stop(s);
+        pg_side_free(s->side);
         pg_params_free(s->stream_params);
         pg_params_free(s->side_params);
         free(s->slot);
@@ -493,6 +414,7 @@ static struct source *pg_stream_create(struct loop *l, const struct config *c,
         const struct source_limits *limits, const struct source_events *events, void *context,
         struct error *e)
 {
+        static const struct pg_side_events side = {on_marked, on_log_end};
         AUTO_STRING name = memory_printf("culvert %s", c->pipeline.name);
         struct source *s = memory_new_of(struct source);
 
@@ -502,18 +424,17 @@ static struct source *pg_stream_create(struct loop *l, const struct config *c,
         s->piece_bytes = limits->piece_bytes;
         s->slot = memory_string(c->pg.slot);
         s->publication = memory_string(c->pg.publication);
-        s->heartbeat = c->pg.heartbeat;
-        s->held = -1;
         s->reading = true;
         timer_init(&s->status, l, on_status_due, s);
         timer_init(&s->ack, l, on_ack_due, s);
         timer_init(&s->watch, l, on_watch, s);
-        timer_init(&s->poll, l, on_poll, s);
         task_init(&s->pump, pump, s);
         s->stream_params = pg_params_new(&c->source, "source", name, true, e);
         s->side_params = pg_params_new(&c->source, "source", name, false, e);
         if (!s->stream_params || !s->side_params)
                 return pg_stream_destroy(s);
+        s->side = pg_side_new(l, s->side_params, s->slot,
+                c->pg.heartbeat, &side, s);
         return s;
 }
 
@@ -529,8 +450,7 @@ static void pg_stream_start(struct source *s, const struct source_identity *iden
         s->acknowledged = s->told = durable;
         s->decoder = pgoutput_new(s->piece_bytes, &decoded, s->context);
         s->link = pg_link_new(s->loop, s->stream_params, &events, s);
-        if (!timer_pending(&s->poll))
-                timer_set(&s->poll, 0);
+        pg_side_start(s->side);
 }
 
 static void pg_stream_read(struct source *s, bool wanted)
@@ -557,14 +477,12 @@ static void pg_stream_acknowledge(struct source *s, struct position p)
 
 static void pg_stream_mark(struct source *s)
 {
-        s->marks_wanted++;
-        need_side(s);
-        send_marks(s);
+        pg_side_mark(s->side);
 }
 
 static int64_t pg_stream_held(const struct source *s)
 {
-        return s->held;
+        return pg_side_held(s->side);
 }
 
 static bool pg_stream_connected(const struct source *s)

@@ -66,7 +66,7 @@ struct config {
         struct config_end source, target;
         struct {
                 char *slot, *publication; /* default culvert_NAME */
-                int64_t heartbeat;        /* microseconds; 0: none */
+                int64_t heartbeat;        /* microseconds between looks at log and slot */
         } pg;
         struct {
                 struct config_list include, exclude; /* "schema.table" patterns */

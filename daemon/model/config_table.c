@@ -34,8 +34,8 @@ const struct option config_options[] = {
         {"source", "server_id", OPTION_INTEGER, 0, INT64_C(4294967295), NULL, "0", "0",
                 NEEDS_RESTART, OPTION_NOWHERE,
                 "Replica id towards a MySQL-family source; 0: one that is free."},
-        {"source", "heartbeat", OPTION_DURATION, 0, DAY, NULL, "10s", NULL, NEEDS_RESTART,
-                AT(pg.heartbeat), "How often a quiet source gets a logical message; 0: never."},
+        {"source", "heartbeat", OPTION_DURATION, SECONDS, DAY, NULL, "10s", NULL, NEEDS_RESTART,
+                AT(pg.heartbeat), "How often the source is asked where its log ends and what the slot holds."},
 
         {"target", "uri", OPTION_URI, 0, 0, NULL, NULL, NULL, NEEDS_RESTART, AT(target.uri),
                 "The database to migrate to, like [source] uri. Required."},

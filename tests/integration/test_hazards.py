@@ -510,9 +510,11 @@ def test_B8_pooler_in_between(pair, culvert, folder):
         pytest.skip("pgbouncer is not installed")
     from harness.servers import free_port
     port, path = free_port(), os.path.join(folder, "bouncer.ini")
+    with open(path + ".users", "w") as f:
+        f.write('"postgres" ""\n')
     with open(path, "w") as f:
         f.write(f"[databases]\n* = host=127.0.0.1 port={pair.target.port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
-                f"listen_port = {port}\nauth_type = any\npool_mode = transaction\nunix_socket_dir =\n"
+                f"listen_port = {port}\nauth_type = trust\nauth_file = {path}.users\npool_mode = transaction\nunix_socket_dir =\n"
                 f"ignore_startup_parameters = extra_float_digits,options\n")
     bouncer = subprocess.Popen([pgbouncer, path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
@@ -527,7 +529,7 @@ def test_B8_pooler_in_between(pair, culvert, folder):
         config = pair.config()
         config["target"]["uri"] = f"postgresql://postgres@127.0.0.1:{port}/{pair.name}"
         c = culvert(config).start()
-        c.wait_error("pooler")
+        c.wait_error("pooler", timeout=20)
         assert slots(pair) == []
     finally:
         bouncer.terminate()

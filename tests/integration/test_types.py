@@ -204,7 +204,7 @@ def run_all(server, database, statements):
 SENDS = """select c.relname, p.proname from pg_class c join pg_attribute a on a.attrelid = c.oid
 join pg_type t on t.oid = a.atttypid join pg_proc p on p.oid = t.typsend
 where c.relname ~ '^v[0-9]' and c.relkind = 'r' and a.attname = 'v' and t.oid < 16384 and t.typelem = 0
-and t.typname not like 'reg%' order by 1"""
+and t.typname not like 'reg%' and t.typname <> 'refcursor' order by 1"""
 
 
 def binary(server, database):

@@ -96,7 +96,7 @@ static void test_defaults(void **state)
 static const char full[] =
         "[pipeline]\nname = x_1\nstate_dir = /s\ncontrol_socket = /c.sock\n"
         "[source]\nuri = postgres://a@[::1]:5432,h2:5433/d?sslmode=require&passfile=/p ; c\n"
-        "slot = s1\npublication = \"P q\"\nheartbeat = 0\n"
+        "slot = s1\npublication = \"P q\"\nheartbeat = 3s\n"
         "[target]\nuri = postgresql:///d?host=/run/pg\n"
         "[tables]\ninclude = public.*, \"Odd, x\".\"t*\"\nexclude = public.a_?\ncreate = no\n"
         "existing = append\non_truncate = ignore\npg_dump = /usr/bin/pg_dump\n"
@@ -120,7 +120,7 @@ static void test_every_field(void **state)
                 c->source.uri, "postgres://a@[::1]:5432,h2:5433/d?sslmode=require&passfile=/p");
         assert_string_equal(c->pg.slot, "s1");
         assert_string_equal(c->pg.publication, "\"P q\"");
-        assert_int_equal(c->pg.heartbeat, 0);
+        assert_int_equal(c->pg.heartbeat, 3000000);
         assert_int_equal(c->tables.include.n, 2);
         assert_string_equal(c->tables.include.items[1], "\"Odd, x\".\"t*\"");
         assert_int_equal(c->tables.include.line, 13);

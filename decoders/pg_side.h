@@ -1,0 +1,27 @@
+#pragma once
+/*
+ * Side connection of a PostgreSQL source: an ordinary one beside the stream, for what a walsender
+ * cannot answer while it streams: marks, and what the slot holds. Connects when it is needed; a
+ * lost connection fails the marks that are asked and is opened again at the next question.
+ *
+ * Owned by the source. Events come from the loop.
+ */
+#include "db/pg_link.h"
+#include "model/position.h"
+
+struct pg_side;
+
+struct pg_side_events {
+        /* Answers of pg_side_mark, in order. */
+        void (*marked)(void *context, struct position p, const struct error *e);
+        void (*log_end)(void *context, struct position p);
+};
+
+/* Polls the slot every `interval` microseconds once it is started. */
+struct pg_side *pg_side_new(struct loop *l, const struct pg_params *p, const char *slot,
+        int64_t interval, const struct pg_side_events *events, void *context);
+struct pg_side *pg_side_free(struct pg_side *s);
+void pg_side_start(struct pg_side *s);
+void pg_side_stop(struct pg_side *s); /* marks that are asked are forgotten */
+void pg_side_mark(struct pg_side *s);
+int64_t pg_side_held(const struct pg_side *s); /* bytes of log held for the slot; -1: unknown */
