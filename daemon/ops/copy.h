@@ -15,7 +15,7 @@ struct copy;
 
 /* What a reader of the progress sees of one table. Outlives the copy. */
 struct copy_counter {
-        char *source, *target; /* schema.table */
+        const struct route_table *route;
         atomic_int state;      /* TABLE_WAITING, TABLE_COPYING, TABLE_COPIED */
         atomic_uint_fast64_t rows;
         int64_t estimated; /* -1: unknown */

@@ -1,20 +1,11 @@
-#include "ops/migration.h"
-#include "base/backoff.h"
-#include "base/loop.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "flow/pipeline.h"
-#include "ops/prepare.h"
-#include "ops/saved.h"
-#include "ops/state_row.h"
-#include "ops/watcher.h"
+#include "ops/migration_private.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define RATE_SLOTS 10 /* seconds over which rows per second are counted */
 
 struct migration_mark {
         struct migration_mark *next;
@@ -22,38 +13,6 @@ struct migration_mark {
         void (*done)(void *context, struct position p, const struct error *e);
         void *context;
         bool cancelled; /* its answer is still to come, and goes nowhere */
-};
-
-struct migration {
-        struct loop *loop;
-        const struct config *config;
-        struct route *route;
-        struct prepare *prepare;
-        struct pipeline *pipeline;
-        struct watcher *watcher;
-        struct state_row *row;
-        struct saved saved;
-        bool preparing, streaming, stopped;
-        bool accept; /* the operator has resumed after a refused definition */
-        enum state state, told_phase;
-        int64_t since;
-        struct error error;
-        struct backoff backoff;
-        struct timer retry, second;
-        struct prepare_progress progress;
-        char source_version[32], target_version[32];
-
-        struct migration_mark *marks, **marks_tail;
-        struct migration_listener *listeners;
-        struct task tell;
-
-        uint64_t rows_at[RATE_SLOTS + 1];
-        unsigned seconds;
-        unsigned since_line; /* seconds since the last line about progress */
-
-        void (*shutdown_done)(void *context);
-        void *shutdown_context;
-        int64_t shutdown_grace;
 };
 
 /* ---- state ---- */
@@ -449,127 +408,6 @@ int migration_resume(struct migration *m, struct error *e)
         }
         refresh(m);
         return 0;
-}
-
-static void fill_copy(const struct migration *m, struct status *s)
-{
-        static const char *const modes[] = {"bulk", "trickle", "none"};
-
-        s->snapshot.mode = modes[m->config->snapshot.mode];
-        s->snapshot.tables_done = m->progress.tables_done;
-        s->snapshot.tables_total = m->progress.tables_total;
-        s->snapshot.rows_done = m->progress.rows_done;
-        s->snapshot.rows_estimated = m->progress.rows_estimated;
-        s->snapshot.eta_seconds = m->progress.eta_seconds;
-}
-
-/* Age of the oldest change that is here and not on the target; -1: unknown. Where the stream is
- * not connected nobody knows what waits, and since when we have not heard is the bound. */
-static double lag_seconds(const struct migration *m, const struct pipeline_status *p)
-{
-        int64_t age = 0;
-
-        if (!m->streaming)
-                return -1;
-        if (p->oldest)
-                age = loop_wall(m->loop) - p->oldest;
-        else if (p->source_connected && !p->caught_up)
-                return -1;
-        else if (!p->source_connected && !p->heard)
-                return -1;
-        else if (!p->source_connected)
-                age = loop_now(m->loop) - p->heard;
-        return age > 0 ? (double)age / SECOND : 0;
-}
-
-static void fill_stream(const struct migration *m, struct status *s)
-{
-        struct pipeline_status p;
-        uint64_t rows;
-
-        pipeline_status(m->pipeline, &p);
-        s->settling = m->saved.paused && p.in_sink;
-        s->source.connected = p.source_connected;
-        s->source.position = p.log_end;
-        s->source.acknowledged = p.acknowledged;
-        s->target.connected = p.sink_connected;
-        s->target.position = p.applied;
-        s->target.acknowledged = p.acknowledged;
-        s->lag.bytes = m->streaming && !position_is_none(p.log_end)
-                               ? (int64_t)(p.log_end.lsn - p.applied.lsn)
-                               : -1;
-        s->lag.seconds = lag_seconds(m, &p);
-        s->lag.transactions = (int64_t)p.pending;
-        s->queue.memory_bytes = p.queue_bytes;
-        s->queue.transactions = p.queue_transactions;
-        s->queue.acknowledge = "applied";
-        s->applied.transactions = p.transactions;
-        s->applied.rows = p.rows;
-        rows = p.rows - m->rows_at[RATE_SLOTS - m->seconds];
-        s->applied.rows_per_second = m->seconds ? (double)rows / m->seconds : 0;
-        s->retention.bytes_held_at_source = p.held;
-        if (p.error)
-                s->error = p.error;
-}
-
-static const char *next_step(const struct status *s)
-{
-        switch (s->state) {
-        case STATE_STOPPED:
-                return "resume, when the cause is mended";
-        case STATE_PAUSED:
-                return "resume";
-        case STATE_STREAMING:
-                return s->error ? "wait: the connection is tried again" : "wait --lag 0";
-        default:
-                return "watch";
-        }
-}
-
-void migration_status(struct migration *m, struct status *s)
-{
-        *s = (struct status){.pipeline = m->config->pipeline.name, .state = m->state};
-        s->phase = m->saved.phase;
-        s->since = m->since;
-        s->retention.hours_left = -1;
-        s->source.kind = s->target.kind = "postgresql";
-        fill_stream(m, s);
-        fill_copy(m, s);
-        s->source.server_version = *m->source_version ? m->source_version : NULL;
-        s->target.server_version = *m->target_version ? m->target_version : NULL;
-        if (m->error.class != ERROR_NONE)
-                s->error = &m->error;
-        s->next = next_step(s);
-}
-
-static const char *table_state(const struct migration *m, const struct prepare_table *t)
-{
-        if (m->streaming || m->saved.phase == STATE_STREAMING)
-                return "streaming";
-        return t->state == TABLE_COPIED ? "copied" : t->state == TABLE_COPYING ? "copying" : "waiting";
-}
-
-void migration_tables(struct migration *m,
-        void (*each)(void *context, const struct status_table *t), void *context)
-{
-        for (unsigned i = 0; i < m->progress.tables_n; i++) {
-                const struct prepare_table *t = &m->progress.tables[i];
-                const char *dot = strchr(t->source, '.');
-                AUTO_STRING schema = memory_printf("%.*s", (int)(dot - t->source), t->source);
-                const struct route_table *r = route_find(m->route, schema, dot + 1);
-                struct status_table row = {
-                        .source = t->source,
-                        .target = t->target,
-                        .state = table_state(m, t),
-                        .rows_copied = t->rows_done,
-                        .rows_estimated = t->rows_estimated,
-                        .inserts = r ? r->inserts : 0,
-                        .updates = r ? r->updates : 0,
-                        .deletes = r ? r->deletes : 0,
-                };
-
-                each(context, &row);
-        }
 }
 
 void migration_reload(struct migration *m, const struct config *c)

@@ -88,20 +88,11 @@ void prepare_stop(struct prepare *p)
         halt_ask(p->halt);
 }
 
-static void free_counters(struct copy_counter *counters, unsigned n)
-{
-        for (unsigned i = 0; i < n; i++) {
-                free(counters[i].source);
-                free(counters[i].target);
-        }
-        free(counters);
-}
-
 struct prepare *prepare_free(struct prepare *p)
 {
         if (!p)
                 return NULL;
-        free_counters(p->counters, p->counters_n);
+        free(p->counters);
         copy_record_done(&p->record);
         table_records_free(p->known);
         pg_tables_free(p->tables);
@@ -145,27 +136,23 @@ void prepare_phase(struct prepare *p, const char *phase, bool copying)
 void prepare_set_counters(struct prepare *p)
 {
         struct copy_counter *n = memory_new((p->tables->n + 1) * sizeof *n), *old;
-        unsigned old_n;
 
         for (unsigned i = 0; i < p->tables->n; i++) {
                 const struct pg_table_info *t = &p->tables->items[i];
-                const struct route_table *r = route_find(p->route, t->schema, t->name);
                 const struct table_record *k = table_records_find(p->known, t->schema, t->name);
                 bool copied = p->record.stage >= STAGE_LOADED && k;
 
-                n[i].source = memory_printf("%s.%s", t->schema, t->name);
-                n[i].target = memory_printf("%s.%s", r->schema, r->name);
+                n[i].route = route_find(p->route, t->schema, t->name);
                 n[i].estimated = t->rows < 0 ? -1 : (int64_t)t->rows;
                 atomic_store(&n[i].state, copied ? TABLE_COPIED : TABLE_WAITING);
                 atomic_store(&n[i].rows, copied ? k->rows : 0);
         }
         pthread_mutex_lock(&p->lock);
         old = p->counters;
-        old_n = p->counters_n;
         p->counters = n;
         p->counters_n = p->tables->n;
         pthread_mutex_unlock(&p->lock);
-        free_counters(old, old_n);
+        free(old);
 }
 
 static void fill_tables(const struct prepare *p, struct prepare_progress *out)
@@ -177,8 +164,7 @@ static void fill_tables(const struct prepare *p, struct prepare_progress *out)
                 const struct copy_counter *k = &p->counters[i];
                 struct prepare_table *t = &out->tables[i];
 
-                t->source = memory_string(k->source);
-                t->target = memory_string(k->target);
+                t->route = k->route;
                 t->state = atomic_load(&k->state);
                 t->rows_done = atomic_load(&k->rows);
                 t->rows_estimated = k->estimated;
@@ -204,10 +190,6 @@ void prepare_progress(struct prepare *p, struct prepare_progress *out)
 
 void prepare_progress_done(struct prepare_progress *out)
 {
-        for (unsigned i = 0; i < out->tables_n; i++) {
-                free(out->tables[i].source);
-                free(out->tables[i].target);
-        }
         free(out->tables);
         *out = (struct prepare_progress){0};
 }

@@ -17,7 +17,7 @@ struct loop;
 struct prepare;
 
 struct prepare_table {
-        char *source, *target; /* schema.table */
+        const struct route_table *route; /* its names on both sides */
         enum { TABLE_WAITING, TABLE_COPYING, TABLE_COPIED } state;
         uint64_t rows_done;
         int64_t rows_estimated;

@@ -1,0 +1,47 @@
+#pragma once
+/*
+ * What the two files of ops/migration share: migration.c lives its life, migration_status.c says
+ * what is true of it.
+ */
+#include "base/backoff.h"
+#include "base/loop.h"
+#include "flow/pipeline.h"
+#include "ops/migration.h"
+#include "ops/prepare.h"
+#include "ops/saved.h"
+#include "ops/state_row.h"
+#include "ops/watcher.h"
+
+#define RATE_SLOTS 10 /* seconds over which rows per second are counted */
+
+struct migration {
+        struct loop *loop;
+        const struct config *config;
+        struct route *route;
+        struct prepare *prepare;
+        struct pipeline *pipeline;
+        struct watcher *watcher;
+        struct state_row *row;
+        struct saved saved;
+        bool preparing, streaming, stopped;
+        bool accept; /* the operator has resumed after a refused definition */
+        enum state state, told_phase;
+        int64_t since;
+        struct error error;
+        struct backoff backoff;
+        struct timer retry, second;
+        struct prepare_progress progress;
+        char source_version[32], target_version[32];
+
+        struct migration_mark *marks, **marks_tail;
+        struct migration_listener *listeners;
+        struct task tell;
+
+        uint64_t rows_at[RATE_SLOTS + 1];
+        unsigned seconds;
+        unsigned since_line; /* seconds since the last line about progress */
+
+        void (*shutdown_done)(void *context);
+        void *shutdown_context;
+        int64_t shutdown_grace;
+};

@@ -1,0 +1,125 @@
+#include "base/memory.h"
+#include "ops/migration_private.h"
+
+#include <string.h>
+
+static void fill_copy(const struct migration *m, struct status *s)
+{
+        static const char *const modes[] = {"bulk", "trickle", "none"};
+
+        s->snapshot.mode = modes[m->config->snapshot.mode];
+        s->snapshot.tables_done = m->progress.tables_done;
+        s->snapshot.tables_total = m->progress.tables_total;
+        s->snapshot.rows_done = m->progress.rows_done;
+        s->snapshot.rows_estimated = m->progress.rows_estimated;
+        s->snapshot.eta_seconds = m->progress.eta_seconds;
+}
+
+/* Age of the oldest change that is here and not on the target; -1: unknown. Where the stream is
+ * not connected nobody knows what waits, and since when we have not heard is the bound. */
+static double lag_seconds(const struct migration *m, const struct pipeline_status *p)
+{
+        int64_t age = 0;
+
+        if (!m->streaming)
+                return -1;
+        if (p->oldest)
+                age = loop_wall(m->loop) - p->oldest;
+        else if (p->source_connected && !p->caught_up)
+                return -1;
+        else if (!p->source_connected && !p->heard)
+                return -1;
+        else if (!p->source_connected)
+                age = loop_now(m->loop) - p->heard;
+        return age > 0 ? (double)age / SECOND : 0;
+}
+
+static void fill_stream(const struct migration *m, struct status *s)
+{
+        struct pipeline_status p;
+        uint64_t rows;
+
+        pipeline_status(m->pipeline, &p);
+        s->settling = m->saved.paused && p.in_sink;
+        s->source.connected = p.source_connected;
+        s->source.position = p.log_end;
+        s->source.acknowledged = p.acknowledged;
+        s->target.connected = p.sink_connected;
+        s->target.position = p.applied;
+        s->target.acknowledged = p.acknowledged;
+        s->lag.bytes = m->streaming && !position_is_none(p.log_end)
+                               ? (int64_t)(p.log_end.lsn - p.applied.lsn)
+                               : -1;
+        s->lag.seconds = lag_seconds(m, &p);
+        s->lag.transactions = (int64_t)p.pending;
+        s->queue.memory_bytes = p.queue_bytes;
+        s->queue.transactions = p.queue_transactions;
+        s->queue.acknowledge = "applied";
+        s->applied.transactions = p.transactions;
+        s->applied.rows = p.rows;
+        rows = p.rows - m->rows_at[RATE_SLOTS - m->seconds];
+        s->applied.rows_per_second = m->seconds ? (double)rows / m->seconds : 0;
+        s->retention.bytes_held_at_source = p.held;
+        if (p.error)
+                s->error = p.error;
+}
+
+static const char *next_step(const struct status *s)
+{
+        switch (s->state) {
+        case STATE_STOPPED:
+                return "resume, when the cause is mended";
+        case STATE_PAUSED:
+                return "resume";
+        case STATE_STREAMING:
+                return s->error ? "wait: the connection is tried again" : "wait --lag 0";
+        default:
+                return "watch";
+        }
+}
+
+void migration_status(struct migration *m, struct status *s)
+{
+        *s = (struct status){.pipeline = m->config->pipeline.name, .state = m->state};
+        s->phase = m->saved.phase;
+        s->since = m->since;
+        s->retention.hours_left = -1;
+        s->source.kind = s->target.kind = "postgresql";
+        fill_stream(m, s);
+        fill_copy(m, s);
+        s->source.server_version = *m->source_version ? m->source_version : NULL;
+        s->target.server_version = *m->target_version ? m->target_version : NULL;
+        if (m->error.class != ERROR_NONE)
+                s->error = &m->error;
+        s->next = next_step(s);
+}
+
+static const char *table_state(const struct migration *m, const struct prepare_table *t)
+{
+        if (m->streaming || m->saved.phase == STATE_STREAMING)
+                return "streaming";
+        return t->state == TABLE_COPIED ? "copied" : t->state == TABLE_COPYING ? "copying" : "waiting";
+}
+
+void migration_tables(struct migration *m,
+        void (*each)(void *context, const struct status_table *t), void *context)
+{
+        for (unsigned i = 0; i < m->progress.tables_n; i++) {
+                const struct prepare_table *t = &m->progress.tables[i];
+                const struct route_table *r = t->route;
+                AUTO_STRING source = memory_printf("%s.%s", r->source_schema, r->source_name);
+                AUTO_STRING target = memory_printf("%s.%s", r->schema, r->name);
+                struct status_table row = {
+                        .source = source,
+                        .target = target,
+                        .state = table_state(m, t),
+                        .rows_copied = t->rows_done,
+                        .rows_estimated = t->rows_estimated,
+                        .inserts = r->inserts,
+                        .updates = r->updates,
+                        .deletes = r->deletes,
+                };
+
+                each(context, &row);
+        }
+}
