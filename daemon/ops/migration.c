@@ -253,11 +253,29 @@ static void on_prepared(void *context, struct prepare_result *r, const struct er
         prepare_result_free(r);
 }
 
+static void take_progress(struct migration *m)
+{
+        if (!m->prepare)
+                return;
+        prepare_progress_done(&m->progress);
+        prepare_progress(m->prepare, &m->progress);
+        if (m->progress.copying)
+                state_row_enable(m->row);
+        refresh(m);
+}
+
+static void on_preparing(void *context)
+{
+        take_progress(context);
+}
+
 static void start_prepare(struct migration *m)
 {
+        static const struct prepare_events events = {on_preparing, on_prepared};
+
         m->preparing = true;
         m->prepare = prepare_new(m->loop, m->config, m->route, m->accept ? route_refused(m->route) : NULL,
-                on_prepared, m);
+                &events, m);
         refresh(m);
 }
 
@@ -292,13 +310,7 @@ static void on_second(void *context)
         struct pipeline_status s;
 
         timer_set(&m->second, SECOND);
-        if (m->preparing) {
-                prepare_progress_done(&m->progress);
-                prepare_progress(m->prepare, &m->progress);
-                if (m->progress.copying)
-                        state_row_enable(m->row);
-                refresh(m);
-        }
+        take_progress(m);
         pipeline_status(m->pipeline, &s);
         memmove(m->rows_at, m->rows_at + 1, sizeof m->rows_at - sizeof *m->rows_at);
         m->rows_at[RATE_SLOTS] = s.rows;

@@ -28,7 +28,7 @@ static void report(void *context)
         p->result = NULL;
         if (p->failed)
                 prepare_result_free(result);
-        p->done(p->context, p->failed ? NULL : result, p->failed ? &p->error : NULL);
+        p->events.done(p->context, p->failed ? NULL : result, p->failed ? &p->error : NULL);
 }
 
 static void *run(void *context)
@@ -62,9 +62,7 @@ static void start(struct prepare *p)
 }
 
 struct prepare *prepare_new(struct loop *l, const struct config *c, struct route *r,
-        const struct relation *accepted,
-        void (*done)(void *context, struct prepare_result *result, const struct error *e),
-        void *context)
+        const struct relation *accepted, const struct prepare_events *events, void *context)
 {
         struct prepare *p = memory_new_of(struct prepare);
 
@@ -72,7 +70,7 @@ struct prepare *prepare_new(struct loop *l, const struct config *c, struct route
         p->config = c;
         p->route = r;
         p->accepted = accepted ? relation_ref(accepted) : NULL;
-        p->done = done;
+        p->events = *events;
         p->context = context;
         p->phase = "checking";
         p->halt = halt_new();
@@ -92,6 +90,7 @@ struct prepare *prepare_free(struct prepare *p)
 {
         if (!p)
                 return NULL;
+        loop_unpost(p->loop, p);
         free(p->counters);
         copy_record_done(&p->record);
         table_records_free(p->known);
@@ -125,12 +124,20 @@ void prepare_result_free(struct prepare_result *r)
         free(r);
 }
 
+static void on_phase(void *context)
+{
+        struct prepare *p = context;
+
+        p->events.changed(p->context);
+}
+
 void prepare_phase(struct prepare *p, const char *phase, bool copying)
 {
         pthread_mutex_lock(&p->lock);
         p->phase = phase;
         p->copying = copying;
         pthread_mutex_unlock(&p->lock);
+        loop_post(p->loop, on_phase, p);
 }
 
 void prepare_set_counters(struct prepare *p)

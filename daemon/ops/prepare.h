@@ -6,8 +6,8 @@
  * again; what was interrupted is gone on with where that is provably consistent, else begun again,
  * and the log says which.
  *
- * prepare_new starts the threads; `done` comes on the loop's thread, once. The result is the
- * caller's. Progress may be read at any time from the loop's thread.
+ * prepare_new starts the threads; the events come on the loop's thread, `done` once. The result is
+ * the caller's. Progress may be read at any time from the loop's thread.
  */
 #include "flow/route.h"
 #include "model/config.h"
@@ -44,12 +44,15 @@ struct prepare_result {
         int source_version_number;  /* 150020 */
 };
 
+struct prepare_events {
+        void (*changed)(void *context); /* another phase, or the copy began or ended */
+        void (*done)(void *context, struct prepare_result *result, const struct error *e);
+};
+
 /* `accepted`: a shape that stopped the stream (ddl = stop) and that the operator has accepted by
  * `resume`; it is recorded as the table's next one. May be NULL. */
 struct prepare *prepare_new(struct loop *l, const struct config *c, struct route *r,
-        const struct relation *accepted,
-        void (*done)(void *context, struct prepare_result *result, const struct error *e),
-        void *context);
+        const struct relation *accepted, const struct prepare_events *events, void *context);
 /* Asks the threads to stop (cancels their queries); `done` still comes, with an error. */
 void prepare_stop(struct prepare *p);
 /* After `done` only. */

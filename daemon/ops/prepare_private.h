@@ -26,7 +26,7 @@ struct prepare {
         const struct config *config;
         struct route *route;
         struct relation *accepted; /* only read by the thread; NULL: none */
-        void (*done)(void *context, struct prepare_result *result, const struct error *e);
+        struct prepare_events events;
         void *context;
 
         struct halt *halt;
