@@ -53,7 +53,8 @@ static void usage(FILE *out)
               "Runs one pipeline in the foreground: copies a live database and follows it.\n"
               "\n"
               "  -c, --config FILE    the pipeline's configuration\n"
-              "  -n, --check          check the file, print every error with its line, touch no server\n"
+              "  -n, --check          check the file, print every error with its line, touch no "
+              "server\n"
               "      --log-level L    error, warning, info (default) or debug\n"
               "      --reference      print every option with its default\n"
               "      --version        print the version\n"
@@ -117,8 +118,8 @@ static void check_uri(struct config *c, const char *section, const struct config
         struct error e = ERROR_INIT;
 
         if (end->uri && end->kind == KIND_POSTGRESQL && pg_uri_check(end->uri, &e) < 0)
-                config_complain(c, config_line(c, section, "uri"), "[%s] uri: %s", section,
-                        e.message);
+                config_complain(
+                        c, config_line(c, section, "uri"), "[%s] uri: %s", section, e.message);
 }
 
 static struct config *load(const char *path)
@@ -222,12 +223,11 @@ static int start(struct daemon *d, struct error *e)
 
         if (file_make_dir(d->config->pipeline.state_dir, e) < 0)
                 return -1;
-        if (!(d->loop = loop_new(e)) ||
-                !(d->migration = migration_new(d->loop, d->config, e)))
+        if (!(d->loop = loop_new(e)) || !(d->migration = migration_new(d->loop, d->config, e)))
                 return -1;
         d->commands = commands_new(d->loop, d->migration, &host);
-        d->control = control_new(d->loop, d->config->pipeline.control_socket, commands_handle,
-                d->commands, e);
+        d->control = control_new(
+                d->loop, d->config->pipeline.control_socket, commands_handle, d->commands, e);
         if (!d->control)
                 return -1;
         d->service = service_new(d->loop, d->migration);

@@ -105,8 +105,8 @@ static void on_watch(void *context)
         if (!s->streaming || !s->reading)
                 return;
         if (silent >= SILENCE_LIMIT) {
-                error_set(&e, ERROR_RETRY, "source: no word for %d s",
-                        (int)(SILENCE_LIMIT / SECOND));
+                error_set(
+                        &e, ERROR_RETRY, "source: no word for %d s", (int)(SILENCE_LIMIT / SECOND));
                 fail(s, &e);
         } else if (silent >= SILENCE_LIMIT / 2) {
                 send_status(s, true);
@@ -158,7 +158,8 @@ static int on_message(struct source *s, const char *data, int len, struct error 
         case 'k':
                 return on_keepalive(s, &in, e);
         default:
-                return error_set(e, ERROR_DATA, "source: replication message of unknown kind 0x%02x",
+                return error_set(e, ERROR_DATA,
+                        "source: replication message of unknown kind 0x%02x",
                         len ? (unsigned)(uint8_t)*data : 0u);
         }
 }
@@ -277,11 +278,12 @@ static int check_slot(struct source *s, PGresult *r, struct error *e)
         char text[POSITION_TEXT];
 
         if (PQntuples(r) == 0)
-                return error_set(e, ERROR_DATA, "resync required: slot %s is gone from the source",
-                        s->slot);
+                return error_set(
+                        e, ERROR_DATA, "resync required: slot %s is gone from the source", s->slot);
         if (strcmp(pg_text(r, 0, 0), "pgoutput") != 0 || !pg_true(r, 0, 4))
                 return error_set(e, ERROR_DATA,
-                        "resync required: slot %s is not a pgoutput slot of this database", s->slot);
+                        "resync required: slot %s is not a pgoutput slot of this database",
+                        s->slot);
         if (!strcmp(pg_text(r, 0, 1), "lost"))
                 return error_set(e, ERROR_DATA,
                         "resync required: the source has removed WAL that slot %s needs "
@@ -433,8 +435,7 @@ static struct source *pg_stream_create(struct loop *l, const struct config *c,
         s->side_params = pg_params_new(&c->source, "source", name, false, e);
         if (!s->stream_params || !s->side_params)
                 return pg_stream_destroy(s);
-        s->side = pg_side_new(l, s->side_params, s->slot,
-                c->pg.heartbeat, &side, s);
+        s->side = pg_side_new(l, s->side_params, s->slot, c->pg.heartbeat, &side, s);
         return s;
 }
 

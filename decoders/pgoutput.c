@@ -28,8 +28,8 @@ struct pgoutput {
         struct reader in;
 };
 
-struct pgoutput *pgoutput_new(uint64_t piece_bytes, const struct pgoutput_events *events,
-        void *context)
+struct pgoutput *pgoutput_new(
+        uint64_t piece_bytes, const struct pgoutput_events *events, void *context)
 {
         struct pgoutput *p = memory_new_of(struct pgoutput);
 
@@ -98,8 +98,8 @@ static int on_relation(struct pgoutput *p, struct error *e)
 
         if (!reader_ok(in) || !identity || !strchr("difn", identity) || n > COLUMNS_MAX)
                 return malformed("relation", e);
-        r = relation_new(id, *schema ? schema : "pg_catalog", name,
-                (enum replica_identity)identity, n);
+        r = relation_new(
+                id, *schema ? schema : "pg_catalog", name, (enum replica_identity)identity, n);
         for (uint16_t i = 0; i < n; i++) {
                 bool key = reader_u8(in) & 1;
                 const char *column = reader_cstr(in);
@@ -178,8 +178,8 @@ static int on_commit(struct pgoutput *p, struct error *e)
 
 /* TupleData: count, then per column 'n' NULL, 'u' unchanged TOAST, 't' length and text. In a key
  * tuple the columns outside the key come as NULL; here they are "not in the log". */
-static struct value *read_tuple(struct pgoutput *p, const struct relation *r, bool key_only,
-        struct error *e)
+static struct value *read_tuple(
+        struct pgoutput *p, const struct relation *r, bool key_only, struct error *e)
 {
         struct reader *in = &p->in;
         struct value *row;
@@ -204,8 +204,8 @@ static struct value *read_tuple(struct pgoutput *p, const struct relation *r, bo
                         return NULL;
                 }
                 if (kind == 't' && data)
-                        row[i] = (struct value){VALUE_TEXT, len,
-                                arena_text(p->open->arena, data, len)};
+                        row[i] = (struct value){
+                                VALUE_TEXT, len, arena_text(p->open->arena, data, len)};
                 else if (kind == 'u' || (kind == 'n' && key_only && !r->columns[i].key))
                         row[i].kind = VALUE_UNCHANGED;
                 else if (kind != 'n') {

@@ -19,8 +19,8 @@ struct pgoutput_events {
 };
 
 /* A piece is closed when it holds `piece_bytes`; a single row may exceed it. */
-struct pgoutput *pgoutput_new(uint64_t piece_bytes, const struct pgoutput_events *events,
-        void *context);
+struct pgoutput *pgoutput_new(
+        uint64_t piece_bytes, const struct pgoutput_events *events, void *context);
 struct pgoutput *pgoutput_free(struct pgoutput *p);
 
 /* One message. Negative: malformed or out of order (DATA), or what an event returned; the decoder

@@ -18,28 +18,38 @@ const char pg_binding_sql[] =
         "select a.attname, a.atttypid, a.attgenerated, a.attidentity, c.relkind,"
         " coalesce(a.attnum = any (i.indkey), false),"
         " case when b.typnamespace = 'pg_catalog'::regnamespace"
-        "        and b.typname not in ('json', 'xml', 'point', 'lseg', 'path', 'box', 'polygon', 'circle', 'line',"
+        "        and b.typname not in ('json', 'xml', 'point', 'lseg', 'path', 'box', 'polygon', "
+        "'circle', 'line',"
         "          'jsonpath', 'refcursor', 'pg_snapshot', 'txid_snapshot')"
         "        and b.typcategory <> 'A' or b.typtype in ('e', 'r', 'm') then '='"
         "      else (select case when o.oprnamespace = 'pg_catalog'::regnamespace then '=' else "
-        "              'operator(' || pg_catalog.quote_ident(n2.nspname) || '.' || o.oprname || ')' end"
-        "            from pg_catalog.pg_opclass oc join pg_catalog.pg_amop am on am.amopfamily = oc.opcfamily"
+        "              'operator(' || pg_catalog.quote_ident(n2.nspname) || '.' || o.oprname || "
+        "')' end"
+        "            from pg_catalog.pg_opclass oc join pg_catalog.pg_amop am on am.amopfamily = "
+        "oc.opcfamily"
         "              and am.amoplefttype = oc.opcintype and am.amoprighttype = oc.opcintype"
         "            join pg_catalog.pg_operator o on o.oid = am.amopopr"
         "            join pg_catalog.pg_namespace n2 on n2.oid = o.oprnamespace"
-        "            where oc.opcmethod = 403 and oc.opcdefault and am.amopstrategy = 3 and (oc.opcintype = b.oid"
+        "            where oc.opcmethod = 403 and oc.opcdefault and am.amopstrategy = 3 and "
+        "(oc.opcintype = b.oid"
         "              or b.typcategory = 'A' and oc.opcintype = 'pg_catalog.anyarray'::regtype"
         "                 and exists (select from pg_catalog.pg_opclass eo where eo.opcmethod = 403"
         "                   and eo.opcdefault and eo.opcintype = b.typelem)) limit 1) end,"
-        " b.typname in ('bool', 'int2', 'int4', 'int8', 'oid', 'uuid', 'bytea', 'date', 'timestamp',"
-        "   'timestamptz', 'time') and b.typnamespace = 'pg_catalog'::regnamespace or b.typtype = 'e'"
+        " b.typname in ('bool', 'int2', 'int4', 'int8', 'oid', 'uuid', 'bytea', 'date', "
+        "'timestamp',"
+        "   'timestamptz', 'time') and b.typnamespace = 'pg_catalog'::regnamespace or b.typtype = "
+        "'e'"
         " from pg_catalog.pg_class c"
         " join pg_catalog.pg_namespace n on n.oid = c.relnamespace"
-        " left join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped"
+        " left join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not "
+        "a.attisdropped"
         " left join pg_catalog.pg_type t on t.oid = a.atttypid"
-        " left join pg_catalog.pg_type b on b.oid = case when t.typtype = 'd' then (with recursive d(oid, base) as ("
-        "   select t.oid, t.typbasetype union all select x.oid, x.typbasetype from pg_catalog.pg_type x"
-        "   join d on x.oid = d.base where d.base <> 0) select oid from d where base = 0) else t.oid end"
+        " left join pg_catalog.pg_type b on b.oid = case when t.typtype = 'd' then (with recursive "
+        "d(oid, base) as ("
+        "   select t.oid, t.typbasetype union all select x.oid, x.typbasetype from "
+        "pg_catalog.pg_type x"
+        "   join d on x.oid = d.base where d.base <> 0) select oid from d where base = 0) else "
+        "t.oid end"
         " left join pg_catalog.pg_index i on i.indrelid = c.oid and i.indisprimary and i.indisvalid"
         "   and i.indimmediate"
         " where n.nspname = $1 and c.relname = $2 order by a.attnum";
@@ -109,8 +119,8 @@ struct pg_binding *pg_binding_of(const struct relation *r, uint64_t generation)
         return b && b->generation == generation ? b : NULL;
 }
 
-static int describe_column(struct pg_binding *b, const PGresult *d, uint16_t i, bool *primary,
-        struct error *e)
+static int describe_column(
+        struct pg_binding *b, const PGresult *d, uint16_t i, bool *primary, struct error *e)
 {
         const struct relation *r = b->relation;
 
@@ -188,8 +198,8 @@ bad:
 
 /* ---- statements ---- */
 
-static void add_parameter(struct pg_binding *b, struct pg_statement *s, struct buf *sql,
-        uint16_t column, bool old)
+static void add_parameter(
+        struct pg_binding *b, struct pg_statement *s, struct buf *sql, uint16_t column, bool old)
 {
         s->parameters[s->n] = (struct pg_parameter){column, old};
         s->types[s->n] = b->columns[column].type;
@@ -407,8 +417,8 @@ static int check_change(const struct pg_binding *b, const struct change *c, stru
         return c->op == CHANGE_UPDATE ? check_always(b, c, e) : 0;
 }
 
-struct pg_statement *pg_binding_statement(struct pg_binding *b, const struct change *c,
-        struct error *e)
+struct pg_statement *pg_binding_statement(
+        struct pg_binding *b, const struct change *c, struct error *e)
 {
         struct variant *v;
 

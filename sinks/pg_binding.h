@@ -37,8 +37,8 @@ struct pg_statement {
 };
 
 /* The statement for a row change; NULL: error. One with `n` 0 has nothing to write. */
-struct pg_statement *pg_binding_statement(struct pg_binding *b, const struct change *c,
-        struct error *e);
+struct pg_statement *pg_binding_statement(
+        struct pg_binding *b, const struct change *c, struct error *e);
 /* Fills `values` (at least `n`) with what the change gives its parameters. */
 void pg_statement_values(const struct pg_statement *s, const struct change *c, const char **values);
 

@@ -21,8 +21,7 @@ struct pg_session {
 /* A step asks one question, or none (false); `take` judges the answer. */
 struct step {
         bool (*ask)(struct pg_session *s);
-        int (*take)(struct pg_session *s, PGresult *r, const struct error *failed,
-                struct error *e);
+        int (*take)(struct pg_session *s, PGresult *r, const struct error *failed, struct error *e);
 };
 
 static void on_answer(void *context, PGresult *r, const struct error *e);
@@ -60,7 +59,8 @@ static bool ask_facts(struct pg_session *s)
                 0, NULL);
 }
 
-static int take_facts(struct pg_session *s, PGresult *r, const struct error *failed, struct error *e)
+static int take_facts(
+        struct pg_session *s, PGresult *r, const struct error *failed, struct error *e)
 {
         if (must(r, failed, e) < 0)
                 return -1;
@@ -71,7 +71,8 @@ static int take_facts(struct pg_session *s, PGresult *r, const struct error *fai
                 (int)strcspn(pg_text(r, 0, 2), " "), pg_text(r, 0, 2));
         if (s->result.backend.pid != PQbackendPID(pg_link_conn(s->link)))
                 return error_set(e, ERROR_CONFIG,
-                        "target: a connection pooler is in between; locks and session settings need "
+                        "target: a connection pooler is in between; locks and session settings "
+                        "need "
                         "a connection to the server itself");
         if (!strcmp(pg_text(r, 0, 3), "off"))
                 return error_set(e, ERROR_CONFIG,
@@ -79,8 +80,8 @@ static int take_facts(struct pg_session *s, PGresult *r, const struct error *fai
         if (pg_true(r, 0, 4))
                 return error_set(e, ERROR_RETRY, "target: the server is a standby (in recovery)");
         if (!pg_true(r, 0, 5))
-                return error_set(e, ERROR_DATA,
-                        "resync required: schema culvert is gone from the target");
+                return error_set(
+                        e, ERROR_DATA, "resync required: schema culvert is gone from the target");
         return 0;
 }
 
@@ -89,8 +90,8 @@ static bool ask_format(struct pg_session *s)
         return ask(s, "select max(format) from culvert.meta", 0, NULL);
 }
 
-static int take_format(struct pg_session *s, PGresult *r, const struct error *failed,
-        struct error *e)
+static int take_format(
+        struct pg_session *s, PGresult *r, const struct error *failed, struct error *e)
 {
         (void)s;
         if (must(r, failed, e) < 0)
@@ -112,7 +113,8 @@ static bool ask_former(struct pg_session *s)
         snprintf(pid, sizeof pid, "%d", s->former.pid);
         return ask(s,
                 "select pg_catalog.pg_terminate_backend(pid, 5000) from "
-                "pg_catalog.pg_stat_activity where pid = $1::int and backend_start = nullif($2, '')::timestamptz "
+                "pg_catalog.pg_stat_activity where pid = $1::int and backend_start = nullif($2, "
+                "'')::timestamptz "
                 "and pid <> pg_catalog.pg_backend_pid()",
                 2, values);
 }
@@ -166,7 +168,8 @@ static bool ask_epoch(struct pg_session *s)
         return ask(s, PG_META_EPOCH_SQL, 2, values);
 }
 
-static int take_epoch(struct pg_session *s, PGresult *r, const struct error *failed, struct error *e)
+static int take_epoch(
+        struct pg_session *s, PGresult *r, const struct error *failed, struct error *e)
 {
         struct sink_start *start = &s->result.start;
 
@@ -174,7 +177,8 @@ static int take_epoch(struct pg_session *s, PGresult *r, const struct error *fai
                 return -1;
         if (PQntuples(r) != 1 || *pg_text(r, 0, 1) == '\0')
                 return error_set(e, ERROR_DATA,
-                        "resync required: the target has no checkpoint of pipeline %s", s->pipeline);
+                        "resync required: the target has no checkpoint of pipeline %s",
+                        s->pipeline);
         start->epoch = strtoull(pg_text(r, 0, 0), NULL, 10);
         s->recorded = *pg_text(r, 0, 4) != '\0';
         if (pg_meta_origin_name(r, s->pipeline, s->origin, e) < 0)
@@ -191,8 +195,8 @@ static bool ask_origin_right(struct pg_session *s)
         return ask(s, PG_META_ORIGIN_RIGHT_SQL, 0, NULL);
 }
 
-static int take_origin_right(struct pg_session *s, PGresult *r, const struct error *failed,
-        struct error *e)
+static int take_origin_right(
+        struct pg_session *s, PGresult *r, const struct error *failed, struct error *e)
 {
         if (must(r, failed, e) < 0)
                 return -1;
@@ -224,8 +228,8 @@ static bool ask_origin_setup(struct pg_session *s)
 
 /* States of origins share max_replication_slots (SQLSTATE 53400 when none is free); without one the
  * row serves. */
-static int take_origin_setup(struct pg_session *s, PGresult *r, const struct error *failed,
-        struct error *e)
+static int take_origin_setup(
+        struct pg_session *s, PGresult *r, const struct error *failed, struct error *e)
 {
         if (r || strcmp(failed->code, "53400") != 0)
                 return must(r, failed, e);
@@ -255,8 +259,8 @@ static bool ask_progress(struct pg_session *s)
         return s->result.origin && ask(s, PG_META_ORIGIN_PROGRESS_SQL, 1, values);
 }
 
-static int take_progress(struct pg_session *s, PGresult *r, const struct error *failed,
-        struct error *e)
+static int take_progress(
+        struct pg_session *s, PGresult *r, const struct error *failed, struct error *e)
 {
         if (must(r, failed, e) < 0)
                 return -1;

@@ -21,11 +21,11 @@ struct pg_session_result {
         struct pg_session_backend backend; /* this connection's */
         char version[32];
         bool replica_role; /* session_replication_role = replica was allowed */
-        bool origin;       /* the position is kept in a replication origin, set up in this session */
+        bool origin; /* the position is kept in a replication origin, set up in this session */
 };
 
-typedef void pg_session_done(void *context, const struct pg_session_result *r,
-        const struct error *e);
+typedef void pg_session_done(
+        void *context, const struct pg_session_result *r, const struct error *e);
 
 struct pg_session *pg_session_new(struct pg_link *k, const char *pipeline,
         const struct pg_session_backend *former, pg_session_done *done, void *context);

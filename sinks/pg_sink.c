@@ -268,8 +268,8 @@ static void on_committed(void *context)
         else if (!timer_pending(&s->row))
                 timer_set(&s->row, ROW_INTERVAL);
         pg_marker_committed(s->marker, s->committed);
-        s->events.committed(s->context, s->committing.end, s->committing.transactions,
-                s->committing.rows);
+        s->events.committed(
+                s->context, s->committing.end, s->committing.transactions, s->committing.rows);
 }
 
 static void on_durable(void *context, struct position p)
@@ -303,13 +303,14 @@ static void maybe_up(struct sink *s)
         /* the epoch's commit was synchronous, so what it stands on is durable */
         s->committed = s->facts.start.position;
         pg_marker_start(s->marker, s->committed);
-        s->wire = pg_wire_new(s->link, s->pipeline, s->facts.start.epoch, ++s->generation, &events,
-                s);
+        s->wire = pg_wire_new(
+                s->link, s->pipeline, s->facts.start.epoch, ++s->generation, &events, s);
         pg_link_raw(s->link, on_input);
         pump(s);
         if (!s->facts.replica_role)
                 s->events.warning(s->context,
-                        "the target role may not set session_replication_role: triggers and foreign "
+                        "the target role may not set session_replication_role: triggers and "
+                        "foreign "
                         "keys of the target stay on and fire a second time for every change that "
                         "arrives (grant set on parameter session_replication_role to the role)");
         s->events.ready(s->context, &s->facts.start);

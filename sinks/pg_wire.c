@@ -109,8 +109,8 @@ static bool send_plain(struct pg_wire *w, enum op_kind kind, const char *sql)
         return sent(w, PQsendQueryParams(conn(w), sql, 0, NULL, NULL, NULL, NULL, 0), strlen(sql));
 }
 
-static bool send_prepared(struct pg_wire *w, enum op_kind kind, const char *name, int n,
-        const char *const *values)
+static bool send_prepared(
+        struct pg_wire *w, enum op_kind kind, const char *name, int n, const char *const *values)
 {
         push_op(w, kind);
         return sent(w, PQsendQueryPrepared(conn(w), name, n, values, NULL, NULL, 0), 100);
@@ -130,12 +130,10 @@ static void prepare_own(struct pg_wire *w)
                         "update culvert.checkpoint set position = $3, counter = counter + 1, "
                         "updated_at = pg_catalog.clock_timestamp() where pipeline = $1 and "
                         "direction = 'forward' and lane = 0 and epoch = $2"},
-                {"proof",
-                        "select 1 from culvert.checkpoint where pipeline = $1 and direction = "
-                        "'forward' and lane = 0 and epoch = $2 for share"},
-                {"origin",
-                        "select pg_catalog.pg_replication_origin_xact_setup($1, "
-                        "pg_catalog.to_timestamp($2::float8))"},
+                {"proof", "select 1 from culvert.checkpoint where pipeline = $1 and direction = "
+                          "'forward' and lane = 0 and epoch = $2 for share"},
+                {"origin", "select pg_catalog.pg_replication_origin_xact_setup($1, "
+                           "pg_catalog.to_timestamp($2::float8))"},
         };
 
         for (size_t i = 0; i < sizeof own / sizeof *own; i++)
@@ -206,8 +204,7 @@ static bool send_bind(struct pg_wire *w, const struct relation *r)
 
         push_op(w, OP_BIND)->relation = r;
         w->binding = true;
-        return sent(w,
-                       PQsendQueryParams(conn(w), pg_binding_sql, 2, NULL, values, NULL, NULL, 0),
+        return sent(w, PQsendQueryParams(conn(w), pg_binding_sql, 2, NULL, values, NULL, NULL, 0),
                        1000) &&
                pg_wire_answers(w);
 }
@@ -241,7 +238,8 @@ static bool send_row(struct pg_wire *w, struct change *c)
         }
         pg_statement_values(st, c, values_room(w, st->n));
         push_op(w, OP_CHANGE)->change = c;
-        return sent(w, PQsendQueryPrepared(conn(w), st->name, st->n, w->values, NULL, NULL, 0), 100);
+        return sent(
+                w, PQsendQueryPrepared(conn(w), st->name, st->n, w->values, NULL, NULL, 0), 100);
 }
 
 static bool send_truncate(struct pg_wire *w, struct change *c)
@@ -325,8 +323,8 @@ static int take_answer(struct pg_wire *w, const struct op *o, PGresult *r, struc
                 /* a transaction that was already broken answers ROLLBACK without an error */
                 if (!strcmp(PQcmdStatus(r), "COMMIT"))
                         return 0;
-                return error_set(e, ERROR_BUG, "target: the commit was answered by %s",
-                        PQcmdStatus(r));
+                return error_set(
+                        e, ERROR_BUG, "target: the commit was answered by %s", PQcmdStatus(r));
         default:
                 return 0;
         }

@@ -37,10 +37,10 @@ enum pg_wire_sent pg_wire_change(struct pg_wire *w, struct change *c);
 /* Every change of the piece was sent: takes it and frees it when the last is answered. */
 void pg_wire_keep(struct pg_wire *w, struct txn *piece);
 
-bool pg_wire_ready(const struct pg_wire *w);      /* not binding, not failed */
+bool pg_wire_ready(const struct pg_wire *w); /* not binding, not failed */
 bool pg_wire_ok(const struct pg_wire *w);
-bool pg_wire_idle(const struct pg_wire *w);       /* no answer is awaited at all */
-bool pg_wire_answered(const struct pg_wire *w);   /* none of the open transaction's */
+bool pg_wire_idle(const struct pg_wire *w);     /* no answer is awaited at all */
+bool pg_wire_answered(const struct pg_wire *w); /* none of the open transaction's */
 /* libpq holds about as much unsent data as it should. */
 bool pg_wire_full(struct pg_wire *w);
 void pg_wire_flush(struct pg_wire *w);

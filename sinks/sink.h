@@ -17,7 +17,7 @@
 struct loop;
 struct sink;
 
-struct sink_start { /* what the target knows of this pipeline */
+struct sink_start {               /* what the target knows of this pipeline */
         struct position position; /* everything before it is applied, and durable */
         struct source_identity identity;
         uint64_t epoch;
@@ -47,9 +47,9 @@ struct sink_ops {
         void (*stop)(struct sink *s); /* closes; what is not committed is rolled back */
         /* Takes a piece and leaves NULL, or returns SINK_FULL and leaves it. */
         enum sink_push (*push)(struct sink *s, struct txn **piece);
-        /* Stores a position that no transaction carries (filtered ones, an idle source), where readers
-         * of the target see it. Only when nothing is pending. True: `committed` follows; false: it is
-         * there already. */
+        /* Stores a position that no transaction carries (filtered ones, an idle source), where
+         * readers of the target see it. Only when nothing is pending. True: `committed` follows;
+         * false: it is there already. */
         bool (*idle)(struct sink *s, struct position p);
         /* Takes over reloadable options. */
         void (*reload)(struct sink *s, const struct config *c);

@@ -14,7 +14,10 @@ struct buf {
         size_t len, cap;
 };
 
-#define BUF_INIT {0}
+#define BUF_INIT                                                                                   \
+        {                                                                                          \
+                0                                                                                  \
+        }
 #define AUTO_BUF __attribute__((cleanup(buf_done))) struct buf
 
 void buf_done(struct buf *b);
@@ -39,8 +42,8 @@ uint8_t reader_u8(struct reader *r);
 uint16_t reader_u16(struct reader *r);
 uint32_t reader_u32(struct reader *r);
 uint64_t reader_u64(struct reader *r);
-const char *reader_cstr(struct reader *r);               /* NUL-terminated, inside the input */
-const void *reader_bytes(struct reader *r, size_t len);  /* inside the input; NULL when failed */
+const char *reader_cstr(struct reader *r);              /* NUL-terminated, inside the input */
+const void *reader_bytes(struct reader *r, size_t len); /* inside the input; NULL when failed */
 size_t reader_left(const struct reader *r);
 bool reader_ok(const struct reader *r);
 bool reader_done(const struct reader *r); /* ok and nothing left over */

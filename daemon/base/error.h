@@ -28,7 +28,10 @@ struct error {
         char position[64];  /* position in the source's log, or "" */
 };
 
-#define ERROR_INIT {.class = ERROR_NONE}
+#define ERROR_INIT                                                                                 \
+        {                                                                                          \
+                .class = ERROR_NONE                                                                \
+        }
 
 /* Fills `e` and returns -1, so that `return error_set(...)` reads well. Newlines become spaces. */
 int error_set(struct error *e, enum error_class class, const char *format, ...)

@@ -81,18 +81,18 @@ static void to_stderr(enum log_level level, const char *message)
                 out.pipeline, *out.pipeline ? ": " : "", message);
 }
 
-static void to_journal(enum log_level level, enum log_id id, const struct log_fields *f,
-        const char *message)
+static void to_journal(
+        enum log_level level, enum log_id id, const struct log_fields *f, const char *message)
 {
         char text[6][1400];
         struct iovec field[6];
         int n = 0;
 
-#define ADD(...) \
-        do { \
-                snprintf(text[n], sizeof text[n], __VA_ARGS__); \
-                field[n] = (struct iovec){text[n], strlen(text[n])}; \
-                n++; \
+#define ADD(...)                                                                                   \
+        do {                                                                                       \
+                snprintf(text[n], sizeof text[n], __VA_ARGS__);                                    \
+                field[n] = (struct iovec){text[n], strlen(text[n])};                               \
+                n++;                                                                               \
         } while (0)
         ADD("MESSAGE=%s", message);
         ADD("PRIORITY=%d", levels[level].priority);

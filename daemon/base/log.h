@@ -11,12 +11,12 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 /* Ids of the journal catalogue, systemd/culvert.catalog. LOG_PLAIN has none. */
 enum log_id {
         LOG_PLAIN,
-        LOG_STATE,    /* the pipeline changed its state */
-        LOG_STOPPED,  /* stopped on an error; an operator is needed */
-        LOG_RETRY,    /* a connection was lost and is tried again */
-        LOG_COMMAND,  /* somebody used the control socket */
-        LOG_COPY,     /* progress of the copy */
-        LOG_LIMIT,    /* a limit comes near */
+        LOG_STATE,   /* the pipeline changed its state */
+        LOG_STOPPED, /* stopped on an error; an operator is needed */
+        LOG_RETRY,   /* a connection was lost and is tried again */
+        LOG_COMMAND, /* somebody used the control socket */
+        LOG_COPY,    /* progress of the copy */
+        LOG_LIMIT,   /* a limit comes near */
         LOG_IDS
 };
 

@@ -332,7 +332,8 @@ static void on_ready(evutil_socket_t fd, short what, void *context)
         w->run(w->context, (what & EV_READ ? LOOP_READ : 0) | (what & EV_WRITE ? LOOP_WRITE : 0));
 }
 
-struct watch *watch_new(struct loop *l, int fd, void (*run)(void *context, int ready), void *context)
+struct watch *watch_new(
+        struct loop *l, int fd, void (*run)(void *context, int ready), void *context)
 {
         struct watch *w = memory_new_of(struct watch);
 
@@ -373,8 +374,8 @@ static void on_signal(evutil_socket_t fd, short what, void *context)
         s->run(s->context);
 }
 
-int loop_signal(struct loop *l, int signo, void (*run)(void *context), void *context,
-        struct error *e)
+int loop_signal(
+        struct loop *l, int signo, void (*run)(void *context), void *context, struct error *e)
 {
         struct signal_watch *s = memory_new_of(struct signal_watch);
 

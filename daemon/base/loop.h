@@ -60,12 +60,13 @@ void loop_defer(struct loop *l, struct task *t); /* once, in this or the next ro
 void task_cancel(struct loop *l, struct task *t);
 
 /* The callback gets LOOP_READ and LOOP_WRITE as they are ready. `want` 0 keeps the watch asleep. */
-struct watch *watch_new(struct loop *l, int fd, void (*run)(void *context, int ready), void *context);
+struct watch *watch_new(
+        struct loop *l, int fd, void (*run)(void *context, int ready), void *context);
 void watch_set(struct watch *w, int want);
 struct watch *watch_free(struct watch *w);
 
-int loop_signal(struct loop *l, int signo, void (*run)(void *context), void *context,
-        struct error *e);
+int loop_signal(
+        struct loop *l, int signo, void (*run)(void *context), void *context, struct error *e);
 
 /* From any thread: `run(context)` on the loop's thread, in the order of posting. */
 void loop_post(struct loop *l, void (*run)(void *context), void *context);

@@ -29,7 +29,8 @@ int pg_uri_check(const char *uri, struct error *e)
         }
         for (PQconninfoOption *o = options; o->keyword; o++)
                 if (!strcmp(o->keyword, "password") && o->val)
-                        rc = error_set(e, ERROR_CONFIG, "a password in a URI is not taken; use password_file");
+                        rc = error_set(e, ERROR_CONFIG,
+                                "a password in a URI is not taken; use password_file");
         PQconninfoFree(options);
         return rc;
 }
@@ -142,8 +143,8 @@ static int connect_wait(PGconn *c, const char *what, const atomic_bool *stop, st
 
 PGconn *pg_connect(const struct pg_params *p, const atomic_bool *stop, struct error *e)
 {
-        PGconn *c = PQconnectStartParams((const char *const *)p->keywords,
-                (const char *const *)p->values, 0);
+        PGconn *c = PQconnectStartParams(
+                (const char *const *)p->keywords, (const char *const *)p->values, 0);
 
         if (!c || PQstatus(c) == CONNECTION_BAD) {
                 pg_error(e, c, NULL, p->what);
@@ -221,10 +222,9 @@ bool pg_true(const PGresult *r, int row, int column)
 enum error_class pg_error_class(const char *s)
 {
         static const char *const retry[] = {"08", "40001", "40P01", "53", "55006", "55P03", "57P",
-                "57014", "58030", "25006",
-                "25P03", "25P04"};
-        static const char *const config[] = {"28", "3D", "42501", "0A", "3F", "42704", "42883",
-                "42P01", "42703", "F0"};
+                "57014", "58030", "25006", "25P03", "25P04"};
+        static const char *const config[] = {
+                "28", "3D", "42501", "0A", "3F", "42704", "42883", "42P01", "42703", "F0"};
 
         for (unsigned i = 0; i < sizeof retry / sizeof *retry; i++)
                 if (!strncmp(s, retry[i], strlen(retry[i])))
@@ -249,7 +249,8 @@ static bool is_name(const char *message, const char *quote)
         return false;
 }
 
-/* Drops what stands in quotes and is no name ('value "99999" is out of range'), and bytes in hex. */
+/* Drops what stands in quotes and is no name ('value "99999" is out of range'), and bytes in hex.
+ */
 static void cut_quoted(char *message)
 {
         char *to = message;
@@ -272,8 +273,8 @@ static void cut_quoted(char *message)
         *to = '\0';
 }
 
-/* In classes 22 and 23 the server quotes the offending value: behind ': "', where it may have quotes
- * in it, and in class 22 elsewhere too. */
+/* In classes 22 and 23 the server quotes the offending value: behind ': "', where it may have
+ * quotes in it, and in class 22 elsewhere too. */
 static void cut_value(char *message, const char *sqlstate)
 {
         bool data = !strncmp(sqlstate, "22", 2);
@@ -291,7 +292,8 @@ static void cut_value(char *message, const char *sqlstate)
 static const char *sqlstate_in(const char *text, char code[8])
 {
         for (const char *p = strstr(text, ":  "); p; p = strstr(p + 1, ":  ")) {
-                if (strspn(p + 3, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 5 && p[8] == ':' && p[9]) {
+                if (strspn(p + 3, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 5 && p[8] == ':' &&
+                        p[9]) {
                         memcpy(code, p + 3, 5);
                         code[5] = '\0';
                         return p + 10;

@@ -254,8 +254,8 @@ struct pg_link *pg_link_new(struct loop *l, const struct pg_params *p,
         timer_init(&k->deadline, l, on_deadline, k);
         timer_set(&k->deadline, CONNECT_TIMEOUT);
         pg_link_query(k, NULL, NULL, pg_session_sql(), 0, NULL);
-        k->conn = PQconnectStartParams((const char *const *)p->keywords,
-                (const char *const *)p->values, 0);
+        k->conn = PQconnectStartParams(
+                (const char *const *)p->keywords, (const char *const *)p->values, 0);
         if (!k->conn || PQstatus(k->conn) == CONNECTION_BAD) {
                 fail_conn(k, NULL);
                 return k;

@@ -23,7 +23,8 @@ typedef void pg_link_result(void *context, PGresult *r, const struct error *e);
 
 struct pg_link *pg_link_new(struct loop *l, const struct pg_params *p,
         const struct pg_link_events *events, void *context);
-struct pg_link *pg_link_free(struct pg_link *k); /* closes; callbacks of queued queries never come */
+struct pg_link *pg_link_free(
+        struct pg_link *k); /* closes; callbacks of queued queries never come */
 
 /* Queues a query with text parameters (copied). Without parameters it may be several statements,
  * and PGRES_COPY_BOTH is a result too. `done` may be NULL. */
@@ -32,7 +33,8 @@ void pg_link_query(struct pg_link *k, pg_link_result *done, void *context, const
 
 /*
  * Raw mode: from now on `input` is called when bytes have come in or gone out, and the owner talks
- * to the PGconn itself. After sending anything call pg_link_flush. pg_link_read(false) stops reading.
+ * to the PGconn itself. After sending anything call pg_link_flush. pg_link_read(false) stops
+ * reading.
  */
 void pg_link_raw(struct pg_link *k, void (*input)(void *context));
 void pg_link_flush(struct pg_link *k);

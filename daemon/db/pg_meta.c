@@ -33,7 +33,8 @@ static const char create_sql[] =
         "create table if not exists culvert.tables ("
         "  pipeline text, source_schema text, source_name text,"
         "  target_schema text not null, target_name text not null,"
-        "  state text not null, created boolean not null, rows bigint not null, shape text not null,"
+        "  state text not null, created boolean not null, rows bigint not null, shape text not "
+        "null,"
         "  shape_next text not null,"
         "  primary key (pipeline, source_schema, source_name));"
         "create table if not exists culvert.copy ("
@@ -50,7 +51,8 @@ const char *pg_meta_create_sql(void)
 
 int pg_meta_check(PGconn *c, struct error *e)
 {
-        AUTO_RESULT there = pg_query(c, e, "select pg_catalog.to_regclass('culvert.meta') is not null", 0, NULL);
+        AUTO_RESULT there = pg_query(
+                c, e, "select pg_catalog.to_regclass('culvert.meta') is not null", 0, NULL);
         AUTO_RESULT r = NULL;
 
         if (!there)
@@ -88,8 +90,8 @@ int pg_meta_prove_epoch(PGconn *c, const char *pipeline, uint64_t epoch, struct 
                 "fenced: another culvertd has taken over pipeline %s on the target", pipeline);
 }
 
-int pg_meta_origin_name(const PGresult *epoch, const char *pipeline,
-        char name[PG_META_ORIGIN_NAME], struct error *e)
+int pg_meta_origin_name(const PGresult *epoch, const char *pipeline, char name[PG_META_ORIGIN_NAME],
+        struct error *e)
 {
         const char *recorded = pg_text(epoch, 0, 4);
 
@@ -104,8 +106,8 @@ int pg_meta_origin_name(const PGresult *epoch, const char *pipeline,
 
 /* The row may be a second behind the origin, which is moved by every commit; the position is read
  * after the epoch was raised, and waits until it is flushed. */
-int pg_meta_origin_position(const PGresult *progress, const char *origin, struct position *p,
-        struct error *e)
+int pg_meta_origin_position(
+        const PGresult *progress, const char *origin, struct position *p, struct error *e)
 {
         struct position moved;
 

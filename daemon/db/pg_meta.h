@@ -22,15 +22,15 @@ const char *pg_meta_create_sql(void);
 int pg_meta_check(PGconn *c, struct error *e);
 
 /* One row: true when this session now holds the pipeline's advisory lock. $1 = pipeline. */
-#define PG_META_LOCK_SQL \
+#define PG_META_LOCK_SQL                                                                           \
         "select pg_catalog.pg_try_advisory_lock(1131768946, pg_catalog.hashtext($1))"
 /* Who holds it: pid, application_name, client address, backend_start. $1 = pipeline. */
-#define PG_META_LOCK_HOLDER_SQL \
-        "select a.pid, a.application_name, coalesce(host(a.client_addr), 'local'), " \
-        "a.backend_start::text from pg_catalog.pg_locks l " \
-        "join pg_catalog.pg_stat_activity a on a.pid = l.pid where l.locktype = 'advisory' " \
-        "and l.classid = 1131768946 and l.objid = pg_catalog.hashtext($1)::oid and l.granted " \
-        "and l.database = (select oid from pg_catalog.pg_database " \
+#define PG_META_LOCK_HOLDER_SQL                                                                    \
+        "select a.pid, a.application_name, coalesce(host(a.client_addr), 'local'), "               \
+        "a.backend_start::text from pg_catalog.pg_locks l "                                        \
+        "join pg_catalog.pg_stat_activity a on a.pid = l.pid where l.locktype = 'advisory' "       \
+        "and l.classid = 1131768946 and l.objid = pg_catalog.hashtext($1)::oid and l.granted "     \
+        "and l.database = (select oid from pg_catalog.pg_database "                                \
         "where datname = pg_catalog.current_database())"
 
 /*
@@ -39,15 +39,15 @@ int pg_meta_check(PGconn *c, struct error *e);
  * $1 = pipeline, $2 = direction. Returns epoch, position, source, counter, origin ("": none), and
  * the identity of the row: its uuid and its table's oid. No row: no checkpoint yet.
  */
-#define PG_META_EPOCH_SQL \
-        "update culvert.checkpoint set epoch = epoch + 1, counter = counter + 1, " \
-        "updated_at = pg_catalog.clock_timestamp() where pipeline = $1 and direction = $2 " \
-        "and lane = 0 returning epoch, position, source, counter, origin, " \
+#define PG_META_EPOCH_SQL                                                                          \
+        "update culvert.checkpoint set epoch = epoch + 1, counter = counter + 1, "                 \
+        "updated_at = pg_catalog.clock_timestamp() where pipeline = $1 and direction = $2 "        \
+        "and lane = 0 returning epoch, position, source, counter, origin, "                        \
         "uuid::text || '_' || tableoid::text"
 /* First use. $1 = pipeline, $2 = direction. */
-#define PG_META_CHECKPOINT_INSERT_SQL \
-        "insert into culvert.checkpoint (pipeline, direction, lane, position, epoch, counter, " \
-        "source) values ($1, $2, 0, '', 0, 0, '') on conflict (pipeline, direction, lane) " \
+#define PG_META_CHECKPOINT_INSERT_SQL                                                              \
+        "insert into culvert.checkpoint (pipeline, direction, lane, position, epoch, counter, "    \
+        "source) values ($1, $2, 0, '', 0, 0, '') on conflict (pipeline, direction, lane) "        \
         "do nothing"
 
 /*
@@ -60,26 +60,27 @@ int pg_meta_check(PGconn *c, struct error *e);
  */
 #define PG_META_ORIGIN_NAME 128
 /* The origin's name by what PG_META_EPOCH_SQL gave; -1: the row is from a dump. */
-int pg_meta_origin_name(const PGresult *epoch, const char *pipeline,
-        char name[PG_META_ORIGIN_NAME], struct error *e);
-#define PG_META_ORIGIN_RIGHT_SQL \
-        "select pg_catalog.bool_and(pg_catalog.has_function_privilege(f::regprocedure, 'execute')) " \
-        "and pg_catalog.current_setting('max_replication_slots')::int > 0 " \
-        "from (values ('pg_catalog.pg_replication_origin_create(text)')," \
-        "('pg_catalog.pg_replication_origin_session_setup(text)')," \
-        "('pg_catalog.pg_replication_origin_xact_setup(pg_lsn,timestamptz)')," \
+int pg_meta_origin_name(const PGresult *epoch, const char *pipeline, char name[PG_META_ORIGIN_NAME],
+        struct error *e);
+#define PG_META_ORIGIN_RIGHT_SQL                                                                   \
+        "select pg_catalog.bool_and(pg_catalog.has_function_privilege(f::regprocedure, "           \
+        "'execute')) "                                                                             \
+        "and pg_catalog.current_setting('max_replication_slots')::int > 0 "                        \
+        "from (values ('pg_catalog.pg_replication_origin_create(text)'),"                          \
+        "('pg_catalog.pg_replication_origin_session_setup(text)'),"                                \
+        "('pg_catalog.pg_replication_origin_xact_setup(pg_lsn,timestamptz)'),"                     \
         "('pg_catalog.pg_replication_origin_progress(text,boolean)')) as t (f)"
 /* $1 = origin. No row: it does not exist. Waits until the position is flushed. */
-#define PG_META_ORIGIN_PROGRESS_SQL \
-        "select coalesce(pg_catalog.pg_replication_origin_progress(roname, true)::text, '') " \
+#define PG_META_ORIGIN_PROGRESS_SQL                                                                \
+        "select coalesce(pg_catalog.pg_replication_origin_progress(roname, true)::text, '') "      \
         "from pg_catalog.pg_replication_origin where roname = $1"
 /* $1 = origin: makes it if it is not there. */
-#define PG_META_ORIGIN_CREATE_SQL \
-        "select pg_catalog.pg_replication_origin_create($1) where not exists " \
+#define PG_META_ORIGIN_CREATE_SQL                                                                  \
+        "select pg_catalog.pg_replication_origin_create($1) where not exists "                     \
         "(select from pg_catalog.pg_replication_origin where roname = $1)"
 /* The later of `*p` and what PG_META_ORIGIN_PROGRESS_SQL gave. */
-int pg_meta_origin_position(const PGresult *progress, const char *origin, struct position *p,
-        struct error *e);
+int pg_meta_origin_position(
+        const PGresult *progress, const char *origin, struct position *p, struct error *e);
 
 /*
  * In a transaction: 0 when the epoch is still ours (the row is locked FOR SHARE until its end),

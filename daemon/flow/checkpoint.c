@@ -34,8 +34,8 @@ void checkpoint_passed(struct checkpoint *c, struct position p)
         c->delivered = position_max(c->delivered, p);
 }
 
-int checkpoint_committed(struct checkpoint *c, struct position end, uint64_t transactions,
-        struct error *e)
+int checkpoint_committed(
+        struct checkpoint *c, struct position end, uint64_t transactions, struct error *e)
 {
         if (position_compare(end, c->stored) < 0)
                 return went_back("the committed", c->stored, end, e);

@@ -18,7 +18,7 @@ struct checkpoint {
         struct position delivered; /* end of the last whole transaction, or later if idle */
         struct position stored;    /* committed on the target as a position */
         struct position durable;
-        uint64_t pending;          /* transactions delivered and not committed */
+        uint64_t pending; /* transactions delivered and not committed */
 };
 
 void checkpoint_start(struct checkpoint *c, struct position p);
@@ -28,8 +28,8 @@ void checkpoint_lost(struct checkpoint *c);
 int checkpoint_delivered(struct checkpoint *c, struct position end, struct error *e);
 /* Everything before `p` was delivered and there was nothing in it for the target. */
 void checkpoint_passed(struct checkpoint *c, struct position p);
-int checkpoint_committed(struct checkpoint *c, struct position end, uint64_t transactions,
-        struct error *e);
+int checkpoint_committed(
+        struct checkpoint *c, struct position end, uint64_t transactions, struct error *e);
 int checkpoint_durable(struct checkpoint *c, struct position end, struct error *e);
 
 /* The target shows everything before this position. */

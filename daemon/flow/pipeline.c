@@ -36,7 +36,8 @@ struct pipeline {
         struct snapshot *snapshot;
         struct position log_end, idle_asked;
         int64_t heard;
-        struct position goal; /* end of the log when the stream was connected; none: not heard yet */
+        struct position
+                goal;   /* end of the log when the stream was connected; none: not heard yet */
         unsigned marks; /* asked of the source and not answered */
 
         struct backoff sink_backoff, source_backoff;
@@ -44,7 +45,7 @@ struct pipeline {
         struct task push, stop;
         struct error error; /* being retried, or what stopped it */
         struct error stopping;
-        struct error last; /* ends the stream when what came before it is committed */
+        struct error last;         /* ends the stream when what came before it is committed */
         struct position failed_at; /* where the last transient failure of a transaction was */
         unsigned failed_times;
 
@@ -189,8 +190,8 @@ static bool gives_up(struct pipeline *p, struct error *e)
         return true;
 }
 
-static void retry_later(struct pipeline *p, const struct error *e, struct backoff *b,
-        struct timer *t)
+static void retry_later(
+        struct pipeline *p, const struct error *e, struct backoff *b, struct timer *t)
 {
         int64_t delay = backoff_next(b);
         char text[64];
@@ -383,7 +384,8 @@ static int check_snapshot(struct pipeline *p, const struct txn *t, struct error 
         xid = xid_widen(t->xid, p->snapshot->xmax);
         if (snapshot_sees(p->snapshot, xid))
                 return error_set(e, ERROR_BUG,
-                        "transaction %" PRIu64 " is in the stream and was in the copy already", xid);
+                        "transaction %" PRIu64 " is in the stream and was in the copy already",
+                        xid);
         if (xid > p->snapshot->xmax + SNAPSHOT_XIDS) {
                 snapshot_done(p->snapshot);
                 free(p->snapshot);
@@ -493,8 +495,8 @@ struct pipeline *pipeline_new(struct loop *l, const struct pipeline_setup *setup
 {
         static const struct source_events from_source = {source_ready, source_relation,
                 source_piece, source_passed, source_failed, source_marked};
-        static const struct sink_events from_sink = {sink_ready, sink_room, sink_committed,
-                sink_durable, sink_failed, sink_warning};
+        static const struct sink_events from_sink = {
+                sink_ready, sink_room, sink_committed, sink_durable, sink_failed, sink_warning};
         struct source_limits limits = {.piece_bytes = PIECE_MAX};
         struct pipeline *p = memory_new_of(struct pipeline);
 
@@ -566,8 +568,8 @@ static void on_grace(void *context)
         shutdown_finish(context);
 }
 
-void pipeline_shutdown(struct pipeline *p, int64_t grace, void (*done)(void *context),
-        void *context)
+void pipeline_shutdown(
+        struct pipeline *p, int64_t grace, void (*done)(void *context), void *context)
 {
         p->shutdown_done = done;
         p->shutdown_context = context;

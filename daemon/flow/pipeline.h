@@ -47,8 +47,8 @@ void pipeline_start(struct pipeline *p, struct snapshot *snapshot);
 void pipeline_stop(struct pipeline *p);
 /* Stops when the open target transaction is committed, what is committed is durable and
  * acknowledged, or after `grace` microseconds. Then `done`. */
-void pipeline_shutdown(struct pipeline *p, int64_t grace, void (*done)(void *context),
-        void *context);
+void pipeline_shutdown(
+        struct pipeline *p, int64_t grace, void (*done)(void *context), void *context);
 /* Paused: nothing more is applied after the transaction under way; the source's connection is kept
  * alive, and what it sends gathers up to the queue's limit. */
 void pipeline_pause(struct pipeline *p, bool paused);
@@ -58,10 +58,10 @@ void pipeline_mark(struct pipeline *p);
 
 struct pipeline_status {
         bool source_connected, sink_connected;
-        bool in_sink;   /* the target has taken what it has not committed yet */
-        bool caught_up; /* the stream has been at the log's end since it was connected */
-        struct position log_end;  /* of the source, as last heard */
-        struct position applied;  /* the target shows everything before it */
+        bool in_sink;            /* the target has taken what it has not committed yet */
+        bool caught_up;          /* the stream has been at the log's end since it was connected */
+        struct position log_end; /* of the source, as last heard */
+        struct position applied; /* the target shows everything before it */
         struct position acknowledged;
         uint64_t transactions, rows; /* applied since the process started */
         uint64_t pending;            /* transactions here and not on the target */

@@ -13,8 +13,8 @@ struct queue {
 
 void queue_init(struct queue *q, uint64_t memory);
 void queue_done(struct queue *q);
-void queue_push(struct queue *q, struct txn **piece); /* takes it and leaves NULL */
-struct txn *queue_pop(struct queue *q);               /* NULL: empty */
+void queue_push(struct queue *q, struct txn **piece);  /* takes it and leaves NULL */
+struct txn *queue_pop(struct queue *q);                /* NULL: empty */
 void queue_unpop(struct queue *q, struct txn **piece); /* back to the front */
 /* Drops the pieces of a transaction at the tail whose end has not arrived. */
 void queue_drop_partial(struct queue *q);

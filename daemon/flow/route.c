@@ -149,15 +149,15 @@ bool route_is_renamed(const struct route_table *t)
                (t->options && (t->options->columns_exclude.n || t->options->renames_n));
 }
 
-static int no_column(const struct route_table *t, const char *option, const char *column,
-        struct error *e)
+static int no_column(
+        const struct route_table *t, const char *option, const char *column, struct error *e)
 {
         return error_set(e, ERROR_CONFIG, "[table %s.%s] %s: there is no column '%s'",
                 t->source_schema, t->source_name, option, column);
 }
 
-static int check_options(const struct route_table *t, const struct relation *source,
-        struct error *e)
+static int check_options(
+        const struct route_table *t, const struct relation *source, struct error *e)
 {
         const struct config_table *o = t->options;
 
@@ -178,8 +178,8 @@ static int check_options(const struct route_table *t, const struct relation *sou
         return 0;
 }
 
-struct relation *route_target_shape(const struct route_table *t, const struct relation *source,
-        struct error *e)
+struct relation *route_target_shape(
+        const struct route_table *t, const struct relation *source, struct error *e)
 {
         struct relation *target;
         uint16_t n = 0;
@@ -211,12 +211,12 @@ static enum filter_class class_of(uint32_t type)
         switch (type) {
         case 16:
                 return FILTER_BOOL;
-        case 20: /* int8 */
-        case 21: /* int2 */
-        case 23: /* int4 */
-        case 26: /* oid */
-        case 700: /* float4 */
-        case 701: /* float8 */
+        case 20:   /* int8 */
+        case 21:   /* int2 */
+        case 23:   /* int4 */
+        case 26:   /* oid */
+        case 700:  /* float4 */
+        case 701:  /* float8 */
         case 1700: /* numeric */
                 return FILTER_NUMBER;
         case 1082: /* date */
@@ -356,8 +356,8 @@ static int ddl_error(const struct route_table *t, const char *what, struct error
         return -1;
 }
 
-static bool is_expected(const struct expected *known, const struct relation *shape,
-        struct buf *what)
+static bool is_expected(
+        const struct expected *known, const struct relation *shape, struct buf *what)
 {
         AUTO_BUF ignored = BUF_INIT;
 

@@ -17,7 +17,7 @@ struct route;
 
 struct route_table {
         char *source_schema, *source_name;
-        char *schema, *name; /* on the target */
+        char *schema, *name;                /* on the target */
         const struct config_table *options; /* [table] section, or NULL */
         enum config_conflict on_conflict;
         /* changes routed since the process started, read by the loop only */
@@ -40,8 +40,8 @@ bool route_is_renamed(const struct route_table *t); /* other name, schema or col
  * option names a column that is not there, excludes a column of the key, or filters by one.
  * The caller owns the reference.
  */
-struct relation *route_target_shape(const struct route_table *t, const struct relation *source,
-        struct error *e);
+struct relation *route_target_shape(
+        const struct route_table *t, const struct relation *source, struct error *e);
 
 /*
  * The filter as SQL text for a WHERE clause on a PostgreSQL source is not given: culvert evaluates

@@ -9,7 +9,7 @@ struct times {
         struct times_entry {
                 struct position end;
                 int64_t committed_at;
-        } *ring;
+        } * ring;
         uint64_t at, n, room;
 };
 

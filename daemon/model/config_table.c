@@ -35,7 +35,8 @@ const struct option config_options[] = {
                 NEEDS_RESTART, OPTION_NOWHERE,
                 "Replica id towards a MySQL-family source; 0: one that is free."},
         {"source", "heartbeat", OPTION_DURATION, SECONDS, DAY, NULL, "10s", NULL, NEEDS_RESTART,
-                AT(pg.heartbeat), "How often the source is asked where its log ends and what the slot holds."},
+                AT(pg.heartbeat),
+                "How often the source is asked where its log ends and what the slot holds."},
 
         {"target", "uri", OPTION_URI, 0, 0, NULL, NULL, NULL, NEEDS_RESTART, AT(target.uri),
                 "The database to migrate to, like [source] uri. Required."},

@@ -59,8 +59,8 @@ int identity_parse(struct source_identity *id, const char *text, struct error *e
         return 0;
 }
 
-int identity_check(const struct source_identity *stored, const struct source_identity *now,
-        struct error *e)
+int identity_check(
+        const struct source_identity *stored, const struct source_identity *now, struct error *e)
 {
         if (strcmp(stored->system, now->system) != 0)
                 return error_set(e, ERROR_DATA,

@@ -38,5 +38,5 @@ struct source_identity {
 const char *identity_format(const struct source_identity *id, char *text);
 int identity_parse(struct source_identity *id, const char *text, struct error *e);
 /* 0 when the stored identity is this one; else a DATA error "resync required: ..." naming both. */
-int identity_check(const struct source_identity *stored, const struct source_identity *now,
-        struct error *e);
+int identity_check(
+        const struct source_identity *stored, const struct source_identity *now, struct error *e);

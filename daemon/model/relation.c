@@ -20,8 +20,8 @@ struct relation *relation_new(uint32_t id, const char *schema, const char *name,
         return r;
 }
 
-void relation_set_column(struct relation *r, uint16_t i, const char *name, uint32_t type,
-        int32_t modifier, bool key)
+void relation_set_column(
+        struct relation *r, uint16_t i, const char *name, uint32_t type, int32_t modifier, bool key)
 {
         free(r->columns[i].name);
         r->columns[i] = (struct column){memory_string(name), type, modifier, key};
@@ -149,7 +149,8 @@ static int take_columns(struct relation *r, const char *at)
                 int key, used = 0;
                 AUTO_STRING name = NULL;
 
-                if (sscanf(at, " %" SCNu32 " %" SCNd32 " %d %n", &type, &modifier, &key, &used) != 3 ||
+                if (sscanf(at, " %" SCNu32 " %" SCNd32 " %d %n", &type, &modifier, &key, &used) !=
+                                3 ||
                         used == 0)
                         return -1;
                 at += used;

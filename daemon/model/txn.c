@@ -122,6 +122,6 @@ bool snapshot_sees(const struct snapshot *s, uint64_t xid)
                 return true;
         if (xid >= s->xmax)
                 return false;
-        return !s->in_progress_n || !bsearch(&xid, s->in_progress, s->in_progress_n, sizeof xid,
-                                            by_number);
+        return !s->in_progress_n ||
+               !bsearch(&xid, s->in_progress, s->in_progress_n, sizeof xid, by_number);
 }

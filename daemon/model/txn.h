@@ -46,10 +46,10 @@ struct txn {
         struct txn *next; /* for whoever holds it: queue or sink */
         struct arena *arena;
         bool first, last;
-        uint32_t xid;          /* as in Begin: 32 bits */
+        uint32_t xid;           /* as in Begin: 32 bits */
         struct position commit; /* LSN of the commit record, as in Begin */
         struct position end;    /* end LSN of the commit; known in the last piece only */
-        int64_t committed_at;  /* microseconds since 1970-01-01 UTC */
+        int64_t committed_at;   /* microseconds since 1970-01-01 UTC */
         struct change *changes, **tail;
         uint32_t changes_n;
         struct held *held; /* private: relations that this piece references */

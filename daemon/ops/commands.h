@@ -19,6 +19,7 @@ struct commands_host {
         void *context;
 };
 
-struct commands *commands_new(struct loop *l, struct migration *m, const struct commands_host *host);
+struct commands *commands_new(
+        struct loop *l, struct migration *m, const struct commands_host *host);
 struct commands *commands_free(struct commands *c);
 void commands_handle(void *commands, struct control_call *call);

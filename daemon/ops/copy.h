@@ -16,7 +16,7 @@ struct copy;
 /* What a reader of the progress sees of one table. Outlives the copy. */
 struct copy_counter {
         const struct route_table *route;
-        atomic_int state;      /* TABLE_WAITING, TABLE_COPYING, TABLE_COPIED */
+        atomic_int state; /* TABLE_WAITING, TABLE_COPYING, TABLE_COPIED */
         atomic_uint_fast64_t rows;
         int64_t estimated; /* -1: unknown */
 };

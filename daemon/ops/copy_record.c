@@ -178,7 +178,8 @@ int table_record_write(const struct copy_book *b, const struct table_record *t, 
         values[8] = buf_text(&shape);
         done = pg_query(b->target, e,
                 "insert into culvert.tables (pipeline, source_schema, source_name, target_schema, "
-                "target_name, state, created, rows, shape, shape_next) values ($1, $2, $3, $4, $5, $6, "
+                "target_name, state, created, rows, shape, shape_next) values ($1, $2, $3, $4, $5, "
+                "$6, "
                 "$7, $8, $9, $10) "
                 "on conflict (pipeline, source_schema, source_name) do update set "
                 "target_schema = excluded.target_schema, target_name = excluded.target_name, "

@@ -128,8 +128,8 @@ static void pipeline_marked(void *context, struct position p, const struct error
 
 static int make_pipeline(struct migration *m, struct error *e)
 {
-        static const struct pipeline_events events = {pipeline_changed, pipeline_stopped,
-                pipeline_note, pipeline_marked};
+        static const struct pipeline_events events = {
+                pipeline_changed, pipeline_stopped, pipeline_note, pipeline_marked};
         struct pipeline_setup setup = {
                 .config = m->config,
                 .source = source_ops_of(m->config->source.kind),
@@ -164,8 +164,8 @@ static void watch_publication(struct migration *m, const struct prepare_result *
 {
         m->watcher = watcher_free(m->watcher);
         if (r->shapes_n)
-                m->watcher = watcher_new(m->loop, m->config, r->shapes, r->shapes_n,
-                        on_watcher_failed, m);
+                m->watcher = watcher_new(
+                        m->loop, m->config, r->shapes, r->shapes_n, on_watcher_failed, m);
 }
 
 /* ---- prepare ---- */
@@ -274,8 +274,8 @@ static void start_prepare(struct migration *m)
         static const struct prepare_events events = {on_preparing, on_prepared};
 
         m->preparing = true;
-        m->prepare = prepare_new(m->loop, m->config, m->route, m->accept ? route_refused(m->route) : NULL,
-                &events, m);
+        m->prepare = prepare_new(m->loop, m->config, m->route,
+                m->accept ? route_refused(m->route) : NULL, &events, m);
         refresh(m);
 }
 
@@ -376,8 +376,8 @@ void migration_start(struct migration *m)
                 start_prepare(m);
 }
 
-void migration_shutdown(struct migration *m, int64_t grace, void (*done)(void *context),
-        void *context)
+void migration_shutdown(
+        struct migration *m, int64_t grace, void (*done)(void *context), void *context)
 {
         m->shutdown_done = done;
         m->shutdown_context = context;

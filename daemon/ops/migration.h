@@ -17,8 +17,8 @@ struct migration *migration_free(struct migration *m);
 void migration_start(struct migration *m);
 /* Finishes what is in flight, stores the checkpoint, then calls `done` on the loop; at most
  * `grace` microseconds. */
-void migration_shutdown(struct migration *m, int64_t grace, void (*done)(void *context),
-        void *context);
+void migration_shutdown(
+        struct migration *m, int64_t grace, void (*done)(void *context), void *context);
 
 /* 0, or -1: refused by the state (exit status 4), nothing changed. */
 int migration_pause(struct migration *m, struct error *e);

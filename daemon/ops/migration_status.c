@@ -98,7 +98,9 @@ static const char *table_state(const struct migration *m, const struct prepare_t
 {
         if (m->streaming || m->saved.phase == STATE_STREAMING)
                 return "streaming";
-        return t->state == TABLE_COPIED ? "copied" : t->state == TABLE_COPYING ? "copying" : "waiting";
+        return t->state == TABLE_COPIED    ? "copied"
+               : t->state == TABLE_COPYING ? "copying"
+                                           : "waiting";
 }
 
 void migration_tables(struct migration *m,

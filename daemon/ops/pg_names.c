@@ -30,30 +30,41 @@
                                                                                            "pg_"   \
                                                                                            "opfam" \
                                                                                            "ily")  \
-                        OBJECTS("pg_catalog.pg_collation") OBJECTS(                                \
-                                "pg_catalog.pg_ts_config") OBJECTS("pg_catalog.pg_ts_dict")        \
-                                OBJECTS("pg_catalog.pg_ts_parser") OBJECTS("pg_catalog.pg_ts_"     \
-                                                                           "template") OBJECTS(    \
-                                        "pg_catalog.pg_cast") " ) o(class, oid), lateral "         \
-                                                              "pg_catalog.pg_identify_object(o."   \
-                                                              "class, o.oid, 0) i"                 \
-                                                              " where i.identity is not null"      \
-                                                              " union all select 'attached ' || "  \
-                                                              "child.identity || ' to ' || "       \
-                                                              "parent.identity"                    \
-                                                              " from pg_catalog.pg_inherits h "    \
-                                                              "join pg_catalog.pg_class c on "     \
-                                                              "c.oid = h.inhrelid"                 \
-                                                              "  and c.relispartition and "        \
-                                                              "c.relkind in ('r', 'p'),"           \
-                                                              " lateral "                          \
-                                                              "pg_catalog.pg_identify_object('pg_" \
-                                                              "catalog.pg_class'::regclass, "      \
-                                                              "h.inhrelid, 0) child,"              \
-                                                              " lateral "                          \
-                                                              "pg_catalog.pg_identify_object('pg_" \
-                                                              "catalog.pg_class'::regclass, "      \
-                                                              "h.inhparent, 0) parent"
+                        OBJECTS("pg_catalog.pg_collation") OBJECTS("pg_catalog.pg_ts_config")      \
+                                OBJECTS("pg_catalog.pg_ts_dict") OBJECTS(                          \
+                                        "pg_catalog.pg_ts_parser") OBJECTS("pg_catalog.pg_ts_"     \
+                                                                           "template")             \
+                                        OBJECTS("pg_catalog.pg_cast") " ) o(class, oid), lateral " \
+                                                                      "pg_catalog.pg_identify_"    \
+                                                                      "object(o."                  \
+                                                                      "class, o.oid, 0) i"         \
+                                                                      " where i.identity is not "  \
+                                                                      "null"                       \
+                                                                      " union all select "         \
+                                                                      "'attached ' || "            \
+                                                                      "child.identity || ' to ' "  \
+                                                                      "|| "                        \
+                                                                      "parent.identity"            \
+                                                                      " from "                     \
+                                                                      "pg_catalog.pg_inherits h "  \
+                                                                      "join pg_catalog.pg_class "  \
+                                                                      "c on "                      \
+                                                                      "c.oid = h.inhrelid"         \
+                                                                      "  and c.relispartition "    \
+                                                                      "and "                       \
+                                                                      "c.relkind in ('r', 'p'),"   \
+                                                                      " lateral "                  \
+                                                                      "pg_catalog.pg_identify_"    \
+                                                                      "object('pg_"                \
+                                                                      "catalog.pg_class'::"        \
+                                                                      "regclass, "                 \
+                                                                      "h.inhrelid, 0) child,"      \
+                                                                      " lateral "                  \
+                                                                      "pg_catalog.pg_identify_"    \
+                                                                      "object('pg_"                \
+                                                                      "catalog.pg_class'::"        \
+                                                                      "regclass, "                 \
+                                                                      "h.inhparent, 0) parent"
 
 #define NAMES_SQL                                                                                  \
         "select u.at, i.type || ' ' || i.identity, i.identity, coalesce(c.relispartition, false)"  \

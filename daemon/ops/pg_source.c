@@ -230,8 +230,8 @@ int pg_slot_drop(PGconn *source, const char *slot, struct error *e)
         return r ? 0 : error_context(e, "dropping slot %s", slot);
 }
 
-int pg_source_watch(const struct config *c, const struct pg_published *wanted, struct halt *h,
-        struct error *e)
+int pg_source_watch(
+        const struct config *c, const struct pg_published *wanted, struct halt *h, struct error *e)
 {
         AUTO_STRING name = memory_printf("culvert %s", c->pipeline.name);
         struct pg_params *p = pg_params_new(&c->source, "source", name, false, e);

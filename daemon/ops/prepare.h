@@ -24,7 +24,7 @@ struct prepare_table {
 };
 
 struct prepare_progress {
-        bool copying; /* the copy has begun and is not finished */
+        bool copying;      /* the copy has begun and is not finished */
         const char *phase; /* "checking", "schema", "rows", "indexes", "sequences", "done" */
         uint64_t tables_done, tables_total, rows_done;
         int64_t rows_estimated; /* -1: unknown */
@@ -35,13 +35,13 @@ struct prepare_progress {
 
 struct prepare_result {
         struct source_identity identity;
-        struct position start;      /* consistent point of the slot, or none when resuming */
-        char *snapshot;             /* pg_current_snapshot() of the copy; NULL when resuming */
-        struct relation **shapes;   /* expected shape of every migrated source table */
-        struct relation **next;     /* a later one that the operator accepted, or NULL; as many */
+        struct position start;    /* consistent point of the slot, or none when resuming */
+        char *snapshot;           /* pg_current_snapshot() of the copy; NULL when resuming */
+        struct relation **shapes; /* expected shape of every migrated source table */
+        struct relation **next;   /* a later one that the operator accepted, or NULL; as many */
         unsigned shapes_n;
         char *source_version, *target_version; /* "15.20" */
-        int source_version_number;  /* 150020 */
+        int source_version_number;             /* 150020 */
 };
 
 struct prepare_events {

@@ -33,8 +33,8 @@ int saved_read(struct saved *s, const char *state_dir, struct error *e)
         if (sscanf(text, "culvert-state %d", &format) != 1)
                 return bad(path, e);
         if (format > FORMAT)
-                return error_set(e, ERROR_CONFIG, "%s has format %d, this culvert %s knows %d", path,
-                        format, CULVERT_VERSION, FORMAT);
+                return error_set(e, ERROR_CONFIG, "%s has format %d, this culvert %s knows %d",
+                        path, format, CULVERT_VERSION, FORMAT);
         if (sscanf(text, "culvert-state %*d paused %7s phase %31s", paused, phase) != 2)
                 return bad(path, e);
         phase_number = state_of(phase);

@@ -53,9 +53,12 @@ static void on_up(void *context)
         snprintf(since, sizeof since, "%.6f", (double)r->since / SECOND);
         r->dirty = false;
         pg_link_query(r->link, on_written, r,
-                "insert into culvert.state as s (pipeline, sequence, state, phase, direction, since) "
-                "values ($1, 1, $2, $3, 'forward', pg_catalog.to_timestamp($4::float8)) on conflict "
-                "(pipeline) do update set sequence = s.sequence + 1, state = excluded.state, phase = "
+                "insert into culvert.state as s (pipeline, sequence, state, phase, direction, "
+                "since) "
+                "values ($1, 1, $2, $3, 'forward', pg_catalog.to_timestamp($4::float8)) on "
+                "conflict "
+                "(pipeline) do update set sequence = s.sequence + 1, state = excluded.state, phase "
+                "= "
                 "excluded.phase, since = excluded.since, updated_at = pg_catalog.clock_timestamp()",
                 4, values);
 }

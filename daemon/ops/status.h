@@ -11,11 +11,11 @@
 #include <stdint.h>
 
 struct status_end {
-        const char *kind;           /* "postgresql", ... */
+        const char *kind; /* "postgresql", ... */
         bool connected;
-        struct position position;   /* source: end of its log as last heard; target: committed */
+        struct position position;     /* source: end of its log as last heard; target: committed */
         struct position acknowledged; /* source: what it was told is durable; target: durable */
-        const char *server_version; /* NULL: not known yet */
+        const char *server_version;   /* NULL: not known yet */
 };
 
 struct status {

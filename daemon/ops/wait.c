@@ -250,8 +250,8 @@ void wait_start(struct loop *l, struct migration *m, struct control_call *call, 
         begin(w, list);
 }
 
-void wait_settled(struct loop *l, struct migration *m, struct control_call *call,
-        struct wait **list)
+void wait_settled(
+        struct loop *l, struct migration *m, struct control_call *call, struct wait **list)
 {
         struct wait *w = wait_new(l, m, call);
 

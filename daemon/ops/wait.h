@@ -12,7 +12,7 @@ struct wait;
 /* Takes the call over. Until it has ended the wait is in the list at `list`. */
 void wait_start(struct loop *l, struct migration *m, struct control_call *call, struct wait **list);
 /* The same for `pause`: ends when what the target had taken before is committed. */
-void wait_settled(struct loop *l, struct migration *m, struct control_call *call,
-        struct wait **list);
+void wait_settled(
+        struct loop *l, struct migration *m, struct control_call *call, struct wait **list);
 /* Ends it with an error, since the daemon ends. */
 void wait_cancel(struct wait *w);

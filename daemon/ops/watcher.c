@@ -59,9 +59,8 @@ static void on_due(void *context)
                 timer_set(&w->timer, CHECK_INTERVAL);
 }
 
-struct watcher *watcher_new(struct loop *l, const struct config *c,
-        struct relation *const *shapes, unsigned n,
-        void (*failed)(void *context, const struct error *e), void *context)
+struct watcher *watcher_new(struct loop *l, const struct config *c, struct relation *const *shapes,
+        unsigned n, void (*failed)(void *context, const struct error *e), void *context)
 {
         struct watcher *w = memory_new_of(struct watcher);
 

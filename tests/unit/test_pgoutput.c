@@ -380,7 +380,8 @@ static void test_values_of_any_bytes(void **state)
         assert_non_null(strstr(buf_text(&s.heard.text), "insert pg_catalog.u new ('a\1b\xff\n')"));
         close_stream(&s);
 
-        open_in_transaction(&s); /* PostgreSQL's text has no NUL; a sink would cut the value there */
+        open_in_transaction(
+                &s); /* PostgreSQL's text has no NUL; a sink would cut the value there */
         refuse(&s, BYTES("I\0\0\0\24N\0\1t\0\0\0\5a\0b\xff\n"), "malformed or truncated row");
         close_stream(&s);
 }
