@@ -70,6 +70,9 @@ void config_list_done(struct config_list *l);
 void config_read(struct config *c, const char *text, size_t len);
 const struct config_value *config_value_of(
         const struct config *c, const char *section, const char *key);
+/* That key is from now on set, or not, as it is in `from`; the value itself is option_store's. */
+void config_value_adopt(
+        struct config *c, const char *section, const char *key, const struct config *from);
 
 /* config_unknown.c: complaints with the nearest known name. */
 void config_unknown_section(struct config *c, int line, const char *name);

@@ -41,6 +41,28 @@ static void remember(struct config *c, const struct option *o, const char *secti
         };
 }
 
+void config_value_adopt(
+        struct config *c, const char *section, const char *key, const struct config *from)
+{
+        const struct config_value *new = config_value_of(from, section, key);
+        struct config_value *old = NULL;
+
+        for (unsigned i = 0; i < c->values_n && !old; i++)
+                if (!strcmp(c->values[i].key, key) && !strcmp(c->values[i].section, section))
+                        old = &c->values[i];
+        if (new &&old) {
+                old->line = new->line;
+        } else if (new) {
+                remember(c, new->option, section, key, new->text, new->line);
+        } else if (old) {
+                free(old->section);
+                free(old->key);
+                free(old->text);
+                c->values_n--; /* the others keep their order */
+                memmove(old, old + 1, (size_t)(c->values + c->values_n - old) * sizeof *old);
+        }
+}
+
 /* Values */
 
 static void bad_value(struct reading *r, int line, const char *key, const char *why)

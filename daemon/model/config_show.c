@@ -194,8 +194,10 @@ void config_reload(struct config *running, const struct config *loaded)
                 if (o->reload != RELOADABLE || o->offset == OPTION_NOWHERE ||
                         !option_print(o, loaded, &text))
                         continue;
-                if (option_parse(o, buf_text(&text), &v, &e) == 0)
+                if (option_parse(o, buf_text(&text), &v, &e) == 0) {
                         option_store(o, running, &v);
+                        config_value_adopt(running, o->section, o->key, loaded);
+                }
                 option_done(&v);
         }
 }

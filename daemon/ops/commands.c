@@ -149,8 +149,10 @@ static void run_show_config(struct commands *c, struct control_call *call)
         answer_text(call, &text);
 }
 
+/* The names are its own: those of migration_tables last no longer than the call. */
 struct table_list {
         struct status_table *items;
+        char **names;
         size_t n, cap;
 };
 
@@ -161,8 +163,21 @@ static void collect_table(void *context, const struct status_table *t)
         if (list->n == list->cap) {
                 list->cap = list->cap ? list->cap * 2 : 64;
                 list->items = memory_grow(list->items, list->cap * sizeof *list->items);
+                list->names = memory_grow(list->names, list->cap * sizeof *list->names);
         }
-        list->items[list->n++] = *t;
+        list->names[list->n] = memory_string(t->source);
+        list->items[list->n] = *t;
+        list->items[list->n].source = list->names[list->n];
+        list->items[list->n].target = NULL;
+        list->n++;
+}
+
+static void table_list_done(struct table_list *list)
+{
+        for (size_t i = 0; i < list->n; i++)
+                free(list->names[i]);
+        free(list->names);
+        free(list->items);
 }
 
 static void run_metrics(struct commands *c, struct control_call *call)
@@ -174,7 +189,7 @@ static void run_metrics(struct commands *c, struct control_call *call)
         migration_status(c->migration, &s);
         migration_tables(c->migration, collect_table, &list);
         metrics_write(&text, &s, list.items, list.n);
-        free(list.items);
+        table_list_done(&list);
         answer_text(call, &text);
 }
 

@@ -40,6 +40,9 @@ static void fill_stream(const struct migration *m, struct status *s)
         uint64_t rows;
 
         pipeline_status(m->pipeline, &p);
+        /* The copy has connections of its own, and ends with an error when one is lost. */
+        if (m->preparing && m->progress.copying)
+                p.source_connected = p.sink_connected = true;
         s->settling = m->saved.paused && p.in_sink;
         s->source.connected = p.source_connected;
         s->source.position = p.log_end;

@@ -12,8 +12,7 @@ from harness.servers import BIN
 from harness.until import until
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PAGILA = os.environ.get("CULVERT_PAGILA", os.path.join(
-    os.path.dirname(TOP), "shared", "samples", "pagila-postgresql.sql"))
+PAGILA = os.path.join(os.environ.get("CULVERT_SAMPLES", "/nonexistent"), "pagila-postgresql.sql")
 
 EDGE = """
 create schema app; create schema lib; create schema other; create schema "Üb er";
@@ -123,7 +122,7 @@ def fingerprint(server, db):
 
 def test_pagila_as_least_privilege_role(pair, culvert):
     if not os.path.exists(PAGILA):
-        pytest.skip("no pagila here; CULVERT_PAGILA names it")
+        pytest.skip("no CULVERT_SAMPLES")
     pair.source.psql(pair.name, "-f", PAGILA)
     grant_roles(pair, "public", "culvert_shop")
     c = culvert(pair.config(user="cvt"))

@@ -503,6 +503,31 @@ static void test_diff(void **state)
         config_free(b);
 }
 
+static void expect_shown(const struct config *c, const char *line)
+{
+        AUTO_BUF out = BUF_INIT;
+
+        config_show(c, &out);
+        assert_non_null(strstr(buf_text(&out), line));
+}
+
+/* What is shown as a default follows what reload took over. */
+static void test_reload(void **state)
+{
+        struct config *running = good(ENDS "[table a.c]\nto = d\n[apply]\nbatch_bytes = 1MiB\n"
+                                           "[table a.e]\nto = e2\n[queue]\nmemory = 2MiB\n");
+        struct config *loaded = good(ENDS "[apply]\nbatch_rows = 5\n[queue]\nmemory = 4MiB\n");
+
+        (void)state;
+        expect_shown(running, "\nbatch_rows = 10000 ; default\nbatch_bytes = 1MiB\n");
+        config_reload(running, loaded);
+        expect_shown(running, "\nbatch_rows = 5\nbatch_bytes = 8MiB ; default\n");
+        expect_shown(running, "\nmemory = 2MiB\n");
+        expect_shown(running, "\n[table a.c]\nto = d\n\n[table a.e]\nto = e2\n");
+        config_free(running);
+        config_free(loaded);
+}
+
 static char *top_file(const char *name)
 {
         const char *top = getenv("CULVERT_TOP");
@@ -756,6 +781,7 @@ int main(void)
                 cmocka_unit_test(test_selects),
                 cmocka_unit_test(test_show),
                 cmocka_unit_test(test_diff),
+                cmocka_unit_test(test_reload),
                 cmocka_unit_test(test_reference),
                 cmocka_unit_test(test_reference_is_valid),
                 cmocka_unit_test(test_examples),
