@@ -318,6 +318,20 @@ static void on_slot(void *context, PGresult *r, const struct error *why)
                 NULL);
 }
 
+/* A source that was put back to an older state of itself uses the same positions again; what they
+ * name now would be skipped. */
+static int check_log(const struct source *s, const char *log_end, struct error *e)
+{
+        char text[POSITION_TEXT];
+
+        if (position_compare(s->log_end, s->from) >= 0)
+                return 0;
+        return error_set(e, ERROR_DATA,
+                "resync required: the source's log ends at %s, before the checkpoint %s: it was "
+                "put back to an older state",
+                log_end, position_format(s->from, text));
+}
+
 static void on_identified(void *context, PGresult *r, const struct error *why)
 {
         struct source *s = context;
@@ -334,6 +348,10 @@ static void on_identified(void *context, PGresult *r, const struct error *why)
         snprintf(now.slot, sizeof now.slot, "%s", s->slot);
         if (position_parse(&s->log_end, pg_text(r, 0, 2), &e) < 0 ||
                 identity_check(&s->identity, &now, &e) < 0) {
+                fail(s, &e);
+                return;
+        }
+        if (check_log(s, pg_text(r, 0, 2), &e) < 0) {
                 fail(s, &e);
                 return;
         }

@@ -163,7 +163,11 @@ static bool finish_piece(struct sink *s)
         s->pending_bytes -= txn_bytes(t);
         s->wire_bytes += txn_bytes(t);
         pg_wire_keep(s->wire, t);
-        return !ends || close_batch(s);
+        if (ends)
+                return close_batch(s);
+        /* The server keeps some kilobytes of answers back until it is asked, and what they would
+         * release may be the room that the rest of the transaction waits for. */
+        return s->now.whole || pg_wire_answers(s->wire);
 }
 
 /* Sends one step of the open batch. False: nothing can be sent now. */

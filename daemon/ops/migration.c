@@ -273,6 +273,7 @@ static void start_prepare(struct migration *m)
 {
         static const struct prepare_events events = {on_preparing, on_prepared};
 
+        timer_cancel(&m->retry); /* `resume` comes before it */
         m->preparing = true;
         m->prepare = prepare_new(m->loop, m->config, m->route,
                 m->accept ? route_refused(m->route) : NULL, &events, m);

@@ -207,17 +207,17 @@ def test_reload(shop):
     results = {k["key"]: k["result"] for k in json.loads(r.stdout)["keys"]}
     assert results == {"apply.batch_rows": "applied", "source.slot": "needs restart"}
     shown = c.ctl("show", "config").stdout
-    assert re.search(r"(?m)^batch_rows = 77 ", shown) and "slot = culvert_shop" in shown
+    assert re.search(r"(?m)^batch_rows = 77$", shown) and "slot = culvert_shop" in shown
     del c.config["source"]["slot"]
     c.config["apply"] = {"batch_rows": "88", "batch_rowz": "1"}
     c.write()
     r = c.ctl("reload", check=False)
     assert r.returncode == 4 and "batch_rowz" in r.stdout + r.stderr and "batch_rows" in r.stdout + r.stderr
-    assert re.search(r"(?m)^batch_rows = 77 ", c.ctl("show", "config").stdout)
+    assert re.search(r"(?m)^batch_rows = 77$", c.ctl("show", "config").stdout)
     c.config["apply"] = {"batch_rows": "99"}
     c.write()
     c.process.send_signal(signal.SIGHUP)
-    until(lambda: re.search(r"(?m)^batch_rows = 99 ", c.ctl("show", "config").stdout), 10, "the reload by signal")
+    until(lambda: re.search(r"(?m)^batch_rows = 99$", c.ctl("show", "config").stdout), 10, "the reload by signal")
     os.rename(c.path, c.path + ".away")
     r = c.ctl("reload", check=False)
     assert r.returncode == 4 and "No such file" in r.stdout + r.stderr

@@ -142,6 +142,25 @@ def test_A5_target_goes_back_under_a_running_daemon(pair, culvert):
     assert pair.target_sql("select count(*) from t where id > 100") == [(0,)]
 
 
+def test_A5_source_goes_back(pair, culvert):
+    """Put back from a copy of its files: the same server, timeline and slot, and positions that are
+    used a second time."""
+    c = streaming(pair, culvert)
+    older = pair.source.data + ".older"
+    pair.source.stop()
+    shutil.copytree(pair.source.data, older)
+    pair.source.start()
+    try:
+        pair.sql("insert into t select i, repeat('x', 1000) from generate_series(1000, 1200) i")
+        c.wait(lag=0)
+        pair.source.stop("immediate")
+        shutil.rmtree(pair.source.data)
+        os.rename(older, pair.source.data)
+    finally:
+        pair.source.start()
+    c.wait_error("resync required")
+
+
 @pytest.mark.parametrize("what", ["system", "slot"])
 def test_A5_position_of_another_server(pair, culvert, what):
     c = streaming(pair, culvert)

@@ -1,7 +1,10 @@
 """The stream: every kind of change, from a real server to a real server."""
+import socket
+
 import pytest
 
 from harness.compare import compare
+from harness.until import until
 
 SETUP = """
 create type mood as enum ('sad', 'ok', 'happy');
@@ -100,6 +103,32 @@ def test_a_large_transaction_arrives_whole(shop):
         from generate_series(10000, 130000) g; update plain set v = 'y' where id > 100000; commit""")
     assert same(shop) > 120000
     assert shop.culvert.rss_kb() < 64 * 1024
+
+
+def test_a_large_transaction_of_few_long_rows(shop):
+    """The server sends few answers, which it keeps back until it is asked."""
+    shop.sql("insert into wide select g, 's', repeat(md5(g::text), 3000) from generate_series(1000, 1300) g")
+    shop.culvert.wait(lag=0, timeout=40)
+    assert same(shop) > 300
+
+
+@pytest.mark.long
+def test_resume_before_the_next_try_of_a_start(shop):
+    """Source: refuses while the first tries are made, then takes connections and says nothing."""
+    c = shop.culvert
+    c.ctl("pause")
+    c.stop()
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        c.config["source"]["uri"] = shop.source.uri(shop.name, "culvert", deaf.getsockname()[1])
+        c.write()
+        c.start()
+        until(lambda: c.status()["error"], 20, "the first failure")
+        deaf.listen(20)
+        c.ctl("resume")
+        until(lambda: "no connection" in c.log_text(), 40, "the end of the try that resume began")
+        assert c.status()["state"] == "starting"
+    c.stop()
 
 
 def test_missing_row_is_a_conflict(shop):
