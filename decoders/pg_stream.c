@@ -22,7 +22,9 @@
 
 #define STATUS_INTERVAL (10 * SECOND)
 #define ACK_INTERVAL (1 * SECOND)
-#define SILENCE_LIMIT (60 * SECOND)
+/* Inside a long transaction of tables that are not published a walsender may say nothing for
+ * minutes, and answers a request only when it looks; a peer that is gone is TCP's to notice. */
+#define SILENCE_LIMIT (300 * SECOND)
 #define EPOCH_2000 (INT64_C(946684800) * SECOND)
 
 struct source {

@@ -84,8 +84,19 @@ static const struct relation *relation_of(struct pgoutput *p, uint32_t id, struc
         return NULL;
 }
 
+static bool same_shape(const struct relation *a, const struct relation *b)
+{
+        AUTO_BUF x = BUF_INIT;
+        AUTO_BUF y = BUF_INIT;
+
+        relation_to_text(a, &x);
+        relation_to_text(b, &y);
+        return x.len == y.len && !memcmp(x.data, y.data, x.len);
+}
+
 /* Relation: id, namespace ("" is pg_catalog), name, replica identity, columns of
- * (flags: 1 = key, name, type oid, typmod). Always replaces what was known. */
+ * (flags: 1 = key, name, type oid, typmod). Replaces what was known; but the server repeats it
+ * after each ANALYZE, and the same shape again changes nothing that is bound to it. */
 static int on_relation(struct pgoutput *p, struct error *e)
 {
         struct reader *in = &p->in;
@@ -112,6 +123,10 @@ static int on_relation(struct pgoutput *p, struct error *e)
                 return malformed("relation", e);
         }
         at = find(p, id);
+        if (*at && same_shape((*at)->relation, r)) {
+                relation_unref(r);
+                return 0;
+        }
         if (!*at)
                 *at = memory_new_of(struct known);
         relation_unref((*at)->relation);

@@ -59,7 +59,9 @@ static void on_up(void *context)
 {
         struct pg_marker *m = context;
 
-        pg_link_query(m->link, on_set, m, "set synchronous_commit = on", 0, NULL);
+        pg_link_query(m->link, on_set, m, "set synchronous_commit = on; set tcp_keepalives_idle = 20;"
+                "set tcp_keepalives_interval = 10; set tcp_keepalives_count = 4",
+                0, NULL);
 }
 
 static void on_down(void *context, const struct error *e)

@@ -112,7 +112,7 @@ static bool ask_former(struct pg_session *s)
 
         snprintf(pid, sizeof pid, "%d", s->former.pid);
         return ask(s,
-                "select pg_catalog.pg_terminate_backend(pid, 5000) from "
+                "select pg_catalog.pg_terminate_backend(pid) from "
                 "pg_catalog.pg_stat_activity where pid = $1::int and backend_start = nullif($2, "
                 "'')::timestamptz "
                 "and pid <> pg_catalog.pg_backend_pid()",
@@ -157,7 +157,9 @@ static bool ask_limits(struct pg_session *s)
 {
         return ask(s,
                 "set synchronous_commit = on; set lock_timeout = '60s';"
-                "set idle_in_transaction_session_timeout = '60s'",
+                "set idle_in_transaction_session_timeout = '60s';"
+                "set tcp_keepalives_idle = 20; set tcp_keepalives_interval = 10;"
+                "set tcp_keepalives_count = 4",
                 0, NULL);
 }
 

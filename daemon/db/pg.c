@@ -101,6 +101,9 @@ const char *pg_session_sql(void)
                "set statement_timeout = 0; set lock_timeout = 0;"
                "set idle_in_transaction_session_timeout = 0; set xmloption = 'content';"
                "set array_nulls = on;"
+               /* those that this version has */
+               "select pg_catalog.set_config(name, '0', false) from pg_catalog.pg_settings "
+               "where name in ('idle_session_timeout', 'transaction_timeout');"
                /* libpq prints notices to stderr, and they can hold values of rows */
                "set client_min_messages = 'error'";
 }

@@ -40,6 +40,7 @@ static const char create_sql[] =
         "create table if not exists culvert.copy ("
         "  pipeline text primary key, state text not null, start_position text not null,"
         "  snapshot text not null, source text not null, mode text not null,"
+        "  published text not null default '',"
         "  updated_at timestamptz not null default pg_catalog.clock_timestamp());"
         "insert into culvert.meta (format, version) values (1, '" CULVERT_VERSION "')"
         "  on conflict (format) do nothing";
@@ -99,8 +100,8 @@ int pg_meta_origin_name(const PGresult *epoch, const char *pipeline, char name[P
         if (!*recorded || !strcmp(recorded, name))
                 return 0;
         return error_set(e, ERROR_DATA,
-                "resync required: culvert.checkpoint on the target was restored from a dump: "
-                "replication origin %s, which knows the position, belongs to another table",
+                "resync required: culvert.checkpoint on the target was restored or copied: "
+                "replication origin %s, which knows the position, belongs to another one",
                 recorded);
 }
 

@@ -37,13 +37,14 @@ int pg_meta_check(PGconn *c, struct error *e);
  * Raises the epoch and returns what it stands on, in one statement (HAZARDS A6); it waits for a
  * transaction of an older connection that is still in doubt. Commit it synchronously.
  * $1 = pipeline, $2 = direction. Returns epoch, position, source, counter, origin ("": none), and
- * the identity of the row: its uuid and its table's oid. No row: no checkpoint yet.
+ * the identity of the row: its uuid, its table's oid and the database's. No row: no checkpoint yet.
  */
 #define PG_META_EPOCH_SQL                                                                          \
         "update culvert.checkpoint set epoch = epoch + 1, counter = counter + 1, "                 \
         "updated_at = pg_catalog.clock_timestamp() where pipeline = $1 and direction = $2 "        \
         "and lane = 0 returning epoch, position, source, counter, origin, "                        \
-        "uuid::text || '_' || tableoid::text"
+        "uuid::text || '_' || tableoid::text || '_' || (select oid from " \
+        "pg_catalog.pg_database where datname = pg_catalog.current_database())"
 /* First use. $1 = pipeline, $2 = direction. */
 #define PG_META_CHECKPOINT_INSERT_SQL                                                              \
         "insert into culvert.checkpoint (pipeline, direction, lane, position, epoch, counter, "    \

@@ -82,6 +82,15 @@ static void compare_column(const struct column *a, const struct column *b, struc
                                : "left the replica identity");
 }
 
+/* A column that was dropped and added again under its name is another one, at the end. */
+static bool same_order(const struct relation *old, const struct relation *new)
+{
+        for (uint16_t i = 0; i < old->columns_n && i < new->columns_n; i++)
+                if (strcmp(old->columns[i].name, new->columns[i].name) != 0)
+                        return false;
+        return true;
+}
+
 bool relation_same(const struct relation *old, const struct relation *new, struct buf *what)
 {
         size_t before = what->len;
@@ -107,6 +116,8 @@ bool relation_same(const struct relation *old, const struct relation *new, struc
         for (uint16_t i = 0; i < new->columns_n; i++)
                 if (relation_column(old, new->columns[i].name) < 0)
                         say(what, "column", new->columns[i].name, "added");
+        if (what->len == before && !same_order(old, new))
+                say(what, "columns of", new->name, "are in another order (dropped and added again?)");
         return what->len == before;
 }
 

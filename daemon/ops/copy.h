@@ -26,6 +26,7 @@ struct copy_options {
         const struct config *config;
         struct route *route;
         struct halt *halt;
+        const char *lock_sql; /* run by every reader before its first row */
         const struct pg_params *source, *target;
         PGconn *anchor;       /* holds the snapshot; used by copy_run's thread only */
         PGconn *control;      /* the target's; used by copy_new only */

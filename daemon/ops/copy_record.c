@@ -19,7 +19,7 @@ static int stage_of(const char *name)
 int copy_record_read(const struct copy_book *b, struct copy_record *r, struct error *e)
 {
         AUTO_RESULT row = pg_query(b->target, e,
-                "select state, start_position, snapshot, source, mode from culvert.copy "
+                "select state, start_position, snapshot, source, mode, published from culvert.copy "
                 "where pipeline = $1",
                 1, &b->pipeline);
         int stage;
@@ -36,6 +36,7 @@ int copy_record_read(const struct copy_book *b, struct copy_record *r, struct er
         r->stage = (enum copy_stage)stage;
         r->snapshot = memory_string(pg_text(row, 0, 2));
         r->mode = memory_string(pg_text(row, 0, 4));
+        r->published = memory_string(pg_text(row, 0, 5));
         if (identity_parse(&r->source, pg_text(row, 0, 3), e) < 0)
                 return error_context(e, "culvert.copy on the target");
         return position_parse(&r->start, pg_text(row, 0, 1), e);
@@ -45,6 +46,7 @@ void copy_record_done(struct copy_record *r)
 {
         free(r->snapshot);
         free(r->mode);
+        free(r->published);
         *r = (struct copy_record){.stage = STAGE_NONE};
 }
 
@@ -140,15 +142,16 @@ int copy_record_write(const struct copy_book *b, const struct copy_record *r, st
         char start[POSITION_TEXT], source[IDENTITY_TEXT];
         const char *values[] = {b->pipeline, stage_names[r->stage],
                 position_format(r->start, start), r->snapshot ? r->snapshot : "",
-                identity_format(&r->source, source), r->mode};
+                identity_format(&r->source, source), r->mode, r->published ? r->published : ""};
         AUTO_RESULT done = pg_query(b->target, e,
                 "insert into culvert.copy (pipeline, state, start_position, snapshot, source, "
-                "mode) "
-                "values ($1, $2, $3, $4, $5, $6) on conflict (pipeline) do update set "
+                "mode, published) "
+                "values ($1, $2, $3, $4, $5, $6, $7) on conflict (pipeline) do update set "
                 "state = excluded.state, start_position = excluded.start_position, "
                 "snapshot = excluded.snapshot, source = excluded.source, mode = excluded.mode, "
+                "published = excluded.published, "
                 "updated_at = pg_catalog.clock_timestamp()",
-                6, values);
+                7, values);
 
         return done ? 0 : error_context(e, "target");
 }

@@ -19,6 +19,7 @@ struct copy_record {
         enum copy_stage stage;
         struct position start;
         char *snapshot, *mode;
+        char *published; /* pg_publication_mark; "" or NULL: not known */
         struct source_identity source;
 };
 

@@ -40,6 +40,8 @@ static int open_source(struct worker *w, struct error *e)
         if (strcmp(pg_text(r, 0, 0), o->seen) != 0)
                 return error_set(e, ERROR_BUG, "a reader sees snapshot %s instead of %s",
                         pg_text(r, 0, 0), o->seen);
+        if (*o->lock_sql && pg_run(w->source, e, o->lock_sql) < 0)
+                return error_context(e, "source: locks of a reader");
         return 0;
 }
 

@@ -150,15 +150,6 @@ void halt_wait(struct halt *h, int milliseconds)
 }
 
 /* Timeouts that a server or a role may have set, beyond those of pg_session_sql. */
-static int set_no_timeouts(PGconn *c, struct error *e)
-{
-        int version = PQserverVersion(c);
-
-        if (version >= 170000 && pg_run(c, e, "set transaction_timeout = 0") < 0)
-                return -1;
-        return version >= 140000 ? pg_run(c, e, "set idle_session_timeout = 0") : 0;
-}
-
 PGconn *halt_connect(struct halt *h, const struct pg_params *p, struct error *e)
 {
         struct link *k;
@@ -173,7 +164,7 @@ PGconn *halt_connect(struct halt *h, const struct pg_params *p, struct error *e)
         h->links = k;
         pthread_mutex_unlock(&h->lock);
         /* The question comes after the entry in the list, so none slips through in between. */
-        if (halt_check(h, e) < 0 || set_no_timeouts(c, e) < 0)
+        if (halt_check(h, e) < 0)
                 halt_close(h, &c);
         return c;
 }

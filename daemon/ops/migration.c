@@ -156,6 +156,10 @@ static void on_watcher_failed(void *context, const struct error *e)
 
         if (!m->streaming || m->shutdown_done)
                 return;
+        if (e->class != ERROR_DATA) { /* a password that was changed, say: the stream itself runs */
+                log_failure(LOG_LEVEL_WARNING, LOG_PLAIN, e, "the publication cannot be looked at");
+                return;
+        }
         pipeline_stop(m->pipeline);
         stop_with(m, e);
 }
@@ -165,7 +169,7 @@ static void watch_publication(struct migration *m, const struct prepare_result *
         m->watcher = watcher_free(m->watcher);
         if (r->shapes_n)
                 m->watcher = watcher_new(
-                        m->loop, m->config, r->shapes, r->shapes_n, on_watcher_failed, m);
+                        m->loop, m->config, r->shapes, r->shapes_n, r->published, on_watcher_failed, m);
 }
 
 /* ---- prepare ---- */

@@ -276,6 +276,44 @@ int pg_publication_check(PGconn *source, const char *name, const struct pg_publi
         return rc;
 }
 
+char *pg_publication_mark(
+        PGconn *source, const char *name, const struct pg_published *wanted, struct error *e)
+{
+        AUTO_BUF oids = BUF_INIT;
+        AUTO_RESULT r = NULL;
+        const char *values[] = {name, NULL};
+
+        buf_char(&oids, '{');
+        for (unsigned i = 0; i < wanted->n; i++)
+                buf_printf(&oids, "%s%u", i ? "," : "", (unsigned)wanted->shapes[i]->id);
+        buf_char(&oids, '}');
+        values[1] = buf_text(&oids);
+        r = pg_query(source, e,
+                "select p.oid || '/' || p.xmin || '/' || count(r.oid) || '/' || "
+                "pg_catalog.hashtextextended(coalesce(pg_catalog.string_agg("
+                "r.oid || ':' || r.prrelid || ':' || r.xmin, ',' order by r.oid), ''), 0) "
+                "from pg_catalog.pg_publication p left join pg_catalog.pg_publication_rel r "
+                "on r.prpubid = p.oid and r.prrelid = any ($2::oid[]) "
+                "where p.pubname = $1 group by p.oid, p.xmin",
+                2, values);
+        return r ? memory_string(pg_text(r, 0, 0)) : NULL;
+}
+
+int pg_publication_same(PGconn *source, const char *name, const struct pg_published *wanted,
+        const char *mark, struct error *e)
+{
+        AUTO_STRING now = pg_publication_mark(source, name, wanted, e);
+
+        if (!now)
+                return -1;
+        if (!mark || !*mark || !strcmp(mark, now))
+                return 0;
+        return error_set(e, ERROR_DATA,
+                "resync required: publication %s was changed on the source; changes that were made "
+                "while a table was not in it, or not wholly, are not in the stream",
+                name);
+}
+
 int pg_publication_trim(
         PGconn *source, const char *name, const struct pg_published *wanted, struct error *e)
 {

@@ -28,6 +28,16 @@ int pg_publication_make(PGconn *source, const char *name, const struct pg_publis
  */
 int pg_publication_check(PGconn *source, const char *name, const struct pg_published *wanted,
         unsigned *extra, struct error *e);
+/*
+ * What changes when the publication, or what it says of a wanted table, is changed: a table that
+ * left it and came back looks as before, and its changes in between are lost. Row versions of
+ * pg_publication and pg_publication_rel, as one short text; the caller frees. NULL: error.
+ */
+char *pg_publication_mark(
+        PGconn *source, const char *name, const struct pg_published *wanted, struct error *e);
+/* 0 when it is still the mark; else a DATA error. "" and NULL are no mark. */
+int pg_publication_same(PGconn *source, const char *name, const struct pg_published *wanted,
+        const char *mark, struct error *e);
 /* Takes out what is not wanted and adds culvert.checkpoint, where our role may; else does nothing.
  */
 int pg_publication_trim(

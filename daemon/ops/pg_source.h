@@ -41,5 +41,5 @@ int pg_slot_drop(PGconn *source, const char *slot, struct error *e);
  * The check for a timer while the stream runs: connects by itself, compares the publication with
  * the shapes of the migrated tables, closes. For a thread of the caller's (ops/watcher.h).
  */
-int pg_source_watch(
-        const struct config *c, const struct pg_published *wanted, struct halt *h, struct error *e);
+int pg_source_watch(const struct config *c, const struct pg_published *wanted, const char *mark,
+        struct halt *h, struct error *e);

@@ -92,6 +92,7 @@ struct prepare *prepare_free(struct prepare *p)
                 return NULL;
         loop_unpost(p->loop, p);
         free(p->counters);
+        free(p->lock_sql);
         copy_record_done(&p->record);
         table_records_free(p->known);
         pg_tables_free(p->tables);
@@ -119,6 +120,7 @@ void prepare_result_free(struct prepare_result *r)
         free(r->shapes);
         free(r->next);
         free(r->snapshot);
+        free(r->published);
         free(r->source_version);
         free(r->target_version);
         free(r);

@@ -108,6 +108,7 @@ static int copy_rows(struct prepare *p, struct error *e)
                 .control = p->target,
                 .snapshot = p->snapshot,
                 .seen = p->record.snapshot,
+                .lock_sql = p->lock_sql,
                 .epoch = p->book.epoch,
                 .replica_role = p->replica_role,
                 .tables = p->tables,

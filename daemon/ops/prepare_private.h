@@ -55,6 +55,7 @@ struct prepare {
         bool *append;                   /* per table */
         bool replica_role, checked;
         char snapshot[64]; /* exported by the anchor */
+        char *lock_sql;    /* that every reader of the copy runs, see prepare_slot.c */
         struct pg_schema *schema;
 
         struct prepare_result *result;

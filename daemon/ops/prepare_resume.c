@@ -53,6 +53,8 @@ static int take_known_shapes(struct prepare *p, struct error *e)
                         k->schema, k->name);
                 free(k->state);
                 k->state = memory_string("left");
+                free(p->record.published); /* the mark was of it, too */
+                p->record.published = NULL;
                 if (write_record(p, k, e) < 0)
                         return -1;
         }
@@ -101,6 +103,23 @@ static void drop_new_tables(struct prepare *p)
         }
 }
 
+/* Bringing it into step may have moved the mark. */
+static int record_published(struct prepare *p, const struct pg_published *wanted, struct error *e)
+{
+        AUTO_STRING now = pg_publication_mark(p->source, p->config->pg.publication, wanted, e);
+        char *old = p->record.published;
+
+        if (!now)
+                return -1;
+        if (old && !strcmp(old, now))
+                return 0;
+        p->record.published = memory_string(now);
+        free(old);
+        if (copy_book_begin(&p->book, e) < 0 || copy_record_write(&p->book, &p->record, e) < 0)
+                return -1;
+        return copy_book_commit(&p->book, e);
+}
+
 static int check_publication(struct prepare *p, struct error *e)
 {
         const char *name = p->config->pg.publication;
@@ -109,14 +128,15 @@ static int check_publication(struct prepare *p, struct error *e)
         struct error ignored = ERROR_INIT;
         unsigned extra = 0;
 
-        if (pg_publication_check(p->source, name, &wanted, &extra, e) < 0)
+        if (pg_publication_check(p->source, name, &wanted, &extra, e) < 0 ||
+                pg_publication_same(p->source, name, &wanted, p->record.published, e) < 0)
                 return -1;
         if (pg_publication_trim(p->source, name, &wanted, &ignored) < 0)
                 log_warning(
                         "publication %s could not be brought into step: %s", name, ignored.message);
         else if (extra > 0)
                 log_info("publication %s had %u tables that are not migrated", name, extra);
-        return 0;
+        return record_published(p, &wanted, e);
 }
 
 /* Recorded tables, the slot, the publication: all must be as they were. */

@@ -28,27 +28,38 @@ static int import_snapshot(struct prepare *p, const char *name, struct error *e)
         return 0;
 }
 
-/* Not until the copy's end may a table be rewritten: the parts are ranges of its pages, and what
- * ALTER TABLE rewrites is empty for older snapshots. */
-static int lock_tables(struct prepare *p, struct error *e)
+/*
+ * Not until the copy's end may a table be rewritten: the parts are ranges of its pages, and what
+ * ALTER TABLE rewrites is empty for older snapshots. Every reader takes the locks at once, before
+ * its first row: one that came for a table later would queue behind a TRUNCATE that waits for the
+ * anchor, which waits for the reader, and no server sees that circle.
+ */
+static char *lock_statement(const struct prepare *p)
 {
-        AUTO_BUF sql = BUF_INIT;
+        struct buf sql = BUF_INIT;
+        const char *comma = "set local lock_timeout = '30s'; lock table only ";
 
-        buf_str(&sql, "set local lock_timeout = '30s'");
         for (unsigned i = 0; i < p->tables->n; i++) {
                 const struct pg_table_info *t = &p->tables->items[i];
 
-                buf_str(&sql, "; lock table only ");
+                buf_str(&sql, comma);
                 pg_table(&sql, t->schema, t->name);
-                buf_str(&sql, " in access share mode");
+                comma = ", only ";
                 for (unsigned k = 0; t->kind == 'p' && k < t->leaves_n; k++) {
-                        buf_str(&sql, "; lock table only ");
+                        buf_str(&sql, comma);
                         pg_table(&sql, t->leaves[k].schema, t->leaves[k].name);
-                        buf_str(&sql, " in access share mode");
                 }
         }
-        buf_str(&sql, "; set local lock_timeout = 0");
-        if (pg_run(p->anchor, e, buf_text(&sql)) == 0)
+        if (sql.len)
+                buf_str(&sql, " in access share mode; set local lock_timeout = 0");
+        return buf_take(&sql);
+}
+
+static int lock_tables(struct prepare *p, struct error *e)
+{
+        free(p->lock_sql);
+        p->lock_sql = lock_statement(p);
+        if (pg_run(p->anchor, e, *p->lock_sql ? p->lock_sql : "select 1") == 0)
                 return 0;
         if (!strcmp(e->code, "42P01")) /* dropped since the snapshot: the next attempt knows */
                 e->class = ERROR_RETRY;

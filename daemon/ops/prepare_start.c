@@ -197,6 +197,12 @@ static int make_publication(struct prepare *p, struct error *e)
 
         if (statement.len)
                 log_error("to be run on the source by an administrator: %s", buf_text(&statement));
+        if (rc == 0) {
+                free(p->record.published);
+                p->record.published =
+                        pg_publication_mark(p->source, p->config->pg.publication, &wanted, e);
+                rc = p->record.published ? 0 : -1;
+        }
         free(shapes);
         return rc;
 }
@@ -240,6 +246,23 @@ static void fill_result(struct prepare *p)
                 r->shapes[i] = relation_ref(p->tables->items[i].shape);
 }
 
+/* There is no position yet: copies, or finishes a copy. */
+static int run_copy(struct prepare *p, struct error *e)
+{
+        int rc;
+
+        if (p->record.stage == STAGE_DONE)
+                return error_set(e, ERROR_DATA,
+                        "resync required: the copy is done, but culvert.checkpoint on the target "
+                        "has no position");
+        if (try_replica_role(p, e) < 0)
+                return -1;
+        rc = p->record.stage == STAGE_LOADED ? prepare_go_on(p, e) : begin(p, e);
+        if (rc == 0)
+                fill_result(p);
+        return rc;
+}
+
 int prepare_run(struct prepare *p, struct error *e)
 {
         int rc;
@@ -248,17 +271,7 @@ int prepare_run(struct prepare *p, struct error *e)
                 read_identity(p, e) < 0)
                 return -1;
         p->result->identity = p->identity;
-        if (!position_is_none(p->stored))
-                return prepare_resume(p, e);
-        if (p->record.stage == STAGE_DONE)
-                return error_set(e, ERROR_DATA,
-                        "resync required: the copy is done, but culvert.checkpoint on the target "
-                        "has no "
-                        "position");
-        if (try_replica_role(p, e) < 0)
-                return -1;
-        rc = p->record.stage == STAGE_LOADED ? prepare_go_on(p, e) : begin(p, e);
-        if (rc == 0)
-                fill_result(p);
+        rc = position_is_none(p->stored) ? run_copy(p, e) : prepare_resume(p, e);
+        p->result->published = memory_string(p->record.published);
         return rc;
 }

@@ -13,6 +13,7 @@ struct watcher {
         struct loop *loop;
         const struct config *config;
         struct relation **shapes;
+        char *published;
         unsigned n;
         void (*failed)(void *context, const struct error *e);
         void *context;
@@ -40,7 +41,7 @@ static void *check(void *context)
         struct pg_published wanted = {(const struct relation *const *)w->shapes, w->n};
 
         error_clear(&w->error);
-        pg_source_watch(w->config, &wanted, w->halt, &w->error);
+        pg_source_watch(w->config, &wanted, w->published, w->halt, &w->error);
         loop_post(w->loop, on_checked, w);
         return NULL;
 }
@@ -60,7 +61,8 @@ static void on_due(void *context)
 }
 
 struct watcher *watcher_new(struct loop *l, const struct config *c, struct relation *const *shapes,
-        unsigned n, void (*failed)(void *context, const struct error *e), void *context)
+        unsigned n, const char *published, void (*failed)(void *context, const struct error *e),
+        void *context)
 {
         struct watcher *w = memory_new_of(struct watcher);
 
@@ -72,6 +74,7 @@ struct watcher *watcher_new(struct loop *l, const struct config *c, struct relat
         w->shapes = memory_new(n * sizeof(struct relation *));
         for (unsigned i = 0; i < n; i++)
                 w->shapes[i] = relation_ref(shapes[i]);
+        w->published = memory_string(published);
         w->halt = halt_new();
         timer_init(&w->timer, l, on_due, w);
         timer_set(&w->timer, CHECK_INTERVAL);
@@ -91,6 +94,7 @@ struct watcher *watcher_free(struct watcher *w)
         for (unsigned i = 0; i < w->n; i++)
                 relation_unref(w->shapes[i]);
         free(w->shapes);
+        free(w->published);
         halt_free(w->halt);
         free(w);
         return NULL;

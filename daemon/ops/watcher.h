@@ -12,8 +12,9 @@ struct loop;
 struct watcher;
 
 /* `failed` comes for errors that waiting does not mend; a connection that is lost is asked again
- * the next time. Holds references to the shapes. */
+ * the next time. Holds references to the shapes. `published` is
+ * the publication's mark (ops/pg_publication.h). */
 struct watcher *watcher_new(struct loop *l, const struct config *c, struct relation *const *shapes,
-        unsigned n, void (*failed)(void *context, const struct error *e), void *context);
+        unsigned n, const char *published, void (*failed)(void *context, const struct error *e), void *context);
 /* Ends a check that is under way. Not from inside `failed`. */
 struct watcher *watcher_free(struct watcher *w);

@@ -5,6 +5,7 @@ import psycopg2
 import pytest
 
 from harness.compare import compare, compare_schema, query, sequences
+from harness.proxy import Proxy
 from harness.until import until
 
 SHOP = """
@@ -241,11 +242,17 @@ def test_term_in_the_copy_ends_soon(pair, culvert):
 def test_no_rewrite_while_pages_are_read(pair, culvert):
     """Parts are ranges of pages, and a rewritten table is empty for an older snapshot."""
     fill(pair)
-    c = culvert(pair.config(snapshot={"workers": "1"})).start()
-    until(lambda: c.status()["snapshot"]["rows_done"], 60, "rows", every=0.005)
-    with pytest.raises(psycopg2.errors.LockNotAvailable):
-        pair.sql("set lock_timeout = '20ms'; alter table small alter id type bigint")
-    c.wait(state="streaming", timeout=120)
+    proxy = Proxy(pair.target.port)
+    c = culvert(pair.config(target_port=proxy.port, snapshot={"workers": "1"})).start()
+    try:
+        until(lambda: c.status()["snapshot"]["rows_done"], 60, "rows", every=0.005)
+        proxy.stall()  # so that the copy is not over before the statement comes
+        with pytest.raises(psycopg2.errors.LockNotAvailable):
+            pair.sql("set lock_timeout = '20ms'; alter table small alter id type bigint")
+        proxy.allow()
+        c.wait(state="streaming", timeout=120)
+    finally:
+        proxy.close()
     assert compare(pair.source, pair.target, pair.name) == 600100
 
 

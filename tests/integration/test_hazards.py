@@ -119,6 +119,22 @@ def test_A5_target_restored_from_a_dump(pair, culvert):
     assert pair.target_sql("select count(*) from t where id > 100") == [(0,)]
 
 
+def test_A5_target_copied_as_a_template(pair, culvert):
+    """The copy has the row and the table's oid, but the origin is the server's and went on."""
+    c = streaming(pair, culvert)
+    pair.sql("insert into t values (1001, 'in the copy')")
+    c.stop()
+    pair.target.run(f"create database {pair.name}_b template {pair.name}")
+    c.start()
+    pair.sql("insert into t values (1002, 'after it')")
+    c.wait(lag=0)
+    c.stop()
+    pair.target.run(f"drop database {pair.name} with (force)")
+    pair.target.run(f"alter database {pair.name}_b rename to {pair.name}")
+    c.start()
+    c.wait_error("resync required")
+
+
 def test_A5_target_goes_back_under_a_running_daemon(pair, culvert):
     """As after a failover to a standby that was behind: what was acknowledged is nowhere."""
     c = streaming(pair, culvert)
@@ -553,3 +569,18 @@ def test_B8_pooler_in_between(pair, culvert, folder):
     finally:
         bouncer.terminate()
         bouncer.wait()
+
+
+def test_B4_a_truncate_that_waits_does_not_stall_the_copy(pair, culvert):
+    """Readers take all their locks before the first row, so a statement that queues behind them
+    queues behind all of them."""
+    pair.sql("""create table big (id int primary key, filler text);
+        insert into big select g, repeat('x', 300) from generate_series(1, 400000) g;
+        create table small (id int primary key); insert into small values (1)""")
+    c = culvert(pair.config(snapshot={"workers": "2"})).start()
+    until(lambda: c.status()["snapshot"]["rows_done"], 60, "rows", every=0.005)
+    with pair.source.connect(pair.name) as writer, writer.cursor() as cursor:
+        cursor.execute("set lock_timeout = '60s'")
+        cursor.execute("truncate small")
+    c.wait(lag=0)
+    same(pair, c)

@@ -461,6 +461,23 @@ static void test_relation_is_replaced(void **state)
         close_stream(&s);
 }
 
+/* The server repeats it after each ANALYZE: what is bound to the shape stays. */
+static void test_relation_is_repeated(void **state)
+{
+        struct stream s;
+
+        (void)state;
+        open_stream(&s, 1 << 20);
+        take(&s, relation(10, "public", "t", 'd', "*id:23 a:25"));
+        take(&s, relation(10, "public", "t", 'd', "*id:23 a:25"));
+        take(&s, relation(10, "public", "t", 'd', "*id:23 a:1043"));
+        take(&s, relation(10, "public", "t", 'f', "*id:23 a:1043"));
+        expect(&s, "relation public.t d *id:23:-1 a:25:-1\n"
+                   "relation public.t d *id:23:-1 a:1043:-1\n"
+                   "relation public.t f *id:23:-1 a:1043:-1\n");
+        close_stream(&s);
+}
+
 static void test_many_relations(void **state)
 {
         struct stream s;
@@ -745,6 +762,7 @@ int main(void)
                 cmocka_unit_test(test_out_of_order),
                 cmocka_unit_test(test_wrong_shapes),
                 cmocka_unit_test(test_relation_is_replaced),
+                cmocka_unit_test(test_relation_is_repeated),
                 cmocka_unit_test(test_many_relations),
                 cmocka_unit_test(test_pieces),
                 cmocka_unit_test(test_pieces_are_as_large_as_asked),
