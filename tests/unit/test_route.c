@@ -518,7 +518,8 @@ static void test_two_definitions(void **state)
         done(&s);
 }
 
-/* The source may list columns in another order after a dump and restore; names decide. */
+/* Within one table the order changes only when a column was dropped and added again under its
+ * name: that is a definition to be accepted, and names decide from then on. */
 static void test_order_of_columns(void **state)
 {
         struct setting s;
@@ -528,6 +529,11 @@ static void test_order_of_columns(void **state)
         (void)state;
         open_with(&s, "");
         route_expect(s.route, known, NULL);
+        assert_int_equal(route_relation(s.route, now, &s.e), -1);
+        assert_non_null(strstr(s.e.message, "columns of items are in another order"));
+        relation_unref(now);
+        now = shape(10, "public", "items", 'd', "note:25 *id:23 name:25");
+        route_expect(s.route, known, now);
         assert_int_equal(route_relation(s.route, now, &s.e), 0);
         change(&s, CHANGE_INSERT, now, NULL, "n|1|a", "insert public.items(note=n, id=1, name=a)");
         relation_unref(known);
