@@ -164,6 +164,35 @@ static int unbuilt(const struct command *c)
         return complain(CONTROL_USAGE, text);
 }
 
+/* Names in it come from a server: made safe for the terminal before they are shown. */
+static void show_safe(const char *text, FILE *out)
+{
+        AUTO_BUF safe = BUF_INIT;
+
+        text_safe(&safe, text, true);
+        fputs(buf_text(&safe), out);
+}
+
+static int plan(const struct options *o)
+{
+        char *text = NULL, *errors = NULL;
+        size_t text_len, errors_len;
+        FILE *out = open_memstream(&text, &text_len), *err = open_memstream(&errors, &errors_len);
+        int status = EXIT_FAILURE;
+
+        if (out && err)
+                status = plan_run(options_argument(o, "config"), o->json, out, err);
+        if (out)
+                fclose(out);
+        if (err)
+                fclose(err);
+        show_safe(text ? text : "", stdout);
+        show_safe(errors ? errors : "", stderr);
+        free(text);
+        free(errors);
+        return status;
+}
+
 static int run(const struct options *o)
 {
         if (o->help) {
@@ -178,7 +207,7 @@ static int run(const struct options *o)
         case COMMAND_UNBUILT:
                 return unbuilt(o->command);
         case COMMAND_PLAN:
-                return plan_run(options_argument(o, "config"), o->json, stdout, stderr);
+                return plan(o);
         default:
                 return ask_daemon(o);
         }

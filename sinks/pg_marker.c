@@ -59,7 +59,8 @@ static void on_up(void *context)
 {
         struct pg_marker *m = context;
 
-        pg_link_query(m->link, on_set, m, "set synchronous_commit = on; set tcp_keepalives_idle = 20;"
+        pg_link_query(m->link, on_set, m,
+                "set synchronous_commit = on; set tcp_keepalives_idle = 20;"
                 "set tcp_keepalives_interval = 10; set tcp_keepalives_count = 4",
                 0, NULL);
 }

@@ -43,7 +43,7 @@ int pg_meta_check(PGconn *c, struct error *e);
         "update culvert.checkpoint set epoch = epoch + 1, counter = counter + 1, "                 \
         "updated_at = pg_catalog.clock_timestamp() where pipeline = $1 and direction = $2 "        \
         "and lane = 0 returning epoch, position, source, counter, origin, "                        \
-        "uuid::text || '_' || tableoid::text || '_' || (select oid from " \
+        "uuid::text || '_' || tableoid::text || '_' || (select oid from "                          \
         "pg_catalog.pg_database where datname = pg_catalog.current_database())"
 /* First use. $1 = pipeline, $2 = direction. */
 #define PG_META_CHECKPOINT_INSERT_SQL                                                              \

@@ -134,14 +134,37 @@ static void check_columns(struct config *c, const struct config_table *t)
         }
 }
 
+static bool is_never(const char *schema, const char *name)
+{
+        static const char *const never[] = {
+                "information_schema.*", "pg_catalog.*", "pg_toast*.*", "pg_temp*.*", "culvert.*"};
+
+        for (size_t i = 0; i < sizeof never / sizeof *never; i++)
+                if (pattern_matches(never[i], schema, name))
+                        return true;
+        return false;
+}
+
+/* The server's own schemas and culvert's take no user's table. */
+static void check_not_ours(struct config *c, int line, const char *schema)
+{
+        if (is_never(schema, "any"))
+                config_complain(
+                        c, line, "schema '%s' on the target takes no migrated table", schema);
+}
+
 static void check_tables(struct config *c)
 {
-        for (unsigned i = 0; i < c->schemas_n; i++)
+        for (unsigned i = 0; i < c->schemas_n; i++) {
                 check_length(c, c->schemas[i].line, c->schemas[i].to);
+                check_not_ours(c, c->schemas[i].line, c->schemas[i].to);
+        }
         for (unsigned i = 0; i < c->table_n; i++) {
                 const struct config_table *t = &c->table[i];
 
                 check_length(c, t->line, t->to_schema);
+                if (t->to_schema)
+                        check_not_ours(c, t->line, t->to_schema);
                 check_length(c, t->line, t->to_name);
                 check_columns(c, t);
                 if (!config_selects(c, t->schema, t->name))
@@ -237,13 +260,7 @@ static bool any_matches(const struct config_list *l, const char *schema, const c
 
 bool config_selects(const struct config *c, const char *schema, const char *name)
 {
-        static const char *const never[] = {
-                "information_schema.*", "pg_catalog.*", "pg_toast*.*", "pg_temp*.*", "culvert.*"};
-
-        for (size_t i = 0; i < sizeof never / sizeof *never; i++)
-                if (pattern_matches(never[i], schema, name))
-                        return false;
-        return any_matches(&c->tables.include, schema, name) &&
+        return !is_never(schema, name) && any_matches(&c->tables.include, schema, name) &&
                !any_matches(&c->tables.exclude, schema, name);
 }
 

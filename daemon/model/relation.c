@@ -117,7 +117,8 @@ bool relation_same(const struct relation *old, const struct relation *new, struc
                 if (relation_column(old, new->columns[i].name) < 0)
                         say(what, "column", new->columns[i].name, "added");
         if (what->len == before && !same_order(old, new))
-                say(what, "columns of", new->name, "are in another order (dropped and added again?)");
+                say(what, "columns of", new->name,
+                        "are in another order (dropped and added again?)");
         return what->len == before;
 }
 

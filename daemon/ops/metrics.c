@@ -103,9 +103,15 @@ static const struct table_family table_families[] = {
         {"culvert_table_rows_copied", "Rows copied.", GAUGE, table_copied},
         {"culvert_table_rows_estimated", "Rows to copy, by the source's statistics.", GAUGE,
                 table_estimated},
-        {"culvert_table_inserts", "Inserts applied.", COUNTER, table_inserts},
-        {"culvert_table_updates", "Updates applied.", COUNTER, table_updates},
-        {"culvert_table_deletes", "Deletes applied.", COUNTER, table_deletes},
+        {"culvert_table_inserts",
+                "Inserts read for the target since the daemon's start; a retry counts again.",
+                COUNTER, table_inserts},
+        {"culvert_table_updates",
+                "Updates read for the target since the daemon's start; a retry counts again.",
+                COUNTER, table_updates},
+        {"culvert_table_deletes",
+                "Deletes read for the target since the daemon's start; a retry counts again.",
+                COUNTER, table_deletes},
 };
 
 static void write_head(

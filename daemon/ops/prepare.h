@@ -40,7 +40,7 @@ struct prepare_result {
         struct relation **shapes; /* expected shape of every migrated source table */
         struct relation **next;   /* a later one that the operator accepted, or NULL; as many */
         unsigned shapes_n;
-        char *published; /* pg_publication_mark, for the watcher */
+        char *published;                       /* pg_publication_mark, for the watcher */
         char *source_version, *target_version; /* "15.20" */
         int source_version_number;             /* 150020 */
 };

@@ -15,6 +15,7 @@ struct watcher;
  * the next time. Holds references to the shapes. `published` is
  * the publication's mark (ops/pg_publication.h). */
 struct watcher *watcher_new(struct loop *l, const struct config *c, struct relation *const *shapes,
-        unsigned n, const char *published, void (*failed)(void *context, const struct error *e), void *context);
+        unsigned n, const char *published, void (*failed)(void *context, const struct error *e),
+        void *context);
 /* Ends a check that is under way. Not from inside `failed`. */
 struct watcher *watcher_free(struct watcher *w);

@@ -1,5 +1,4 @@
 """Known ways in which such tools fail, one test a case; the numbers are those of EDGE-CASES."""
-import re
 import pytest
 
 from harness.compare import compare

@@ -136,6 +136,7 @@ def test_missing_row_is_a_conflict(shop):
     shop.sql("update plain set v = 'gone' where id = 5")
     error = shop.culvert.wait_error("the row is not there on the target")
     assert error["table"] == "public.plain" and error["key"] == "id=5" and error["class"] == "data"
+    assert "id=5" not in shop.culvert.log_text() and ", key #" in shop.culvert.log_text()
     assert shop.target_sql("select v from plain where id = 6") == [("row 6",)]
     shop.target_sql("insert into plain values (5, 'row 5', 7.5, 'ok')")
     shop.culvert.ctl("resume")
@@ -171,3 +172,13 @@ def test_resume_without_the_ddl_on_the_target_names_the_column(shop):
     shop.culvert.wait_error("column extra added")
     shop.culvert.ctl("resume")
     shop.culvert.wait_error("table public.plain has no column extra")
+
+
+def test_a_row_larger_than_the_queue(pair, culvert):
+    pair.sql("create table fat (id int primary key, v text)")
+    c = culvert(pair.least(queue={"memory": "1MiB"}, apply={"batch_bytes": "1MiB"})).start()
+    c.wait(lag=0)
+    pair.sql("insert into fat select g, repeat(md5(g::text), 200000) from generate_series(1, 3) g")
+    pair.sql("update fat set v = v || 'x' where id = 2; delete from fat where id = 3")
+    c.wait(lag=0)
+    assert compare(pair.source, pair.target, pair.name) == 2

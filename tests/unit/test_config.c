@@ -205,6 +205,7 @@ static void test_bad_values(void **state)
                 {"[source]\nslot =", "[source] slot: a value is wanted"},
                 {"[schemas]\na.b = c", "[schemas] a.b: one name without a dot is wanted"},
                 {"[schemas]\na =", "[schemas] a: a name is empty"},
+                {"[schemas]\na = culvert", "schema 'culvert' on the target takes no migrated table"},
                 {"[table a.b]\nto = x.*", "[table a.b] to: a name without * and ? is wanted"},
                 {"[table a.b]\nto = a.b.c", "[table a.b] to: more than schema.table"},
                 {"[table a.b]\ncolumns.exclude = x,",
@@ -236,6 +237,9 @@ static void test_duplicates(void **state)
                 "too\n");
         expect_problems("[table a.b]\n[table \"a\".b]\nto = c\n",
                 "/etc/culvert/shop.conf:6: [table \"a\".b] is already on line 5\n");
+        expect_problems("[table a.b]\nto = pg_catalog.b\n",
+                "/etc/culvert/shop.conf:5: schema 'pg_catalog' on the target takes no migrated "
+                "table\n");
         expect_problems("[schemas]\na = b\n\"a\" = c\n",
                 "/etc/culvert/shop.conf:7: [schemas]: 'a' is already on line 6\n");
         expect_problems("[table a.b]\ncolumn.x.to = z\ncolumn.\"x\".to = y\ncolumn.y.to = "
