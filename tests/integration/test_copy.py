@@ -215,13 +215,18 @@ def test_kill_in_the_copy(pair, culvert, moment):
 
 def test_interrupted_append_is_not_guessed(pair, culvert):
     """Ours and the user's rows in one table cannot be told apart: nothing is deleted."""
-    fill(pair)
+    pair.sql("""create table big (id int primary key, filler char(200));
+        insert into big select g, 'x' from generate_series(1, 1000) g;
+        create table small (id int primary key); insert into small select generate_series(1, 100)""")
     pair.target_sql("create table big (id int primary key, filler char(200))")
     pair.target_sql("create table small (id int primary key); insert into small values (-1)")
+    blocker = pair.target.connect(pair.name, autocommit=False)
+    blocker.cursor().execute("lock table big in share mode")  # no row gets in before the kill
     c = culvert(pair.config(tables={"existing": "append"}, snapshot={"workers": "2"})).start()
-    until(lambda: c.status()["state"] == "copying" and states(pair).get("small") == "appended",
-          60, "rows beside the user's", every=0.005)
+    until(lambda: c.status()["state"] == "copying" and states(pair).get("small") == "appended", 60,
+          "rows beside the user's")
     c.kill9()
+    blocker.close()
     c.start()
     c.wait_error("can not be told apart")
     assert pair.target_sql("select count(*) from small") == [(101,)]
