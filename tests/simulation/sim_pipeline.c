@@ -60,6 +60,9 @@ struct world {
         unsigned ddl;     /* the wanted table gets a column before this transaction */
         bool ddl_known;   /* the operator has taken it over */
         unsigned held_at; /* the source shows nothing from here on */
+        uint64_t xids;    /* 64-bit id of the first transaction; the stream has 32 bits of it */
+        unsigned copied;  /* the copy's snapshot had this transaction already; NO_DDL: none */
+        bool snapshot_known;
         struct position confirmed;
 
         /* the target's server */
@@ -269,7 +272,7 @@ static int source_piece(struct source *s, struct error *e)
         t = txn_new();
         t->first = s->change == 0;
         t->commit.lsn = f->commit;
-        t->xid = 700 + at;
+        t->xid = (uint32_t)(w->xids + at);
         t->committed_at = w->began + f->at;
         for (; s->change < f->changes && most && txn_bytes(t) < s->piece_bytes; most--)
                 add_change(s, t, f, s->change++);
@@ -285,6 +288,8 @@ static int source_piece(struct source *s, struct error *e)
         rc = s->events.piece(s->context, &t, e);
         s->in_event = false;
         txn_free(t);
+        must(rc < 0 || at != w->copied || !w->snapshot_known,
+                "a transaction that the copy had was taken from the stream");
         return rc;
 }
 
@@ -744,13 +749,18 @@ static void on_changed(void *context)
         check_status();
 }
 
+static bool was_copied(const struct error *e)
+{
+        return w->copied != NO_DDL && strstr(e->message, "was in the copy already");
+}
+
 static void on_stopped(void *context, const struct error *e)
 {
         (void)context;
         must(!w->stopped, "stopped twice");
         must(w->started, "stopped, and was not running");
-        must(e->class == ERROR_DATA, "stopped with class %s: %s", error_class_name(e->class),
-                e->message);
+        must(e->class == (was_copied(e) ? ERROR_BUG : ERROR_DATA), "stopped with class %s: %s",
+                error_class_name(e->class), e->message);
         w->must_stop = false;
         w->gave_up += strstr(e->message, "given up") != NULL;
         w->stopped = true;
@@ -793,7 +803,29 @@ static void start(void)
 {
         w->stopped = false;
         w->started = true;
+        w->snapshot_known = false;
         pipeline_start(w->pipeline, NULL);
+}
+
+/* The snapshot of the copy before this story: it has what came before, and now and then, which
+ * must never be, one transaction that the stream brings too. The others are in progress in it. */
+static void start_after_copy(void)
+{
+        bool bad = w->copied != NO_DDL;
+        struct snapshot *seen = memory_new_of(struct snapshot);
+        AUTO_BUF text = BUF_INIT;
+        struct error e = ERROR_INIT;
+
+        buf_printf(&text, "%" PRIu64 ":%" PRIu64 ":", w->xids - 9,
+                bad ? w->xids + w->copied + 1 : w->xids);
+        buf_printf(&text, "%" PRIu64, w->xids - 9);
+        for (unsigned i = 0; bad && i < w->copied; i++)
+                buf_printf(&text, ",%" PRIu64, w->xids + i);
+        if (snapshot_parse(seen, buf_text(&text), &e) < 0)
+                problem("%s", e.message);
+        w->started = true;
+        w->snapshot_known = true;
+        pipeline_start(w->pipeline, seen);
 }
 
 static void stop(void)
@@ -836,6 +868,11 @@ static void expect_shapes(bool changed)
  * before it is applied. */
 static void repair(void)
 {
+        if (was_copied(&w->last)) {
+                must(w->committed.rows <= w->facts[w->copied].before,
+                        "rows that the copy had were applied again");
+                w->copied = NO_DDL;
+        }
         if (strstr(w->last.message, "given up"))
                 w->poison = NO_DDL;
         if (strstr(w->last.message, "the definition of public.wanted changed"))
@@ -986,6 +1023,8 @@ static void make_trouble(void)
         w->poison = chance(15) ? (unsigned)below(w->facts_n) : NO_DDL;
         w->ddl = chance(25) ? (unsigned)below(w->facts_n) : NO_DDL;
         w->held_at = TRANSACTIONS_MAX;
+        w->xids = chance(50) ? 700 : (UINT64_C(3) << 32) - below(TRANSACTIONS_MAX);
+        w->copied = chance(10) ? (unsigned)below(w->facts_n) : NO_DDL;
 }
 
 static struct config *make_config(void)
@@ -1020,7 +1059,7 @@ static void begin(uint64_t seed)
         task_init(&w->restart, new_process, NULL);
         timer_set(&w->operator, TICK);
         new_pipeline();
-        start();
+        start_after_copy();
 }
 
 static bool tell(uint64_t seed)
