@@ -3,6 +3,7 @@
 #include "base/loop.h"
 #include "base/memory.h"
 #include "flow/queue.h"
+#include "flow/tally.h"
 #include "flow/times.h"
 
 #include <inttypes.h>
@@ -32,6 +33,7 @@ struct pipeline {
         struct checkpoint checkpoint;
         struct queue queue;
         struct times times;
+        struct tally tally;
         bool sink_partial; /* the sink holds the beginning of a transaction */
         struct snapshot *snapshot;
         struct position log_end, idle_asked;
@@ -236,6 +238,8 @@ static void sink_ready(void *context, const struct sink_start *start)
         p->sink_ready = true;
         p->identity = start->identity;
         checkpoint_start(&p->checkpoint, start->position);
+        tally_durable(&p->tally, start->position); /* commits whose answer was lost */
+        tally_clear(&p->tally);
         if (!timer_pending(&p->idle))
                 timer_set(&p->idle, IDLE_INTERVAL);
         start_source(p);
@@ -309,6 +313,7 @@ static void sink_durable(void *context, struct position end)
                 stop_on(p, &e);
                 return;
         }
+        tally_durable(&p->tally, end);
         if (p->source_started)
                 p->source_ops->acknowledge(p->source, checkpoint_acknowledge(&p->checkpoint));
         shutdown_step(p);
@@ -408,7 +413,7 @@ static int source_piece(void *context, struct txn **piece, struct error *e)
 
         if (is_repeat(p, t))
                 return 0;
-        if (check_snapshot(p, t, e) < 0 || route_apply(p->route, t, e) < 0) {
+        if (check_snapshot(p, t, e) < 0 || route_apply(p->route, t, &p->tally, e) < 0) {
                 position_format(t->commit, e->position);
                 return error_context(e, "at %s", position_format(t->commit, text));
         }
@@ -420,6 +425,7 @@ static int source_piece(void *context, struct txn **piece, struct error *e)
                 if (checkpoint_delivered(&p->checkpoint, t->end, e) < 0)
                         return -1;
                 times_push(&p->times, t->end, t->committed_at);
+                tally_close(&p->tally, t->end);
         }
         queue_push(&p->queue, piece);
         p->log_end = position_max(p->log_end, p->checkpoint.delivered);
@@ -451,6 +457,7 @@ static void source_failed(void *context, const struct error *why)
         if (p->shutdown_done || p->stopping.class != ERROR_NONE)
                 return;
         queue_drop_partial(&p->queue);
+        tally_drop_open(&p->tally);
         if (e.class != ERROR_RETRY) {
                 p->last = e;
                 drain_step(p);
@@ -541,6 +548,7 @@ struct pipeline *pipeline_free(struct pipeline *p)
         p->sink = p->sink_ops->destroy(p->sink);
         queue_done(&p->queue);
         times_done(&p->times);
+        tally_done(&p->tally);
         forget_snapshot(p);
         free(p);
         return NULL;

@@ -1,5 +1,6 @@
 #include "flow/route.h"
 #include "base/memory.h"
+#include "flow/tally.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -493,14 +494,8 @@ static int map_truncate(struct route *r, struct txn *t, struct change *c, struct
         return 1;
 }
 
-static void count(struct route_table *t, enum change_op op)
-{
-        t->inserts += op == CHANGE_INSERT;
-        t->updates += op == CHANGE_UPDATE;
-        t->deletes += op == CHANGE_DELETE;
-}
-
-static int route_change(struct route *r, struct txn *t, struct change *c, struct error *e)
+static int route_change(
+        struct route *r, struct txn *t, struct tally *tally, struct change *c, struct error *e)
 {
         const struct binding *b = c->relation->binding;
         int keep;
@@ -511,7 +506,7 @@ static int route_change(struct route *r, struct txn *t, struct change *c, struct
                 return 0;
         if ((keep = apply_filter(b, c, e)) <= 0)
                 return keep;
-        count(b->table, c->op);
+        tally_add(tally, b->table, c->op);
         c->old = map_row(t, b, c->old);
         c->new = map_row(t, b, c->new);
         txn_hold(t, b->target);
@@ -519,12 +514,12 @@ static int route_change(struct route *r, struct txn *t, struct change *c, struct
         return 1;
 }
 
-int route_apply(struct route *r, struct txn *t, struct error *e)
+int route_apply(struct route *r, struct txn *t, struct tally *tally, struct error *e)
 {
         struct change **at = &t->changes;
 
         while (*at) {
-                int keep = route_change(r, t, *at, e);
+                int keep = route_change(r, t, tally, *at, e);
 
                 if (keep < 0)
                         return -1;

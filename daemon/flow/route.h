@@ -14,13 +14,14 @@
 #include "model/txn.h"
 
 struct route;
+struct tally;
 
 struct route_table {
         char *source_schema, *source_name;
         char *schema, *name;                /* on the target */
         const struct config_table *options; /* [table] section, or NULL */
         enum config_conflict on_conflict;
-        /* changes routed since the process started, read by the loop only */
+        /* changes that are durable on the target, since the process started; the loop's thread */
         uint64_t inserts, updates, deletes;
 };
 
@@ -62,8 +63,9 @@ void route_forget_refused(struct route *r);
 /*
  * Rewrites a piece in place: changes of tables that are not selected go, the others name the
  * target's relation and columns; filters turn updates that cross them into inserts and deletes.
- * A shape that is not the expected one is a DATA error that says what changed (ddl = stop).
+ * A shape that is not the expected one is a DATA error that says what changed (ddl = stop). What
+ * stays is counted in `tally`.
  */
-int route_apply(struct route *r, struct txn *t, struct error *e);
+int route_apply(struct route *r, struct txn *t, struct tally *tally, struct error *e);
 /* Called for each relation the decoder meets, before changes name it. 0, or the error above. */
 int route_relation(struct route *r, const struct relation *shape, struct error *e);

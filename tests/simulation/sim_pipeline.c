@@ -81,7 +81,7 @@ struct world {
         struct sink *sink;
         unsigned stuck;
         int64_t shutdown_at, grace;
-        unsigned marks_asked, marks_answered, gave_up;
+        unsigned marks_asked, marks_answered, gave_up, processes;
         struct error last;
         size_t largest_piece;
         char problem[400];
@@ -741,6 +741,9 @@ static void check_status(void)
                 s.applied.lsn, rows_before(s.applied), w->ever_rows);
         must(position_compare(s.acknowledged, w->durable.position) <= 0,
                 "status says more is acknowledged than is durable");
+        must(route_find(w->route, "public", "wanted")->inserts <= w->durable.rows,
+                "%" PRIu64 " rows are counted, %u are durable",
+                route_find(w->route, "public", "wanted")->inserts, w->durable.rows);
 }
 
 static void on_changed(void *context)
@@ -796,6 +799,7 @@ static void new_pipeline(void)
                 .events = &events};
 
         w->pipeline = pipeline_new(w->loop, &setup, &e);
+        w->processes++;
         w->started = w->stopped = w->paused = w->must_stop = false;
 }
 
@@ -974,8 +978,15 @@ static void on_operator(void *context)
         } else {
                 if (w->paused)
                         set_paused(false);
-                if (all_done())
+                if (all_done()) {
+                        /* what an earlier process had under way is in no counter */
+                        must(w->processes > 1 ||
+                                        route_find(w->route, "public", "wanted")->inserts ==
+                                                w->durable.rows,
+                                "%" PRIu64 " rows are counted of %u",
+                                route_find(w->route, "public", "wanted")->inserts, w->durable.rows);
                         loop_stop(w->loop);
+                }
         }
         if (!w->shutting_down && w->started)
                 take_over_ddl();

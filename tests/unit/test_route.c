@@ -1,4 +1,5 @@
 #include "flow/route.h"
+#include "flow/tally.h"
 #include "base/memory.h"
 #include "model/config_private.h"
 
@@ -18,6 +19,7 @@
 struct setting {
         struct config *config;
         struct route *route;
+        struct tally tally;
         struct error e;
 };
 
@@ -38,6 +40,7 @@ static void open_with(struct setting *s, const char *options)
 
 static void done(struct setting *s)
 {
+        tally_done(&s->tally);
         s->route = route_free(s->route);
         s->config = config_free(s->config);
 }
@@ -166,7 +169,7 @@ static void expect(struct setting *s, struct txn *t, const char *text)
 {
         AUTO_BUF out = BUF_INIT;
 
-        if (route_apply(s->route, t, &s->e) < 0)
+        if (route_apply(s->route, t, &s->tally, &s->e) < 0)
                 fail_msg("%s", s->e.message);
         render(&out, t);
         assert_string_equal(buf_text(&out), text);
@@ -176,7 +179,7 @@ static void expect(struct setting *s, struct txn *t, const char *text)
 
 static void expect_error(struct setting *s, struct txn *t, const char *what)
 {
-        assert_int_equal(route_apply(s->route, t, &s->e), -1);
+        assert_int_equal(route_apply(s->route, t, &s->tally, &s->e), -1);
         assert_int_equal(s->e.class, ERROR_DATA);
         if (!strstr(s->e.message, what))
                 fail_msg("'%s' has no '%s'", s->e.message, what);
@@ -192,7 +195,7 @@ static void change(struct setting *s, enum change_op op, const struct relation *
         if (*text)
                 expect(s, t, text);
         else {
-                if (route_apply(s->route, t, &s->e) < 0)
+                if (route_apply(s->route, t, &s->tally, &s->e) < 0)
                         fail_msg("%s", s->e.message);
                 assert_int_equal(t->changes_n, 0);
                 assert_null(t->changes);
@@ -277,6 +280,9 @@ static void test_changes_of_other_tables_go(void **state)
         expect(&s, t,
                 "insert public.items(id=1, name=a, note=NULL); "
                 "update public.items(id=1, name=b, note=unchanged)");
+        assert_int_equal(route_find(s.route, "public", "items")->inserts, 0);
+        tally_close(&s.tally, (struct position){7});
+        tally_durable(&s.tally, (struct position){7});
         assert_int_equal(route_find(s.route, "public", "items")->inserts, 1);
         assert_int_equal(route_find(s.route, "public", "items")->updates, 1);
         change(&s, CHANGE_INSERT, out, NULL, "3", "");
@@ -312,6 +318,8 @@ static void test_columns(void **state)
         change(&s, CHANGE_UPDATE, r, "1|U|U", "2|secret|U",
                 "update shop.items(nr=1, Remark=unchanged) -> (nr=2, Remark=unchanged)");
         change(&s, CHANGE_DELETE, r, "2|U|U", NULL, "delete shop.items(nr=2, Remark=unchanged)");
+        tally_close(&s.tally, (struct position){7});
+        tally_durable(&s.tally, (struct position){7});
         assert_int_equal(route_find(s.route, "public", "items")->deletes, 1);
         relation_unref(r);
         done(&s);
@@ -564,7 +572,7 @@ static void truncate_under(const char *policy, const char *text, const char *err
                 expect(&s, t, text);
         t = txn_new();
         add_truncate(t, 1, r); /* of an excluded table only: nobody's concern */
-        assert_int_equal(route_apply(s.route, t, &s.e), 0);
+        assert_int_equal(route_apply(s.route, t, &s.tally, &s.e), 0);
         assert_int_equal(t->changes_n, 0);
         txn_free(t);
         for (int i = 0; i < 3; i++)

@@ -1,0 +1,33 @@
+#pragma once
+/*
+ * Tally: the changes of each table that are under way, so that a table's counters rise when the
+ * target can lose them no more, once, however often a connection or a commit was lost in between. A
+ * ring that grows with what the queue lets in. Loop thread only.
+ */
+#include "model/position.h"
+#include "model/txn.h"
+
+struct route_table;
+
+struct tally_entry {
+        struct route_table *table;
+        struct position end; /* of its transaction */
+        uint64_t inserts, updates, deletes;
+};
+
+struct tally {
+        struct tally_entry *ring;
+        uint64_t at, n, room;
+        uint64_t open; /* how many of them, the last, are of a transaction whose end has not come */
+};
+
+void tally_done(struct tally *t);
+/* Nothing is under way any more: it will be delivered again, or never. */
+void tally_clear(struct tally *t);
+/* The transaction whose end has not come is lost. */
+void tally_drop_open(struct tally *t);
+void tally_add(struct tally *t, struct route_table *table, enum change_op op);
+/* The open transaction ends there. */
+void tally_close(struct tally *t, struct position end);
+/* Adds to the tables' counters what ends at or before it. */
+void tally_durable(struct tally *t, struct position end);
