@@ -186,6 +186,9 @@ static int check(const struct options *o, struct error *e)
                 return error_set(e, ERROR_CONFIG, "give a NAME or -s SOCKET, not both");
         if (o->command->kind == COMMAND_PLAN && !options_argument(o, "config"))
                 return error_set(e, ERROR_CONFIG, "plan needs -c FILE");
+        if (!strcmp(o->command->name, "wait") && !options_argument(o, "state") &&
+                !options_argument(o, "lag"))
+                return error_set(e, ERROR_CONFIG, "wait needs --state or --lag");
         return 0;
 }
 

@@ -102,6 +102,8 @@ static void test_refused(void **state)
         expect_refused("ctl status --frob", "status has no option '--frob'");
         expect_refused("ctl status --lag 1", "status has no option '--lag'");
         expect_refused("ctl --lag 1 wait", "culvertctl has no option '--lag'");
+        expect_refused("ctl wait", "wait needs --state or --lag");
+        expect_refused("ctl shop wait --timeout 5 --json", "wait needs --state or --lag");
         expect_refused("ctl wait --lag", "--lag takes SECONDS");
         expect_refused("ctl wait --lag 1 --lag 2", "--lag is given twice");
         expect_refused("ctl status --check=yes", "--check takes no value");
