@@ -43,6 +43,7 @@ struct config_value {
         char *section, *key;
         char *text; /* in [schemas] and [table] only, for config_diff; else NULL */
         int line;
+        uint32_t hash; /* of section and key: what differs is told apart without reading them */
 };
 
 /* A value on its way from text into struct config. */

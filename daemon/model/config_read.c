@@ -17,13 +17,34 @@ struct reading {
 
 /* What is set where */
 
+static uint32_t hash_of(const char *section, const char *key)
+{
+        uint32_t h = 2166136261U; /* FNV-1a */
+
+        for (; *section; section++)
+                h = (h ^ (unsigned char)*section) * 16777619U;
+        for (; *key; key++)
+                h = (h ^ (unsigned char)*key) * 16777619U;
+        return h;
+}
+
+static struct config_value *find(const struct config *c, const char *section, const char *key)
+{
+        uint32_t hash = hash_of(section, key);
+
+        for (unsigned i = 0; i < c->values_n; i++) {
+                struct config_value *v = &c->values[i];
+
+                if (v->hash == hash && !strcmp(v->key, key) && !strcmp(v->section, section))
+                        return v;
+        }
+        return NULL;
+}
+
 const struct config_value *config_value_of(
         const struct config *c, const char *section, const char *key)
 {
-        for (unsigned i = 0; i < c->values_n; i++)
-                if (!strcmp(c->values[i].key, key) && !strcmp(c->values[i].section, section))
-                        return &c->values[i];
-        return NULL;
+        return find(c, section, key);
 }
 
 static void remember(struct config *c, const struct option *o, const char *section, const char *key,
@@ -38,6 +59,7 @@ static void remember(struct config *c, const struct option *o, const char *secti
                 .key = memory_string(key),
                 .text = memory_string(text),
                 .line = line,
+                .hash = hash_of(section, key),
         };
 }
 
@@ -45,11 +67,8 @@ void config_value_adopt(
         struct config *c, const char *section, const char *key, const struct config *from)
 {
         const struct config_value *new = config_value_of(from, section, key);
-        struct config_value *old = NULL;
+        struct config_value *old = find(c, section, key);
 
-        for (unsigned i = 0; i < c->values_n && !old; i++)
-                if (!strcmp(c->values[i].key, key) && !strcmp(c->values[i].section, section))
-                        old = &c->values[i];
         if (new &&old) {
                 old->line = new->line;
         } else if (new) {
