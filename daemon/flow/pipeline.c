@@ -37,7 +37,7 @@ struct pipeline {
         bool sink_partial; /* the sink holds the beginning of a transaction */
         struct snapshot *snapshot;
         struct position log_end, idle_asked;
-        int64_t heard;
+        int64_t heard, answered; /* when source and target last said something */
         struct position
                 goal;   /* end of the log when the stream was connected; none: not heard yet */
         unsigned marks; /* asked of the source and not answered */
@@ -81,10 +81,24 @@ static bool may_push(const struct pipeline *p)
         return p->sink_ready && (p->sink_partial || (!p->paused && !p->shutdown_done));
 }
 
+static bool in_sink(const struct pipeline *p)
+{
+        return p->checkpoint.pending > p->queue.transactions || p->sink_partial;
+}
+
+/* Does the target owe an answer: a commit, or word that one is durable? */
+static bool is_owed(const struct pipeline *p)
+{
+        return p->sink_ready &&
+               (in_sink(p) || position_compare(p->checkpoint.durable, p->checkpoint.stored) != 0);
+}
+
 static void push(void *context)
 {
         struct pipeline *p = context;
 
+        if (!is_owed(p))
+                p->answered = loop_now(p->loop);
         for (int i = 0; i < PUSH_ROUND && may_push(p); i++) {
                 struct txn *t = queue_pop(&p->queue);
                 bool last;
@@ -236,6 +250,7 @@ static void sink_ready(void *context, const struct sink_start *start)
         struct pipeline *p = context;
 
         p->sink_ready = true;
+        p->answered = loop_now(p->loop);
         p->identity = start->identity;
         checkpoint_start(&p->checkpoint, start->position);
         tally_durable(&p->tally, start->position); /* commits whose answer was lost */
@@ -250,12 +265,8 @@ static void sink_room(void *context)
 {
         struct pipeline *p = context;
 
+        p->answered = loop_now(p->loop);
         loop_defer(p->loop, &p->push);
-}
-
-static bool in_sink(const struct pipeline *p)
-{
-        return p->checkpoint.pending > p->queue.transactions || p->sink_partial;
 }
 
 static bool shutdown_ready(const struct pipeline *p)
@@ -296,6 +307,7 @@ static void sink_committed(void *context, struct position end, uint64_t transact
                 return;
         }
         times_pop_until(&p->times, end);
+        p->answered = loop_now(p->loop);
         p->transactions += transactions;
         p->rows += rows;
         backoff_reset(&p->sink_backoff);
@@ -314,6 +326,7 @@ static void sink_durable(void *context, struct position end)
                 return;
         }
         tally_durable(&p->tally, end);
+        p->answered = loop_now(p->loop);
         if (p->source_started)
                 p->source_ops->acknowledge(p->source, checkpoint_acknowledge(&p->checkpoint));
         shutdown_step(p);
@@ -625,6 +638,7 @@ void pipeline_status(const struct pipeline *p, struct pipeline_status *s)
                 .queue_transactions = p->queue.transactions,
                 .oldest = times_oldest(&p->times),
                 .heard = p->heard,
+                .owed = is_owed(p) ? p->answered : 0,
                 .held = p->source_ops->held(p->source),
                 .error = p->error.class == ERROR_NONE ? NULL : &p->error,
                 .target_version = p->sink_ops->version(p->sink),

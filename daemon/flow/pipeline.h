@@ -68,6 +68,7 @@ struct pipeline_status {
         uint64_t queue_bytes, queue_transactions;
         int64_t oldest; /* commit time of the oldest of them, microseconds since 1970; 0: none */
         int64_t heard;  /* loop time when the stream last told its position; 0: never */
+        int64_t owed;   /* loop time since which the target owes an answer; 0: it owes none */
         int64_t held;   /* bytes held at the source; -1: unknown */
         const struct error *error; /* the failure that is being retried; NULL: none */
         const char *target_version;

@@ -67,6 +67,9 @@ struct health health_of(const struct status *s, const struct health_ends *ends, 
                 raise_to(&h, HEALTH_WARNING, "paused");
         if (s->error)
                 raise_to(&h, HEALTH_WARNING, "tries again after: %.200s", s->error->message);
+        if (s->silent >= HEALTH_SILENT_WARNING)
+                raise_to(&h, HEALTH_WARNING, "the target has not answered for %lld s",
+                        (long long)s->silent);
         if (s->lag.seconds > HEALTH_LAG_WARNING)
                 raise_to(&h, HEALTH_WARNING, "lag is %.0f s", s->lag.seconds);
         return h;

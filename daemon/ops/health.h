@@ -20,6 +20,7 @@ struct health {
 /* Above these: documented in `culvertctl status --help` and culvertctl(1). */
 #define HEALTH_AWAY_CRITICAL 300 /* seconds without a connection */
 #define HEALTH_LAG_WARNING 300   /* seconds */
+#define HEALTH_SILENT_WARNING 60 /* seconds for which the target owes an answer */
 #define HEALTH_HOURS_WARNING 24  /* until the source gives up what we have not read */
 #define HEALTH_HOURS_CRITICAL 2
 

@@ -50,6 +50,7 @@ static void fill_stream(const struct migration *m, struct status *s)
         s->target.connected = p.sink_connected;
         s->target.position = p.applied;
         s->target.acknowledged = p.acknowledged;
+        s->silent = p.owed ? (loop_now(m->loop) - p.owed) / SECOND : 0;
         s->lag.bytes = m->streaming && !position_is_none(p.log_end)
                                ? (int64_t)(p.log_end.lsn - p.applied.lsn)
                                : -1;

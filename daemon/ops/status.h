@@ -25,6 +25,7 @@ struct status {
         int64_t since; /* microseconds since 1970 UTC: when the state was entered */
         const struct error *error; /* NULL: none */
         struct status_end source, target;
+        int64_t silent; /* seconds for which the target owes an answer; 0: it owes none */
         struct {
                 int64_t bytes;        /* -1: unknown */
                 double seconds;       /* age of the oldest change not on the target; -1: unknown */

@@ -736,6 +736,8 @@ static void check_status(void)
         if (!w->pipeline)
                 return;
         pipeline_status(w->pipeline, &s);
+        must(!s.owed || s.owed <= loop_now(w->loop), "the target owes an answer of the future");
+        must(!s.owed || w->sink->phase == UP, "a target that is away owes an answer");
         must(rows_before(s.applied) <= w->ever_rows,
                 "status says %" PRIx64 " is applied (%u rows), the target has had %u rows",
                 s.applied.lsn, rows_before(s.applied), w->ever_rows);
@@ -960,7 +962,7 @@ static bool all_done(void)
         const struct fact *last = &w->facts[w->facts_n - 1];
 
         pipeline_status(w->pipeline, &s);
-        return w->started && w->durable.rows == last->after && s.pending == 0 &&
+        return w->started && w->durable.rows == last->after && s.pending == 0 && s.owed == 0 &&
                s.queue_bytes == 0 && s.acknowledged.lsn >= last->end &&
                w->confirmed.lsn >= last->end;
 }

@@ -208,6 +208,11 @@ static void test_health_levels(void **state)
         expect_health(&s, &ends, 0, HEALTH_CRITICAL,
                 "1.9 hours until the source drops changes that were not read");
         s = healthy();
+        s.silent = 59;
+        expect_health(&s, &ends, 0, HEALTH_OK, "");
+        s.silent = 60;
+        expect_health(&s, &ends, 0, HEALTH_WARNING, "the target has not answered for 60 s");
+        s = healthy();
         s.state = STATE_PAUSED;
         expect_health(&s, &ends, 0, HEALTH_WARNING, "paused");
         s = healthy();
