@@ -318,6 +318,26 @@ static void cut_password(char *message, PGconn *c)
                 memset(at, '*', n);
 }
 
+/*
+ * What libpq says where no server has spoken: libpq's fe-secure-openssl.c, fe-secure-common.c and
+ * OpenSSL's X509 texts. A certificate that is not the one we were told to trust is no passing
+ * trouble: trying it again for days hides it, and who presents it may be anybody.
+ */
+static enum error_class local_error_class(const char *text)
+{
+        static const char *const tls[] = {"certificate verify failed", "does not match host name",
+                "host name must be specified for a verified SSL connection",
+                "could not get server's host name from server certificate",
+                "server does not support SSL, but SSL was required", "root certificate file",
+                "certificate revocation list", "could not read certificate file",
+                "could not load private key file", "private key file \""};
+
+        for (unsigned i = 0; i < sizeof tls / sizeof *tls; i++)
+                if (strstr(text, tls[i]))
+                        return ERROR_CONFIG;
+        return ERROR_RETRY;
+}
+
 int pg_error(struct error *e, PGconn *c, const PGresult *r, const char *doing)
 {
         const char *code = r ? PQresultErrorField(r, PG_DIAG_SQLSTATE) : NULL;
@@ -338,8 +358,8 @@ int pg_error(struct error *e, PGconn *c, const PGresult *r, const char *doing)
                 *strchr(line, '\n') = '\0';
         cut_value(line, code);
         cut_password(line, c);
-        error_set(e, *code ? pg_error_class(code) : ERROR_RETRY, "%s%s%s%s%s%s%s%s%s%s", doing,
-                *doing ? ": " : "", line, *code ? " (SQLSTATE " : "", code, *code ? ")" : "",
+        error_set(e, *code ? pg_error_class(code) : local_error_class(line), "%s%s%s%s%s%s%s%s%s%s",
+                doing, *doing ? ": " : "", line, *code ? " (SQLSTATE " : "", code, *code ? ")" : "",
                 column ? ", column " : "", column ? column : "", constraint ? ", constraint " : "",
                 constraint ? constraint : "");
         snprintf(e->code, sizeof e->code, "%s", code);

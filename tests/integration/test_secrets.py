@@ -178,6 +178,7 @@ def test_certificate_of_a_stranger(shop, folder, side):
     shop.start()
     error = until(lambda: shop.status()["error"], 20, "an error")
     assert "certificate verify failed" in error["message"] and side in error["message"]
+    assert error["class"] == "config" and shop.status()["state"] == "stopped-on-error"
     assert_hidden(shown(shop))
     assert shop.servers["target"].run("select to_regclass('t')", db=shop.database) == [(None,)]
 
@@ -187,7 +188,33 @@ def test_name_in_the_certificate(shop):
     shop.write()
     shop.start()
     error = until(lambda: shop.status()["error"], 20, "an error")
-    assert "does not match host name" in error["message"]
+    assert "does not match host name" in error["message"] and error["class"] == "config"
+
+
+def test_file_of_the_authority_is_gone(shop):
+    shop.config["target"]["uri"] = shop.config["target"]["uri"].replace("authority.crt", "nobody.crt")
+    shop.write()
+    shop.start()
+    error = until(lambda: shop.status()["error"], 20, "an error")
+    assert "nobody.crt" in error["message"] and error["class"] == "config"
+
+
+def test_certificate_changes_while_streaming(shop, folder, authority):
+    """Another certificate than the one to be trusted stops the stream; the right one lets it go on."""
+    shop.start()
+    shop.wait(state="streaming", timeout=40)
+    server = shop.servers["target"]
+    make_server_files(server, *make_authority(folder, "impostor"))
+    server.restart()
+    try:
+        assert shop.wait_error("certificate verify failed")["class"] == "config"
+    finally:
+        make_server_files(server, *authority)
+        server.restart()
+    shop.servers["source"].run("insert into t select g, 'later' from generate_series(1001, 1050) g", db=shop.database)
+    shop.ctl("resume")
+    shop.wait(lag=0)
+    compare(shop.servers["source"], server, shop.database)
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o604, 0o602])
