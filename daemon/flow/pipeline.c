@@ -306,6 +306,7 @@ static void sink_committed(void *context, struct position end, uint64_t transact
                 stop_on(p, &e);
                 return;
         }
+        tally_committed(&p->tally, end);
         times_pop_until(&p->times, end);
         p->answered = loop_now(p->loop);
         p->transactions += transactions;

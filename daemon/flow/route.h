@@ -16,13 +16,18 @@
 struct route;
 struct tally;
 
+struct route_changes {
+        uint64_t inserts, updates, deletes;
+};
+
 struct route_table {
         char *source_schema, *source_name;
         char *schema, *name;                /* on the target */
         const struct config_table *options; /* [table] section, or NULL */
         enum config_conflict on_conflict;
-        /* changes that are durable on the target, since the process started; the loop's thread */
-        uint64_t inserts, updates, deletes;
+        /* Since the process started, by the loop's thread: what the target can lose no more, and
+         * what it has committed beyond that. */
+        struct route_changes durable, committed;
 };
 
 struct route *route_new(const struct config *c);

@@ -10,8 +10,32 @@ void tally_done(struct tally *t)
         *t = (struct tally){0};
 }
 
+static struct tally_entry *entry(const struct tally *t, uint64_t i)
+{
+        return &t->ring[(t->at + i) % t->room];
+}
+
+static void add(struct route_changes *to, const struct route_changes *n)
+{
+        to->inserts += n->inserts;
+        to->updates += n->updates;
+        to->deletes += n->deletes;
+}
+
+static void take(struct route_changes *from, const struct route_changes *n)
+{
+        from->inserts -= n->inserts;
+        from->updates -= n->updates;
+        from->deletes -= n->deletes;
+}
+
 void tally_clear(struct tally *t)
 {
+        for (; t->committed; t->committed--) {
+                const struct tally_entry *lost = entry(t, t->committed - 1);
+
+                take(&lost->table->committed, &lost->n);
+        }
         t->at = t->n = t->open = 0;
 }
 
@@ -19,11 +43,6 @@ void tally_drop_open(struct tally *t)
 {
         t->n -= t->open;
         t->open = 0;
-}
-
-static struct tally_entry *entry(const struct tally *t, uint64_t i)
-{
-        return &t->ring[(t->at + i) % t->room];
 }
 
 static void grow(struct tally *t)
@@ -54,7 +73,7 @@ static struct tally_entry *open_entry(struct tally *t, struct route_table *table
 
 void tally_add(struct tally *t, struct route_table *table, enum change_op op)
 {
-        struct tally_entry *n = open_entry(t, table);
+        struct route_changes *n = &open_entry(t, table)->n;
 
         n->inserts += op == CHANGE_INSERT;
         n->updates += op == CHANGE_UPDATE;
@@ -67,15 +86,27 @@ void tally_close(struct tally *t, struct position end)
                 entry(t, t->n - t->open)->end = end;
 }
 
+void tally_committed(struct tally *t, struct position end)
+{
+        for (; t->committed < t->n - t->open; t->committed++) {
+                const struct tally_entry *next = entry(t, t->committed);
+
+                if (position_compare(next->end, end) > 0)
+                        return;
+                add(&next->table->committed, &next->n);
+        }
+}
+
 void tally_durable(struct tally *t, struct position end)
 {
-        while (t->n > t->open && position_compare(entry(t, 0)->end, end) <= 0) {
-                const struct tally_entry *n = entry(t, 0);
+        tally_committed(t, end);
+        while (t->committed && position_compare(entry(t, 0)->end, end) <= 0) {
+                const struct tally_entry *first = entry(t, 0);
 
-                n->table->inserts += n->inserts;
-                n->table->updates += n->updates;
-                n->table->deletes += n->deletes;
+                take(&first->table->committed, &first->n);
+                add(&first->table->durable, &first->n);
                 t->at = (t->at + 1) % t->room;
                 t->n--;
+                t->committed--;
         }
 }

@@ -95,23 +95,23 @@ static const struct family families[] = {
         }
 TABLE_VALUE(table_copied, (double)t->rows_copied)
 TABLE_VALUE(table_estimated, known((double)t->rows_estimated))
-TABLE_VALUE(table_inserts, (double)t->inserts)
-TABLE_VALUE(table_updates, (double)t->updates)
-TABLE_VALUE(table_deletes, (double)t->deletes)
+TABLE_VALUE(table_inserts, (double)t->durable.inserts)
+TABLE_VALUE(table_updates, (double)t->durable.updates)
+TABLE_VALUE(table_deletes, (double)t->durable.deletes)
 
 static const struct table_family table_families[] = {
         {"culvert_table_rows_copied", "Rows copied.", GAUGE, table_copied},
         {"culvert_table_rows_estimated", "Rows to copy, by the source's statistics.", GAUGE,
                 table_estimated},
         {"culvert_table_inserts",
-                "Inserts read for the target since the daemon's start; a retry counts again.",
-                COUNTER, table_inserts},
+                "Inserts that are durable on the target, since the daemon's start.", COUNTER,
+                table_inserts},
         {"culvert_table_updates",
-                "Updates read for the target since the daemon's start; a retry counts again.",
-                COUNTER, table_updates},
+                "Updates that are durable on the target, since the daemon's start.", COUNTER,
+                table_updates},
         {"culvert_table_deletes",
-                "Deletes read for the target since the daemon's start; a retry counts again.",
-                COUNTER, table_deletes},
+                "Deletes that are durable on the target, since the daemon's start.", COUNTER,
+                table_deletes},
 };
 
 static void write_head(

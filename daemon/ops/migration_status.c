@@ -121,9 +121,8 @@ void migration_tables(struct migration *m,
                         .state = table_state(m, t),
                         .rows_copied = t->rows_done,
                         .rows_estimated = t->rows_estimated,
-                        .inserts = r->inserts,
-                        .updates = r->updates,
-                        .deletes = r->deletes,
+                        .durable = r->durable,
+                        .committed = r->committed,
                 };
 
                 each(context, &row);

@@ -5,6 +5,7 @@
  * borrowed from the migration and valid until the loop goes on. Loop thread only.
  */
 #include "base/error.h"
+#include "flow/route.h"
 #include "flow/state.h"
 #include "model/position.h"
 
@@ -58,5 +59,6 @@ struct status_table {
         const char *state;           /* "waiting", "copying", "copied", "streaming" */
         uint64_t rows_copied;
         int64_t rows_estimated;
-        uint64_t inserts, updates, deletes;
+        /* changes: of those committed beyond the durable ones a crash may take some back */
+        struct route_changes durable, committed;
 };

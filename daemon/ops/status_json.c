@@ -127,8 +127,8 @@ cJSON *status_table_json(const struct status_table *t)
         json_text(o, "state", t->state);
         json_count(o, "rows_copied", t->rows_copied);
         json_known(o, "rows_estimated", t->rows_estimated);
-        json_count(o, "inserts", t->inserts);
-        json_count(o, "updates", t->updates);
-        json_count(o, "deletes", t->deletes);
+        json_count(o, "inserts", t->durable.inserts + t->committed.inserts);
+        json_count(o, "updates", t->durable.updates + t->committed.updates);
+        json_count(o, "deletes", t->durable.deletes + t->committed.deletes);
         return o;
 }

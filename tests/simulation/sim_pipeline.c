@@ -743,9 +743,9 @@ static void check_status(void)
                 s.applied.lsn, rows_before(s.applied), w->ever_rows);
         must(position_compare(s.acknowledged, w->durable.position) <= 0,
                 "status says more is acknowledged than is durable");
-        must(route_find(w->route, "public", "wanted")->inserts <= w->durable.rows,
+        must(route_find(w->route, "public", "wanted")->durable.inserts <= w->durable.rows,
                 "%" PRIu64 " rows are counted, %u are durable",
-                route_find(w->route, "public", "wanted")->inserts, w->durable.rows);
+                route_find(w->route, "public", "wanted")->durable.inserts, w->durable.rows);
 }
 
 static void on_changed(void *context)
@@ -983,10 +983,11 @@ static void on_operator(void *context)
                 if (all_done()) {
                         /* what an earlier process had under way is in no counter */
                         must(w->processes > 1 ||
-                                        route_find(w->route, "public", "wanted")->inserts ==
+                                        route_find(w->route, "public", "wanted")->durable.inserts ==
                                                 w->durable.rows,
                                 "%" PRIu64 " rows are counted of %u",
-                                route_find(w->route, "public", "wanted")->inserts, w->durable.rows);
+                                route_find(w->route, "public", "wanted")->durable.inserts,
+                                w->durable.rows);
                         loop_stop(w->loop);
                 }
         }

@@ -27,8 +27,8 @@ struct migration {
 
 static struct migration m;
 static const struct status_table tables[] = {
-        {"public.a", "public.a", "streaming", 10, 10, 1, 2, 3},
-        {"public.b", "shop.b", "waiting", 0, -1, 0, 0, 0},
+        {"public.a", "public.a", "streaming", 10, 10, {1, 2, 3}, {0, 0, 0}},
+        {"public.b", "shop.b", "waiting", 0, -1, {0, 0, 0}, {0, 0, 0}},
 };
 
 void migration_status(struct migration *fake, struct status *s)

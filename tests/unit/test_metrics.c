@@ -25,8 +25,8 @@ static const struct status sample = {.pipeline = "shop",
         .retention = {777, 1.5}};
 
 static const struct status_table tables[] = {
-        {"public.a", "public.a", "streaming", 10, 12, 1, 2, 3},
-        {"public.we\"ird\\ta\nble", "public.b", "waiting", 0, -1, 0, 0, 0},
+        {"public.a", "public.a", "streaming", 10, 12, {1, 2, 3}, {0, 0, 0}},
+        {"public.we\"ird\\ta\nble", "public.b", "waiting", 0, -1, {0, 0, 0}, {0, 0, 0}},
 };
 
 static void expect_line(const struct buf *text, const char *line)

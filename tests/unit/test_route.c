@@ -280,11 +280,11 @@ static void test_changes_of_other_tables_go(void **state)
         expect(&s, t,
                 "insert public.items(id=1, name=a, note=NULL); "
                 "update public.items(id=1, name=b, note=unchanged)");
-        assert_int_equal(route_find(s.route, "public", "items")->inserts, 0);
+        assert_int_equal(route_find(s.route, "public", "items")->durable.inserts, 0);
         tally_close(&s.tally, (struct position){7});
         tally_durable(&s.tally, (struct position){7});
-        assert_int_equal(route_find(s.route, "public", "items")->inserts, 1);
-        assert_int_equal(route_find(s.route, "public", "items")->updates, 1);
+        assert_int_equal(route_find(s.route, "public", "items")->durable.inserts, 1);
+        assert_int_equal(route_find(s.route, "public", "items")->durable.updates, 1);
         change(&s, CHANGE_INSERT, out, NULL, "3", "");
         relation_unref(in);
         relation_unref(out);
@@ -320,7 +320,7 @@ static void test_columns(void **state)
         change(&s, CHANGE_DELETE, r, "2|U|U", NULL, "delete shop.items(nr=2, Remark=unchanged)");
         tally_close(&s.tally, (struct position){7});
         tally_durable(&s.tally, (struct position){7});
-        assert_int_equal(route_find(s.route, "public", "items")->deletes, 1);
+        assert_int_equal(route_find(s.route, "public", "items")->durable.deletes, 1);
         relation_unref(r);
         done(&s);
 }

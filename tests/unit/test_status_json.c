@@ -126,7 +126,8 @@ static void test_error_without_place(void **state)
 
 static void test_table(void **state)
 {
-        struct status_table t = {"public.a", "shop.a", "copied", UINT64_MAX, -1, 1, 2, 3};
+        struct status_table t = {
+                "public.a", "shop.a", "copied", UINT64_MAX, -1, {1, 1, 3}, {0, 1, 0}};
 
         (void)state;
         expect_json(status_table_json(&t),

@@ -16,9 +16,9 @@ static struct position at(uint64_t lsn)
 static void assert_counts(
         const struct route_table *t, uint64_t inserts, uint64_t updates, uint64_t deletes)
 {
-        assert_int_equal(t->inserts, inserts);
-        assert_int_equal(t->updates, updates);
-        assert_int_equal(t->deletes, deletes);
+        assert_int_equal(t->durable.inserts, inserts);
+        assert_int_equal(t->durable.updates, updates);
+        assert_int_equal(t->durable.deletes, deletes);
 }
 
 static void test_only_what_is_durable_counts(void **state)
@@ -84,6 +84,31 @@ static void test_lost_and_delivered_again(void **state)
         tally_done(&t);
 }
 
+static void test_committed_is_taken_back(void **state)
+{
+        struct route_table a = {0};
+        struct tally t = {0};
+
+        (void)state;
+        for (uint64_t i = 1; i <= 3; i++) {
+                tally_add(&t, &a, CHANGE_INSERT);
+                tally_close(&t, at(i));
+        }
+        tally_add(&t, &a, CHANGE_INSERT);
+        tally_committed(&t, at(2));
+        assert_counts(&a, 0, 0, 0);
+        assert_int_equal(a.committed.inserts, 2);
+        tally_committed(&t, at(3));
+        assert_int_equal(a.committed.inserts, 3);
+        tally_durable(&t, at(1));
+        assert_counts(&a, 1, 0, 0);
+        assert_int_equal(a.committed.inserts, 2);
+        tally_clear(&t); /* the target crashed, and those two are gone */
+        assert_counts(&a, 1, 0, 0);
+        assert_int_equal(a.committed.inserts, 0);
+        tally_done(&t);
+}
+
 static void test_many_under_way(void **state)
 {
         struct route_table tables[3] = {{0}};
@@ -109,6 +134,7 @@ int main(void)
                 cmocka_unit_test(test_only_what_is_durable_counts),
                 cmocka_unit_test(test_open_transaction_waits),
                 cmocka_unit_test(test_lost_and_delivered_again),
+                cmocka_unit_test(test_committed_is_taken_back),
                 cmocka_unit_test(test_many_under_way),
         };
 
