@@ -46,8 +46,13 @@ from pg_catalog.unnest(pg_catalog.string_to_array(:'schemas', ',')) n,
 select pg_catalog.format('create publication %I with (publish_via_partition_root = true)',
                          :'publication')
 where not exists (select from pg_catalog.pg_publication where pubname = :'publication') \gexec
-alter publication :"publication"
-  set (publish = 'insert, update, delete, truncate', publish_via_partition_root = true);
+-- Only where it is not so already: culvert takes a publication that was changed for one that may
+-- have published less in between.
+select pg_catalog.format('alter publication %I set (publish = %L, publish_via_partition_root = true)',
+                         pubname, 'insert, update, delete, truncate')
+from pg_catalog.pg_publication
+where pubname = :'publication'
+  and not (pubinsert and pubupdate and pubdelete and pubtruncate and pubviaroot) \gexec
 select pg_catalog.format('alter publication %I set table %s', :'publication',
          pg_catalog.string_agg(pg_catalog.format('%s%I.%I',
            case when c.relkind = 'r' then 'only ' else '' end, n.nspname, c.relname), ', '
