@@ -35,7 +35,7 @@ static const char create_sql[] =
         "  target_schema text not null, target_name text not null,"
         "  state text not null, created boolean not null, rows bigint not null, shape text not "
         "null,"
-        "  shape_next text not null,"
+        "  shape_next text not null, mark text not null default '',"
         "  primary key (pipeline, source_schema, source_name));"
         "create table if not exists culvert.copy ("
         "  pipeline text primary key, state text not null, start_position text not null,"

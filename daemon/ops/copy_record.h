@@ -36,6 +36,7 @@ struct table_record {
         uint64_t rows;
         struct relation *shape;
         struct relation *next; /* a later shape that the operator accepted; NULL: none */
+        char *mark;            /* ops/pg_marks.h; "" or NULL: not known */
 };
 
 struct table_records {

@@ -1,5 +1,6 @@
 #include "base/log.h"
 #include "base/memory.h"
+#include "ops/pg_marks.h"
 #include "ops/migration_private.h"
 
 #include <inttypes.h>
@@ -175,8 +176,8 @@ static int make_pipeline(struct migration *m, struct error *e)
 
 /* ---- the watcher ---- */
 
-/* A table has left the publication: what it changed since then is not in the stream. The watcher
- * goes with the next start. */
+/* Changes are not in the stream, as of a table that has left the publication. The watcher goes with
+ * the next start. */
 static void on_watcher_failed(void *context, const struct error *e)
 {
         struct migration *m = context;
@@ -193,10 +194,11 @@ static void on_watcher_failed(void *context, const struct error *e)
 
 static void watch_publication(struct migration *m, const struct prepare_result *r)
 {
+        struct watched watched = {r->shapes, r->marks, r->shapes_n, r->published};
+
         m->watcher = watcher_free(m->watcher);
         if (r->shapes_n)
-                m->watcher = watcher_new(m->loop, m->config, r->shapes, r->shapes_n, r->published,
-                        on_watcher_failed, m);
+                m->watcher = watcher_new(m->loop, m->config, &watched, on_watcher_failed, m);
 }
 
 /* ---- prepare ---- */
@@ -221,7 +223,7 @@ static void begin_stream(struct migration *m, const struct prepare_result *r)
                 }
         }
         set_phase(m, STATE_STREAMING);
-        m->accept = false;
+        m->accept = m->accept_marks = false;
         route_forget_refused(m->route);
         error_clear(&m->error);
         m->streaming = true;
@@ -303,11 +305,12 @@ static void on_preparing(void *context)
 static void start_prepare(struct migration *m)
 {
         static const struct prepare_events events = {on_preparing, on_prepared};
+        struct prepare_accept accept = {
+                m->accept ? route_refused(m->route) : NULL, m->accept_marks};
 
         timer_cancel(&m->retry); /* `resume` comes before it */
         m->preparing = true;
-        m->prepare = prepare_new(m->loop, m->config, m->route,
-                m->accept ? route_refused(m->route) : NULL, &events, m);
+        m->prepare = prepare_new(m->loop, m->config, m->route, &accept, &events, m);
         refresh(m);
 }
 
@@ -446,6 +449,7 @@ int migration_resume(struct migration *m, struct error *e)
         pipeline_pause(m->pipeline, false);
         if (m->stopped || (!m->streaming && !m->preparing)) {
                 m->accept = m->stopped;
+                m->accept_marks = m->stopped && !strcmp(m->error.code, PG_MARKS_CODE);
                 m->stopped = false;
                 error_clear(&m->error);
                 start_prepare(m);

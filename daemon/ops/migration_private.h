@@ -24,7 +24,8 @@ struct migration {
         struct state_row *row;
         struct saved saved;
         bool preparing, streaming, stopped;
-        bool accept; /* the operator has resumed after a refused definition */
+        bool accept;       /* the operator has resumed after a refused definition */
+        bool accept_marks; /* or after what no change in the stream told */
         enum state state, told_phase;
         int64_t since;
         struct error error;

@@ -229,18 +229,3 @@ int pg_slot_drop(PGconn *source, const char *slot, struct error *e)
 
         return r ? 0 : error_context(e, "dropping slot %s", slot);
 }
-
-int pg_source_watch(const struct config *c, const struct pg_published *wanted, const char *mark,
-        struct halt *h, struct error *e)
-{
-        AUTO_STRING name = memory_printf("culvert %s", c->pipeline.name);
-        struct pg_params *p = pg_params_new(&c->source, "source", name, false, e);
-        PGconn *conn = p ? halt_connect(h, p, e) : NULL;
-        int rc = conn ? pg_publication_check(conn, c->pg.publication, wanted, NULL, e) : -1;
-
-        if (rc == 0)
-                rc = pg_publication_same(conn, c->pg.publication, wanted, mark, e);
-        halt_close(h, &conn);
-        pg_params_free(p);
-        return rc;
-}

@@ -36,10 +36,3 @@ struct pg_slot {
 int pg_slot_create(PGconn *replication, PGconn *source, const char *slot, bool export_snapshot,
         int64_t timeout, struct halt *h, struct pg_slot *made, struct error *e);
 int pg_slot_drop(PGconn *source, const char *slot, struct error *e);
-
-/*
- * The check for a timer while the stream runs: connects by itself, compares the publication with
- * the shapes of the migrated tables, closes. For a thread of the caller's (ops/watcher.h).
- */
-int pg_source_watch(const struct config *c, const struct pg_published *wanted, const char *mark,
-        struct halt *h, struct error *e);

@@ -62,14 +62,15 @@ static void start(struct prepare *p)
 }
 
 struct prepare *prepare_new(struct loop *l, const struct config *c, struct route *r,
-        const struct relation *accepted, const struct prepare_events *events, void *context)
+        const struct prepare_accept *accept, const struct prepare_events *events, void *context)
 {
         struct prepare *p = memory_new_of(struct prepare);
 
         p->loop = l;
         p->config = c;
         p->route = r;
-        p->accepted = accepted ? relation_ref(accepted) : NULL;
+        p->accepted = accept->shape ? relation_ref(accept->shape) : NULL;
+        p->accept_marks = accept->marks;
         p->events = *events;
         p->context = context;
         p->phase = "checking";
@@ -95,6 +96,7 @@ struct prepare *prepare_free(struct prepare *p)
         free(p->lock_sql);
         copy_record_done(&p->record);
         table_records_free(p->known);
+        pg_marks_free(p->marks, p->marks_n);
         pg_tables_free(p->tables);
         free(p->targets);
         free(p->append);
@@ -117,6 +119,7 @@ void prepare_result_free(struct prepare_result *r)
                 relation_unref(r->shapes[i]);
         for (unsigned i = 0; r->next && i < r->shapes_n; i++)
                 relation_unref(r->next[i]);
+        pg_marks_free(r->marks, r->shapes_n);
         free(r->shapes);
         free(r->next);
         free(r->snapshot);

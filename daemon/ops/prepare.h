@@ -39,6 +39,7 @@ struct prepare_result {
         char *snapshot;           /* pg_current_snapshot() of the copy; NULL when resuming */
         struct relation **shapes; /* expected shape of every migrated source table */
         struct relation **next;   /* a later one that the operator accepted, or NULL; as many */
+        char **marks;             /* of each, ops/pg_marks.h */
         unsigned shapes_n;
         char *published;                       /* pg_publication_mark, for the watcher */
         char *source_version, *target_version; /* "15.20" */
@@ -50,10 +51,15 @@ struct prepare_events {
         void (*done)(void *context, struct prepare_result *result, const struct error *e);
 };
 
-/* `accepted`: a shape that stopped the stream (ddl = stop) and that the operator has accepted by
- * `resume`; it is recorded as the table's next one. May be NULL. */
+/* What the operator has accepted by `resume`. */
+struct prepare_accept {
+        const struct relation *shape; /* stopped the stream (ddl = stop): recorded as the table's
+                                         next one. May be NULL */
+        bool marks;                   /* what no change in the stream told (ops/pg_marks.h) */
+};
+
 struct prepare *prepare_new(struct loop *l, const struct config *c, struct route *r,
-        const struct relation *accepted, const struct prepare_events *events, void *context);
+        const struct prepare_accept *accept, const struct prepare_events *events, void *context);
 /* Asks the threads to stop (cancels their queries); `done` still comes, with an error. */
 void prepare_stop(struct prepare *p);
 /* After `done` only. */

@@ -10,6 +10,7 @@
  */
 #include "ops/copy.h"
 #include "ops/copy_record.h"
+#include "ops/pg_marks.h"
 #include "ops/pg_schema.h"
 #include "ops/pg_source.h"
 #include "ops/prepare.h"
@@ -26,6 +27,7 @@ struct prepare {
         const struct config *config;
         struct route *route;
         struct relation *accepted; /* only read by the thread; NULL: none */
+        bool accept_marks;
         struct prepare_events events;
         void *context;
 
@@ -53,6 +55,8 @@ struct prepare {
         struct pg_tables *tables;       /* to be migrated */
         struct prepare_target *targets; /* per table */
         bool *append;                   /* per table */
+        char **marks;                   /* as the copy's snapshot has them */
+        unsigned marks_n;
         bool replica_role, checked;
         char snapshot[64]; /* exported by the anchor */
         char *lock_sql;    /* that every reader of the copy runs, see prepare_slot.c */
@@ -74,6 +78,8 @@ int prepare_run(struct prepare *p, struct error *e);
 int prepare_read_tables(struct prepare *p, PGconn *c, struct error *e);
 /* Shapes of p->tables, for the publication; the caller frees the array. */
 const struct relation **prepare_shapes(const struct prepare *p);
+/* Reads p->marks on `c`. */
+int prepare_read_marks(struct prepare *p, PGconn *c, struct error *e);
 /* There is a checkpoint: the stream goes on from it. */
 int prepare_resume(struct prepare *p, struct error *e);
 /* All rows are in, the slot still has everything since: indexes, sequences and so on remain. */

@@ -61,6 +61,43 @@ static int take_known_shapes(struct prepare *p, struct error *e)
         return 0;
 }
 
+/* What no change in the stream told since the mark was taken; what is harmless is taken over. */
+static int check_mark(struct prepare *p, struct table_record *k, const struct relation *shape,
+        const char *now, struct error *e)
+{
+        int rc = pg_marks_compare(p->source, shape, k->mark, now, e);
+
+        if (rc < 0 && !(p->accept_marks && !strcmp(e->code, PG_MARKS_CODE)))
+                return -1;
+        if (rc < 0)
+                log_warning("accepted: %s", e->message);
+        else if (rc > 0)
+                log_warning("cannot be looked at: %s", e->message);
+        error_clear(e);
+        if (k->mark && !strcmp(k->mark, now))
+                return 0;
+        free(k->mark);
+        k->mark = memory_string(now);
+        return write_record(p, k, e);
+}
+
+static int check_marks(struct prepare *p, struct error *e)
+{
+        struct prepare_result *r = p->result;
+        struct pg_published all = {(const struct relation *const *)r->shapes, r->shapes_n};
+
+        if (!(r->marks = pg_marks_read(p->source, &all, e)))
+                return error_context(e, "source");
+        for (unsigned i = 0; i < r->shapes_n; i++) {
+                const struct relation *s = r->shapes[i];
+                struct table_record *k = table_records_find(p->known, s->schema, s->name);
+
+                if (k && check_mark(p, k, s, r->marks[i], e) < 0)
+                        return -1;
+        }
+        return 0;
+}
+
 static void say_new_tables(const struct prepare *p)
 {
         for (unsigned i = 0; i < p->tables->n; i++) {
@@ -147,7 +184,9 @@ static int check_known(struct prepare *p, struct position from, struct error *e)
                 return -1;
         say_new_tables(p);
         drop_new_tables(p);
-        return prepare_check(p, e) < 0 ? -1 : check_publication(p, e);
+        if (prepare_check(p, e) < 0 || check_publication(p, e) < 0)
+                return -1;
+        return check_marks(p, e);
 }
 
 int prepare_resume(struct prepare *p, struct error *e)

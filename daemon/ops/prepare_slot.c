@@ -130,14 +130,6 @@ static int hold_tables(struct prepare *p, struct error *e)
         return check_files(p, e);
 }
 
-static int record_copying(struct prepare *p, struct error *e)
-{
-        p->record.stage = STAGE_COPYING;
-        if (copy_book_begin(&p->book, e) < 0 || copy_record_write(&p->book, &p->record, e) < 0)
-                return -1;
-        return copy_book_commit(&p->book, e);
-}
-
 int prepare_make_slot(struct prepare *p, bool snapshot, struct error *e)
 {
         const struct config *c = p->config;
@@ -157,5 +149,7 @@ int prepare_make_slot(struct prepare *p, bool snapshot, struct error *e)
                 return -1;
         /* The snapshot is held by the anchor now (HAZARDS B4). */
         halt_close(p->halt, &p->replication);
-        return hold_tables(p, e) < 0 ? -1 : record_copying(p, e);
+        if (hold_tables(p, e) < 0 || prepare_read_marks(p, p->anchor, e) < 0)
+                return -1;
+        return prepare_write_records(p, STAGE_COPYING, e);
 }

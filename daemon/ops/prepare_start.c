@@ -222,7 +222,8 @@ static int begin(struct prepare *p, struct error *e)
         p->record.mode = memory_string(none ? "none" : "bulk");
         p->record.source = p->identity;
         p->record.start = POSITION_NONE;
-        if (prepare_write_records(p, STAGE_STARTING, e) < 0)
+        if ((none && prepare_read_marks(p, p->source, e) < 0) ||
+                prepare_write_records(p, STAGE_STARTING, e) < 0)
                 return -1;
         if (none)
                 return begin_none(p, e);
@@ -242,6 +243,8 @@ static void fill_result(struct prepare *p)
                 return;
         r->shapes = memory_new((p->tables->n + 1) * sizeof(*r->shapes));
         r->shapes_n = p->tables->n;
+        r->marks = p->marks;
+        p->marks = NULL;
         for (unsigned i = 0; i < p->tables->n; i++)
                 r->shapes[i] = relation_ref(p->tables->items[i].shape);
 }

@@ -93,6 +93,18 @@ int prepare_read_tables(struct prepare *p, PGconn *c, struct error *e)
         return 0;
 }
 
+int prepare_read_marks(struct prepare *p, PGconn *c, struct error *e)
+{
+        const struct relation **shapes = prepare_shapes(p);
+        struct pg_published all = {.shapes = shapes, .n = p->tables->n};
+
+        pg_marks_free(p->marks, p->marks_n);
+        p->marks_n = p->tables->n;
+        p->marks = pg_marks_read(c, &all, e);
+        free(shapes);
+        return p->marks ? 0 : error_context(e, "source");
+}
+
 const struct relation **prepare_shapes(const struct prepare *p)
 {
         const struct relation **shapes = memory_new((p->tables->n + 1) * sizeof(*shapes));
@@ -250,6 +262,7 @@ int prepare_write_records(struct prepare *p, enum copy_stage stage, struct error
                         .target_name = r->name,
                         .state = p->append[i] ? append : state,
                         .created = p->targets[i].created,
+                        .mark = p->marks ? p->marks[i] : NULL,
                         .shape = t->shape};
 
                 if (table_record_write(&p->book, &k, e) < 0)

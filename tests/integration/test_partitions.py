@@ -58,11 +58,126 @@ def test_same_partitions_on_both_sides(pair, culvert):
     assert same(pair, c) > 1900
     compare_schema(pair.source, pair.target, pair.name)
     assert leaves(pair) == dict(pair.sql("select tableoid::regclass::text, count(*) from log group by 1"))
+
+
+def looked_at(c):
+    """The watcher looks once a minute, and each start does."""
+    c.terminate()
+    c.start()
+
+
+def refused(c, what):
+    """Stopped by it, after a restart too, until resume accepts it."""
+    for _ in range(2):
+        looked_at(c)
+        error = c.wait_error(what)
+        assert error["class"] == "data" and "resume accepts it" in error["message"]
+    return error
+
+
+def test_a_partition_is_detached(pair, culvert):
+    pair.sql(SETUP)
+    c = culvert(pair.config()).start()
+    c.wait(state="streaming")
     pair.sql("alter table log detach partition log_us")
     pair.sql("update log_us set v = 'no longer ours'; insert into log values ('asia', '2021-01-01', 90009, 'after')")
     c.wait(lag=0)
     assert pair.target_sql("select count(*) from log where v = 'no longer ours'") == [(0,)]
     assert pair.target_sql("select v from log where id = 90009") == [("after",)]
+    assert refused(c, "partition public.log_us of public.log was detached or dropped")["table"] == "public.log"
+    pair.target_sql("alter table log detach partition log_us")
+    c.ctl("resume")
+    c.wait(state="streaming")
+    pair.sql("insert into log values ('asia', '2021-01-01', 90010, 'later')")
+    assert same(pair, c, tables=[("public", "log")]) > 1000
+    looked_at(c)
+    assert same(pair, c, tables=[("public", "log")]) > 1000
+
+
+@pytest.mark.parametrize("attach", [
+    "alter table log attach partition aside.extra for values in ('mars')",
+    "begin; insert into aside.extra values ('mars', '2024-01-01', 95001, 'same transaction');"
+    "alter table log attach partition aside.extra for values in ('mars'); commit",
+    "create table planets partition of log for values in ('mars') partition by range (day);"
+    "alter table planets attach partition aside.extra default",
+], ids=["earlier", "same", "deep"])
+@pytest.mark.parametrize("rows", [True, False], ids=["rows", "empty"])
+def test_a_partition_is_attached(pair, culvert, attach, rows):
+    pair.sql(SETUP)
+    pair.sql("create schema aside; create table aside.extra (like log including all)")
+    c = culvert(pair.config(tables={"include": "public.*"})).start()
+    c.wait(state="streaming")
+    if rows:
+        pair.sql("insert into aside.extra values ('mars', '2024-01-01', 95000, 'before')")
+    if not rows and "begin" in attach:
+        attach = "begin; create table other (like log including all);" \
+            "alter table log attach partition other for values in ('mars');" \
+            "insert into log values ('mars', '2024-01-01', 95003, 'same transaction'); commit"
+    pair.sql(attach)
+    pair.sql("insert into log values ('mars', '2024-01-01', 95002, 'after')")
+    c.wait(lag=0)
+    if rows:
+        refused(c, "partition aside.extra was attached to public.log with rows in it")
+        pair.target_sql("insert into log values ('mars', '2024-01-01', 95000, 'before')")
+        if "begin" in attach:
+            pair.target_sql("insert into log values ('mars', '2024-01-01', 95001, 'same transaction')")
+        c.ctl("resume")
+        c.wait(state="streaming")
+    looked_at(c)
+    assert same(pair, c, tables=[("public", "log")]) > 2000
+
+
+def test_a_partition_is_truncated_or_only_rewritten(pair, culvert):
+    pair.sql(SETUP)
+    c = culvert(pair.config()).start()
+    c.wait(state="streaming")
+    pair.sql("vacuum full log_us")
+    pair.sql("cluster parts.log_rest using log_rest_pkey")
+    looked_at(c)
+    assert same(pair, c) == 2020
+    pair.sql("truncate log; insert into log (region, day, v) values ('us', '2020-01-01', 'after')")
+    c.wait(lag=0)
+    looked_at(c)
+    assert same(pair, c) == 21
+    pair.sql("truncate log_us; insert into log (region, day, v) values ('us', '2020-01-01', 'later')")
+    c.wait(lag=0)
+    refused(c, "partition public.log_us of public.log was truncated")
+    pair.target_sql("delete from log where v = 'after'")
+    c.ctl("resume")
+    c.wait(state="streaming")
+    assert same(pair, c) == 21
+
+
+def test_a_partition_that_we_may_not_read(pair, culvert):
+    """It may have come with rows: a start says which right is missing."""
+    pair.sql(SETUP)
+    pair.grant(schemas="public,parts")
+    c = culvert(pair.config("culvert")).start()
+    c.wait(state="streaming")
+    pair.sql("create table log_mars partition of log for values in ('mars');"
+             "insert into log values ('mars', '2024-01-01', 95002, 'after')")
+    c.wait(lag=0)
+    looked_at(c)
+    c.wait_error("no SELECT on what is to be copied: public.log_mars")
+    pair.grant(schemas="public,parts")
+    c.ctl("resume")
+    assert same(pair, c) == 2021
+
+
+def test_a_column_is_dropped_and_added_again(pair, culvert):
+    """The last column: the stream shows the same definition as before, and the values are gone."""
+    pair.sql("create table t (id int primary key, v text); insert into t select i, 'v' from generate_series(1, 9) i")
+    c = culvert(pair.config()).start()
+    c.wait(state="streaming")
+    pair.sql("alter table t drop column v; alter table t add column v text; insert into t values (10, 'new')")
+    c.wait(lag=0)
+    refused(c, "column v of public.t was dropped and added again")
+    pair.target_sql("update t set v = null where id < 10")
+    c.ctl("resume")
+    c.wait(state="streaming")
+    assert same(pair, c) == 10
+    looked_at(c)
+    assert same(pair, c) == 10
 
 
 def test_truncates(pair, culvert):
