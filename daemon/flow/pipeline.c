@@ -34,7 +34,9 @@ struct pipeline {
         struct queue queue;
         struct times times;
         struct tally tally;
-        bool sink_partial; /* the sink holds the beginning of a transaction */
+        struct position until; /* where the stream ends; none: nowhere */
+        bool ended;            /* it has come there; what follows is not taken */
+        bool sink_partial;     /* the sink holds the beginning of a transaction */
         struct snapshot *snapshot;
         struct position log_end, idle_asked;
         int64_t heard, answered; /* when source and target last said something */
@@ -44,7 +46,7 @@ struct pipeline {
 
         struct backoff sink_backoff, source_backoff;
         struct timer sink_retry, source_retry, idle;
-        struct task push, stop;
+        struct task push, stop, end;
         struct error error; /* being retried, or what stopped it */
         struct error stopping;
         struct error last;         /* ends the stream when what came before it is committed */
@@ -141,6 +143,8 @@ static void drop_all(struct pipeline *p)
         timer_cancel(&p->idle);
         task_cancel(p->loop, &p->push);
         task_cancel(p->loop, &p->stop);
+        task_cancel(p->loop, &p->end);
+        p->ended = false;
         queue_done(&p->queue);
         queue_init(&p->queue, (uint64_t)p->config->queue.memory);
         times_clear(&p->times);
@@ -315,6 +319,8 @@ static void sink_committed(void *context, struct position end, uint64_t transact
         changed(p);
         drain_step(p);
         shutdown_step(p);
+        if (p->ended)
+                loop_defer(p->loop, &p->end);
 }
 
 static void sink_durable(void *context, struct position end)
@@ -413,6 +419,43 @@ static int check_snapshot(struct pipeline *p, const struct txn *t, struct error 
         return 0;
 }
 
+static bool is_beyond(const struct pipeline *p, struct position at)
+{
+        return !position_is_none(p->until) && position_compare(at, p->until) >= 0;
+}
+
+/* From inside an event of the source: the rest is deferred. */
+static void end_stream(struct pipeline *p)
+{
+        p->ended = true;
+        checkpoint_passed(&p->checkpoint, p->until);
+        loop_defer(p->loop, &p->end);
+        changed(p);
+}
+
+/* All is committed, and the position itself stored, before the end is told. */
+static bool may_end(const struct pipeline *p)
+{
+        if (!p->ended || !p->sink_ready || p->shutdown_done)
+                return false;
+        if (p->stopping.class != ERROR_NONE || p->last.class != ERROR_NONE)
+                return false;
+        return !p->checkpoint.pending && !in_sink(p);
+}
+
+static void run_end(void *context)
+{
+        struct pipeline *p = context;
+
+        if (!may_end(p))
+                return;
+        if (position_compare(p->checkpoint.stored, p->until) < 0 &&
+                p->sink_ops->idle(p->sink, p->until))
+                return;
+        pipeline_stop(p);
+        p->events.reached(p->context);
+}
+
 /* Delivered before, as after a reconnect? The server is asked from there on, so it should not. */
 static bool is_repeat(const struct pipeline *p, const struct txn *t)
 {
@@ -425,8 +468,12 @@ static int source_piece(void *context, struct txn **piece, struct error *e)
         struct txn *t = *piece;
         char text[POSITION_TEXT];
 
-        if (is_repeat(p, t))
+        if (p->ended || is_repeat(p, t))
                 return 0;
+        if (is_beyond(p, t->commit)) {
+                end_stream(p);
+                return 0;
+        }
         if (check_snapshot(p, t, e) < 0 || route_apply(p->route, t, &p->tally, e) < 0) {
                 position_format(t->commit, e->position);
                 return error_context(e, "at %s", position_format(t->commit, text));
@@ -457,7 +504,12 @@ static void source_passed(void *context, struct position end, struct position lo
         p->log_end = position_max(p->log_end, log_end);
         if (position_is_none(p->goal))
                 p->goal = log_end;
-        passed(p, end);
+        if (p->ended)
+                return;
+        if (is_beyond(p, end))
+                end_stream(p);
+        else
+                passed(p, end);
 }
 
 /* Whole transactions stay. If the sink has taken the beginning of one whose end is lost, it must
@@ -538,6 +590,7 @@ struct pipeline *pipeline_new(struct loop *l, const struct pipeline_setup *setup
         timer_init(&p->idle, l, on_idle, p);
         task_init(&p->push, push, p);
         task_init(&p->stop, run_stop, p);
+        task_init(&p->end, run_end, p);
         p->source = p->source_ops->create(l, p->config, &limits, &from_source, p, e);
         p->sink = p->source ? p->sink_ops->create(l, p->config, &from_sink, p, e) : NULL;
         return p->sink ? p : pipeline_free(p);
@@ -576,6 +629,11 @@ void pipeline_start(struct pipeline *p, struct snapshot *snapshot)
         p->failed_times = 0;
         error_clear(&p->error);
         p->sink_ops->start(p->sink);
+}
+
+void pipeline_until(struct pipeline *p, struct position until)
+{
+        p->until = until;
 }
 
 void pipeline_stop(struct pipeline *p)

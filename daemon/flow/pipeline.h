@@ -25,6 +25,8 @@ struct pipeline_events {
         /* Something happened that belongs in the log. */
         void (*note)(void *context, bool warning, const struct error *e, const char *text);
         void (*marked)(void *context, struct position p, const struct error *e);
+        /* The pipeline has stopped where pipeline_until said; the target has stored that. */
+        void (*reached)(void *context);
 };
 
 struct pipeline_setup {
@@ -43,6 +45,9 @@ struct pipeline *pipeline_free(struct pipeline *p);
 /* Starts or starts again after it stopped. `snapshot` is the copy's (HAZARDS A18): no transaction
  * that it saw may arrive; NULL when there was no copy in this run. Taken. */
 void pipeline_start(struct pipeline *p, struct snapshot *snapshot);
+/* Before a start: the stream ends there. What commits at or after it is not taken, and when all
+ * else is committed, `reached` comes. POSITION_NONE: it goes on for ever. */
+void pipeline_until(struct pipeline *p, struct position until);
 /* Stops at once; what is not committed is read again later. */
 void pipeline_stop(struct pipeline *p);
 /* Stops when the open target transaction is committed, what is committed is durable and

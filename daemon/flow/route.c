@@ -15,6 +15,7 @@ struct entry {
 struct expected {
         struct expected *next_entry;
         struct relation *shape, *next;
+        struct position from; /* what commits before it is in the table's copy */
 };
 
 #define BUCKETS 1024
@@ -31,8 +32,9 @@ struct route {
 struct binding {
         struct route_table *table; /* NULL: not migrated */
         struct relation *target;
-        uint16_t *source_of; /* target column -> source column */
-        bool identical;      /* same columns in the same order: rows need no copy */
+        struct position from; /* see struct expected */
+        uint16_t *source_of;  /* target column -> source column */
+        bool identical;       /* same columns in the same order: rows need no copy */
         struct filter *filter;
         uint16_t *filter_at; /* filter column -> source column */
         struct filter_value *filter_values;
@@ -272,16 +274,32 @@ static void keep(struct relation **place, const struct relation *r)
         relation_unref(old);
 }
 
-void route_expect(struct route *r, const struct relation *shape, const struct relation *next)
+static struct expected **place_of(struct route *r, const struct relation *shape)
 {
         struct expected **at = &r->expected[shape->id % BUCKETS];
 
         while (*at && (*at)->shape->id != shape->id)
                 at = &(*at)->next_entry;
+        return at;
+}
+
+void route_expect(struct route *r, const struct relation *shape, const struct relation *next)
+{
+        struct expected **at = place_of(r, shape);
+
         if (!*at)
                 *at = memory_new_of(struct expected);
         keep(&(*at)->shape, shape);
         keep(&(*at)->next, next);
+        (*at)->from = POSITION_NONE;
+}
+
+void route_begin(struct route *r, const struct relation *shape, struct position from)
+{
+        struct expected *known = *place_of(r, shape);
+
+        if (known)
+                known->from = from;
 }
 
 const struct relation *route_refused(const struct route *r)
@@ -385,6 +403,7 @@ int route_relation(struct route *r, const struct relation *shape, struct error *
                 return ddl_error(t, buf_text(&what), e);
         }
         b->table = t;
+        b->from = known->from;
         return bind_columns(b, shape, e) < 0 || bind_filter(b, shape, e) < 0 ? -1 : 0;
 }
 
@@ -468,6 +487,12 @@ static struct value *map_row(struct txn *t, const struct binding *b, struct valu
         return mapped;
 }
 
+/* Is it migrated, and not in its copy already? */
+static bool takes(const struct binding *b, const struct txn *t)
+{
+        return b && b->table && position_compare(t->commit, b->from) >= 0;
+}
+
 static int map_truncate(struct route *r, struct txn *t, struct change *c, struct error *e)
 {
         uint32_t n = 0;
@@ -475,7 +500,7 @@ static int map_truncate(struct route *r, struct txn *t, struct change *c, struct
         for (uint32_t i = 0; i < c->truncated_n; i++) {
                 const struct binding *b = c->truncated[i]->binding;
 
-                if (!b || !b->table)
+                if (!takes(b, t))
                         continue;
                 txn_hold(t, b->target);
                 c->truncated[n++] = b->target;
@@ -502,7 +527,7 @@ static int route_change(
 
         if (c->op == CHANGE_TRUNCATE)
                 return map_truncate(r, t, c, e);
-        if (!b || !b->table)
+        if (!takes(b, t))
                 return 0;
         if ((keep = apply_filter(b, c, e)) <= 0)
                 return keep;

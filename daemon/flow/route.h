@@ -61,6 +61,9 @@ int route_filter(const struct route_table *t, const struct relation *source, str
  * is one more that is taken, or NULL: the operator has seen to the target.
  */
 void route_expect(struct route *r, const struct relation *shape, const struct relation *next);
+/* Changes of an expected table that commit before `from` go: its copy has them. Set before the
+ * stream begins, and again with every route_expect. */
+void route_begin(struct route *r, const struct relation *shape, struct position from);
 /* The shape that route_relation refused last, or NULL; borrowed, until the next one. */
 const struct relation *route_refused(const struct route *r);
 void route_forget_refused(struct route *r);

@@ -61,6 +61,7 @@ struct world {
         bool ddl_known;   /* the operator has taken it over */
         unsigned held_at; /* the source shows nothing from here on */
         uint64_t xids;    /* 64-bit id of the first transaction; the stream has 32 bits of it */
+        unsigned until;   /* the stream is to end before this transaction; NO_DDL: it is not */
         unsigned copied;  /* the copy's snapshot had this transaction already; NO_DDL: none */
         bool snapshot_known;
         struct position confirmed;
@@ -789,9 +790,32 @@ static void on_marked(void *context, struct position p, const struct error *e)
         w->marks_answered++;
 }
 
+static void set_until(void)
+{
+        struct position until = {w->until == NO_DDL ? 0 : w->facts[w->until].commit};
+
+        pipeline_until(w->pipeline, until);
+}
+
+/* All before it, nothing after it, and the position is where the next start finds it. */
+static void on_reached(void *context)
+{
+        (void)context;
+        must(w->started && w->until != NO_DDL, "the stream ended, and was not to");
+        must(w->committed.rows == w->facts[w->until].before,
+                "%u rows where the stream ended, not %u", w->committed.rows,
+                w->facts[w->until].before);
+        must(w->committed.position.lsn >= w->facts[w->until].commit,
+                "the position where the stream ended is not stored");
+        w->until = NO_DDL;
+        set_until();
+        pipeline_start(w->pipeline, NULL);
+}
+
 static void new_pipeline(void)
 {
-        static const struct pipeline_events events = {on_changed, on_stopped, on_note, on_marked};
+        static const struct pipeline_events events = {
+                on_changed, on_stopped, on_note, on_marked, on_reached};
         struct error e = ERROR_INIT;
         struct pipeline_setup setup = {.config = w->config,
                 .source = &fake_source,
@@ -801,6 +825,7 @@ static void new_pipeline(void)
                 .events = &events};
 
         w->pipeline = pipeline_new(w->loop, &setup, &e);
+        set_until();
         w->processes++;
         w->started = w->stopped = w->paused = w->must_stop = false;
 }
@@ -988,12 +1013,15 @@ static void on_operator(void *context)
                                 "%" PRIu64 " rows are counted of %u",
                                 route_find(w->route, "public", "wanted")->durable.inserts,
                                 w->durable.rows);
+                        must(w->until == NO_DDL, "the stream did not end");
                         loop_stop(w->loop);
                 }
         }
         if (!w->shutting_down && w->started)
                 take_over_ddl();
         check_not_stuck();
+        must(w->until == NO_DDL || w->committed.rows <= w->facts[w->until].before,
+                "rows from behind the stream's end were applied");
         must(elapsed() < MUST_BE_DONE, "not done: %u of %u rows, %s%s", w->committed.rows,
                 w->facts[w->facts_n - 1].after, w->stopped ? "stopped: " : "",
                 w->stopped ? w->last.message : "");
@@ -1039,6 +1067,7 @@ static void make_trouble(void)
         w->held_at = TRANSACTIONS_MAX;
         w->xids = chance(50) ? 700 : (UINT64_C(3) << 32) - below(TRANSACTIONS_MAX);
         w->copied = chance(10) ? (unsigned)below(w->facts_n) : NO_DDL;
+        w->until = w->copied == NO_DDL && chance(30) ? (unsigned)below(w->facts_n) : NO_DDL;
 }
 
 static struct config *make_config(void)

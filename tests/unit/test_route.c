@@ -591,6 +591,45 @@ static void test_truncate(void **state)
         truncate_under("stop", NULL, "shop.items was truncated on the source (on_truncate = stop)");
 }
 
+/* Its copy has what commits before that; other tables are as they were. */
+static void test_table_that_begins_later(void **state)
+{
+        struct relation *r = items();
+        struct setting s;
+
+        (void)state;
+        open_with(&s, "");
+        route_expect(s.route, r, NULL);
+        route_begin(s.route, r, (struct position){500});
+        assert_int_equal(route_relation(s.route, r, &s.e), 0);
+        for (uint64_t commit = 499; commit <= 500; commit++) {
+                struct txn *t = txn_new();
+                struct tally tally = {0};
+
+                t->commit.lsn = commit;
+                txn_add(t, CHANGE_INSERT, r)->new = row(t, r, "1|a|b");
+                txn_add(t, CHANGE_TRUNCATE, r)->truncated = &(const struct relation *){r};
+                t->changes->next->truncated_n = 1;
+                assert_int_equal(route_apply(s.route, t, &tally, &s.e), 0);
+                assert_int_equal(t->changes_n, commit == 500 ? 2 : 0);
+                txn_free(t);
+                tally_done(&tally);
+        }
+        route_expect(s.route, r, NULL);
+        assert_int_equal(route_relation(s.route, r, &s.e), 0);
+        struct txn *t = txn_new();
+        struct tally tally = {0};
+
+        t->commit.lsn = 400;
+        txn_add(t, CHANGE_INSERT, r)->new = row(t, r, "1|a|b");
+        assert_int_equal(route_apply(s.route, t, &tally, &s.e), 0);
+        assert_int_equal(t->changes_n, 1);
+        txn_free(t);
+        tally_done(&tally);
+        relation_unref(r);
+        done(&s);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -609,6 +648,7 @@ int main(void)
                 cmocka_unit_test(test_two_definitions),
                 cmocka_unit_test(test_order_of_columns),
                 cmocka_unit_test(test_truncate),
+                cmocka_unit_test(test_table_that_begins_later),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
