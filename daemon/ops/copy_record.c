@@ -62,6 +62,8 @@ static int read_table(struct table_record *t, const PGresult *r, int row, struct
         t->shape = relation_from_text(pg_text(r, row, 7));
         t->next = *pg_text(r, row, 8) ? relation_from_text(pg_text(r, row, 8)) : NULL;
         t->mark = memory_string(pg_text(r, row, 9));
+        if (*pg_text(r, row, 10) && position_parse(&t->start, pg_text(r, row, 10), e) < 0)
+                return error_context(e, "culvert.tables on the target");
         if (t->shape && (t->next || !*pg_text(r, row, 8)))
                 return 0;
         return error_set(e, ERROR_DATA,
@@ -73,7 +75,7 @@ struct table_records *table_records_read(const struct copy_book *b, struct error
 {
         AUTO_RESULT r = pg_query(b->target, e,
                 "select source_schema, source_name, target_schema, target_name, state, created, "
-                "rows, shape, shape_next, mark from culvert.tables where pipeline = $1 "
+                "rows, shape, shape_next, mark, start_position from culvert.tables where pipeline = $1 "
                 "order by source_schema collate \"C\", source_name collate \"C\"",
                 1, &b->pipeline);
         struct table_records *t;
@@ -171,9 +173,10 @@ int table_record_write(const struct copy_book *b, const struct table_record *t, 
         AUTO_BUF shape = BUF_INIT;
         AUTO_BUF next = BUF_INIT;
         AUTO_RESULT done = NULL;
-        char rows[24];
+        char rows[24], start[POSITION_TEXT];
         const char *values[] = {b->pipeline, t->schema, t->name, t->target_schema, t->target_name,
-                t->state, t->created ? "t" : "f", rows, NULL, NULL, t->mark ? t->mark : ""};
+                t->state, t->created ? "t" : "f", rows, NULL, NULL, t->mark ? t->mark : "",
+                position_is_none(t->start) ? "" : position_format(t->start, start)};
 
         relation_to_text(t->shape, &shape);
         if (t->next)
@@ -183,14 +186,14 @@ int table_record_write(const struct copy_book *b, const struct table_record *t, 
         values[8] = buf_text(&shape);
         done = pg_query(b->target, e,
                 "insert into culvert.tables (pipeline, source_schema, source_name, target_schema, "
-                "target_name, state, created, rows, shape, shape_next, mark) "
-                "values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) "
+                "target_name, state, created, rows, shape, shape_next, mark, start_position) "
+                "values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) "
                 "on conflict (pipeline, source_schema, source_name) do update set "
                 "target_schema = excluded.target_schema, target_name = excluded.target_name, "
                 "state = excluded.state, created = excluded.created, rows = excluded.rows, "
                 "shape = excluded.shape, shape_next = excluded.shape_next, "
-                "mark = excluded.mark",
-                11, values);
+                "mark = excluded.mark, start_position = excluded.start_position",
+                12, values);
         return done ? 0 : error_context(e, "target");
 }
 

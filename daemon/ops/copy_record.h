@@ -26,7 +26,9 @@ struct copy_record {
 /*
  * State of a table: "waiting", "copying", "copied"; for one that had rows of its own before
  * (existing = append) "append" and, once some of ours are in it, "appended"; "left" when it is no
- * longer migrated.
+ * longer migrated. A table that is added later has a start: where its copy's snapshot stands. All
+ * its rows in, it is "joining" until the stream has come there, then "copied" and without a start;
+ * one that could not be added is "refused".
  */
 struct table_record {
         char *schema, *name; /* on the source */
@@ -37,6 +39,7 @@ struct table_record {
         struct relation *shape;
         struct relation *next; /* a later shape that the operator accepted; NULL: none */
         char *mark;            /* ops/pg_marks.h; "" or NULL: not known */
+        struct position start; /* of a table that is being added; else none */
 };
 
 struct table_records {

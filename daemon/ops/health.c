@@ -70,6 +70,8 @@ struct health health_of(const struct status *s, const struct health_ends *ends, 
         if (s->silent >= HEALTH_SILENT_WARNING)
                 raise_to(&h, HEALTH_WARNING, "the target has not answered for %lld s",
                         (long long)s->silent);
+        if (s->refused)
+                raise_to(&h, HEALTH_WARNING, "new tables could not be added: %.200s", s->refused);
         if (s->lag.seconds > HEALTH_LAG_WARNING)
                 raise_to(&h, HEALTH_WARNING, "lag is %.0f s", s->lag.seconds);
         return h;

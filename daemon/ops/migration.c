@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What the target has begun to apply gets this long before it is read again. */
+#define YIELD_GRACE (10 * SECOND)
+
 struct migration_mark {
         struct migration_mark *next;
         struct migration *migration;
@@ -154,9 +157,15 @@ static void pipeline_marked(void *context, struct position p, const struct error
         free(mark);
 }
 
+static void start_prepare(struct migration *m);
+
+/* The stream stands where tables that were added are a part of it from now on. */
 static void pipeline_reached(void *context)
 {
-        (void)context;
+        struct migration *m = context;
+
+        m->streaming = false;
+        start_prepare(m);
 }
 
 static int make_pipeline(struct migration *m, struct error *e)
@@ -197,26 +206,81 @@ static void on_watcher_failed(void *context, const struct error *e)
         stop_with(m, e);
 }
 
-static void watch_publication(struct migration *m, const struct prepare_result *r)
+static bool is_known_fresh(const struct migration *m, const struct route_table *t)
 {
+        for (unsigned i = 0; i < m->fresh_n; i++)
+                if (m->fresh[i] == t)
+                        return true;
+        return false;
+}
+
+static void set_fresh(struct migration *m, const struct route_table *const *tables, unsigned n)
+{
+        free(m->fresh);
+        m->fresh = memory_copy(tables, n * sizeof(*tables));
+        m->fresh_n = n;
+        changed(m);
+}
+
+static void on_yielded(void *context)
+{
+        struct migration *m = context;
+
+        m->yielding = m->streaming = false;
+        start_prepare(m);
+}
+
+/* The stream must stand while tables are added. */
+static void yield_stream(void *context)
+{
+        struct migration *m = context;
+
+        if (!m->streaming || m->yielding || m->shutdown_done)
+                return;
+        m->yielding = true;
+        pipeline_shutdown(m->pipeline, YIELD_GRACE, on_yielded, m);
+}
+
+static void on_fresh(void *context, const struct route_table *const *tables, unsigned n)
+{
+        struct migration *m = context;
+
+        for (unsigned i = 0; !m->add && i < n; i++)
+                if (!is_known_fresh(m, tables[i]))
+                        log_warning("table %s.%s is new: it is not migrated until culvertctl %s "
+                                    "reload",
+                                tables[i]->source_schema, tables[i]->source_name,
+                                m->config->pipeline.name);
+        set_fresh(m, tables, n);
+        if (n == 0)
+                m->add = false;
+        else if (m->add && !m->joining && !m->saved.paused)
+                loop_defer(m->loop, &m->again);
+}
+
+static void watch_source(struct migration *m, const struct prepare_result *r)
+{
+        static const struct watcher_events events = {on_watcher_failed, on_fresh};
         struct watched watched = {r->shapes, r->marks, r->shapes_n, r->published};
 
+        set_fresh(m, r->fresh, r->fresh_n);
         m->watcher = watcher_free(m->watcher);
-        if (r->shapes_n)
-                m->watcher = watcher_new(m->loop, m->config, &watched, on_watcher_failed, m);
+        m->watcher = watcher_new(m->loop, m->config, m->route, &watched, &events, m);
+        if (m->add)
+                watcher_look(m->watcher);
 }
 
 /* ---- prepare ---- */
-
-static void start_prepare(struct migration *m);
 
 static void begin_stream(struct migration *m, const struct prepare_result *r)
 {
         struct snapshot *snapshot = NULL;
         struct error e = ERROR_INIT;
 
-        for (unsigned i = 0; i < r->shapes_n; i++)
+        for (unsigned i = 0; i < r->shapes_n; i++) {
                 route_expect(m->route, r->shapes[i], r->next ? r->next[i] : NULL);
+                route_begin(m->route, r->shapes[i], r->begin ? r->begin[i] : POSITION_NONE);
+        }
         snprintf(m->source_version, sizeof m->source_version, "%s", r->source_version);
         snprintf(m->target_version, sizeof m->target_version, "%s", r->target_version);
         if (r->snapshot && *r->snapshot) {
@@ -233,8 +297,9 @@ static void begin_stream(struct migration *m, const struct prepare_result *r)
         error_clear(&m->error);
         m->streaming = true;
         pipeline_pause(m->pipeline, m->saved.paused);
+        pipeline_until(m->pipeline, r->until);
         pipeline_start(m->pipeline, snapshot);
-        watch_publication(m, r);
+        watch_source(m, r);
 }
 
 static void shutdown_step(struct migration *m)
@@ -280,6 +345,10 @@ static void on_prepared(void *context, struct prepare_result *r, const struct er
                 shutdown_step(m);
         } else if (r) {
                 backoff_reset(&m->backoff);
+                m->joining = !position_is_none(r->until);
+                m->add &= r->fresh_n > 0 && !r->refused;
+                free(m->refused);
+                m->refused = r->refused ? memory_string(r->refused) : NULL;
                 state_row_enable(m->row);
                 begin_stream(m, r);
                 refresh(m);
@@ -311,7 +380,10 @@ static void start_prepare(struct migration *m)
 {
         static const struct prepare_events events = {on_preparing, on_prepared};
         struct prepare_accept accept = {
-                m->accept ? route_refused(m->route) : NULL, m->accept_marks};
+                .shape = m->accept ? route_refused(m->route) : NULL,
+                .marks = m->accept_marks,
+                .add = m->add,
+        };
 
         timer_cancel(&m->retry); /* `resume` comes before it */
         m->preparing = true;
@@ -381,6 +453,7 @@ struct migration *migration_new(struct loop *l, const struct config *c, struct e
         timer_init(&m->retry, l, on_retry, m);
         timer_init(&m->second, l, on_second, m);
         task_init(&m->tell, tell, m);
+        task_init(&m->again, yield_stream, m);
         if (saved_read(&m->saved, c->pipeline.state_dir, e) < 0 || make_pipeline(m, e) < 0)
                 return migration_free(m);
         m->told_phase = m->saved.phase;
@@ -394,11 +467,14 @@ struct migration *migration_free(struct migration *m)
         timer_cancel(&m->retry);
         timer_cancel(&m->second);
         task_cancel(m->loop, &m->tell);
+        task_cancel(m->loop, &m->again);
         m->watcher = watcher_free(m->watcher);
         m->pipeline = pipeline_free(m->pipeline);
         prepare_progress_done(&m->progress);
         state_row_free(m->row);
         route_free(m->route);
+        free(m->fresh);
+        free(m->refused);
         free(m);
         return NULL;
 }
@@ -452,6 +528,8 @@ int migration_resume(struct migration *m, struct error *e)
                 save(m);
         }
         pipeline_pause(m->pipeline, false);
+        if (m->streaming && m->add)
+                watcher_look(m->watcher);
         if (m->stopped || (!m->streaming && !m->preparing)) {
                 m->accept = m->stopped;
                 m->accept_marks = m->stopped && !strcmp(m->error.code, PG_MARKS_CODE);
@@ -467,6 +545,9 @@ void migration_reload(struct migration *m, const struct config *c)
 {
         m->config = c;
         pipeline_reload(m->pipeline, c);
+        m->add = true;
+        if (m->streaming)
+                watcher_look(m->watcher);
 }
 
 struct migration_mark *migration_mark(struct migration *m,

@@ -26,6 +26,12 @@ struct migration {
         bool preparing, streaming, stopped;
         bool accept;       /* the operator has resumed after a refused definition */
         bool accept_marks; /* or after what no change in the stream told */
+        bool add;          /* or wants tables that came after the start: `reload` */
+        bool yielding;     /* the stream is about to stand, for them */
+        bool joining;      /* added tables are not a part of the stream yet */
+        const struct route_table **fresh; /* those tables */
+        unsigned fresh_n;
+        char *refused; /* why they could not be added, the last time; or NULL */
         enum state state, told_phase;
         int64_t since;
         struct error error;
@@ -36,7 +42,7 @@ struct migration {
 
         struct migration_mark *marks, **marks_tail;
         struct migration_listener *listeners;
-        struct task tell;
+        struct task tell, again;
 
         uint64_t rows_at[RATE_SLOTS + 1];
         unsigned seconds;

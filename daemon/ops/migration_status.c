@@ -76,7 +76,9 @@ static const char *next_step(const struct status *s)
         case STATE_PAUSED:
                 return "resume";
         case STATE_STREAMING:
-                return s->error ? "wait: the connection is tried again" : "wait --lag 0";
+                if (s->error)
+                        return "wait: the connection is tried again";
+                return s->fresh ? "reload, to copy the tables that are new" : "wait --lag 0";
         default:
                 return "watch";
         }
@@ -95,16 +97,30 @@ void migration_status(struct migration *m, struct status *s)
         s->target.server_version = *m->target_version ? m->target_version : NULL;
         if (m->error.class != ERROR_NONE)
                 s->error = &m->error;
+        s->fresh = m->streaming ? m->fresh_n : 0;
+        s->refused = m->refused;
         s->next = next_step(s);
 }
 
 static const char *table_state(const struct migration *m, const struct prepare_table *t)
 {
-        if (m->streaming || m->saved.phase == STATE_STREAMING)
+        if (m->streaming || (m->saved.phase == STATE_STREAMING && t->state == TABLE_COPIED))
                 return "streaming";
         return t->state == TABLE_COPIED    ? "copied"
                : t->state == TABLE_COPYING ? "copying"
                                            : "waiting";
+}
+
+static void tell_fresh(const struct route_table *r,
+        void (*each)(void *context, const struct status_table *t), void *context)
+{
+        AUTO_STRING source = memory_printf("%s.%s", r->source_schema, r->source_name);
+        AUTO_STRING target = memory_printf("%s.%s", r->schema, r->name);
+
+        each(context, &(struct status_table){.source = source,
+                              .target = target,
+                              .state = "new",
+                              .rows_estimated = -1});
 }
 
 void migration_tables(struct migration *m,
@@ -127,4 +143,8 @@ void migration_tables(struct migration *m,
 
                 each(context, &row);
         }
+        for (unsigned i = 0; m->streaming && i < m->fresh_n; i++)
+                tell_fresh(m->fresh[i], each, context);
+        if (m->streaming)
+                watcher_look_soon(m->watcher);
 }

@@ -218,6 +218,43 @@ int pg_publication_make(PGconn *source, const char *name, const struct pg_publis
         return rc;
 }
 
+static int add(PGconn *c, const char *name, const struct pg_published *added,
+        const struct state *s, struct buf *statement, struct error *e)
+{
+        AUTO_BUF sql = BUF_INIT;
+        const char *comma = " add table only ";
+
+        buf_str(&sql, "alter publication ");
+        pg_ident(&sql, name);
+        for (unsigned i = 0; i < added->n; i++) {
+                const struct relation *r = added->shapes[i];
+
+                if (published_row(s, r->schema, r->name) >= 0)
+                        continue;
+                buf_str(&sql, comma);
+                pg_table(&sql, r->schema, r->name);
+                comma = ", only ";
+        }
+        if (*comma == ' ') /* all are there */
+                return 0;
+        if (!s->owned)
+                return ask_administrator(name, "our role does not own it, and tables are to be added",
+                        buf_text(&sql), statement, e);
+        return run_statement(c, name, buf_text(&sql), statement, e);
+}
+
+int pg_publication_add(PGconn *source, const char *name, const struct pg_published *added,
+        struct buf *statement, struct error *e)
+{
+        struct state s = {0};
+        int rc = read_state(source, name, &s, e);
+
+        if (rc == 0)
+                rc = add(source, name, added, &s, statement, e);
+        state_done(&s);
+        return rc < 0 ? -1 : pg_publication_check(source, name, added, NULL, e);
+}
+
 static int check_table(
         const struct state *s, const char *name, const struct relation *shape, struct error *e)
 {

@@ -21,6 +21,10 @@ struct pg_published {
 int pg_publication_make(PGconn *source, const char *name, const struct pg_published *wanted,
         struct buf *statement, struct error *e);
 
+/* Adds tables, and leaves what is in it alone; errors as above. */
+int pg_publication_add(PGconn *source, const char *name, const struct pg_published *added,
+        struct buf *statement, struct error *e);
+
 /*
  * While the stream depends on it: a table that is missing, published in part, or gone from the
  * source is a DATA error, since changes may have been lost. Tables that are published and not

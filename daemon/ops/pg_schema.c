@@ -37,6 +37,7 @@ struct pg_schema {
         struct pg_graph *graph;
         struct pg_picks picks;
         struct lines made, left;
+        bool no_references;
 };
 
 static void add_line(struct lines *l, char *line)
@@ -193,6 +194,19 @@ struct pg_schema *pg_schema_free(struct pg_schema *s)
         return NULL;
 }
 
+/* A foreign key, or the comment on one. */
+static bool is_of_reference(const struct pg_schema *s, const struct pg_pick *p)
+{
+        const struct pg_dump_entry *about;
+
+        if (pg_pick_is(p, "FK CONSTRAINT"))
+                return true;
+        if (p->entry->kind->phase != DUMP_WITH || p->entry->needs_n == 0)
+                return false;
+        about = pg_dump_list_find(s->list, p->entry->needs[0]);
+        return about && !strcmp(about->kind->name, "FK CONSTRAINT");
+}
+
 /* pg_restore reads only the id of each line. */
 static unsigned list_phase(struct pg_schema *s, enum pg_dump_phase phase, struct buf *out)
 {
@@ -200,6 +214,8 @@ static unsigned list_phase(struct pg_schema *s, enum pg_dump_phase phase, struct
 
         for (unsigned i = 0; i < s->picks.n; i++) {
                 if (pg_picks_phase(&s->picks, s->list, &s->picks.items[i]) != phase)
+                        continue;
+                if (s->no_references && is_of_reference(s, &s->picks.items[i]))
                         continue;
                 buf_printf(out, "%u;\n", s->picks.items[i].entry->id);
                 n++;
@@ -237,6 +253,11 @@ int pg_schema_post_data(struct pg_schema *s, unsigned workers, struct error *e)
         if (restore(s, DUMP_LAST, 0, e) < 0)
                 return error_context(e, "creating triggers");
         return 0;
+}
+
+void pg_schema_hold_references(struct pg_schema *s)
+{
+        s->no_references = true;
 }
 
 unsigned pg_schema_left_n(const struct pg_schema *s)

@@ -32,6 +32,8 @@ int pg_schema_pre_data(struct pg_schema *s, struct error *e);
 /* After the load: indexes and constraints with `workers` at once, then triggers and the rest;
  * what is there already is left out. */
 int pg_schema_post_data(struct pg_schema *s, unsigned workers, struct error *e);
+/* From then on: without foreign keys. */
+void pg_schema_hold_references(struct pg_schema *s);
 
 /* What stays behind, one line each ("VIEW public.v: depends on table public.x, which is not
  * migrated"). */

@@ -186,33 +186,34 @@ static int read_made(PGconn *c, struct pg_slot *made, struct error *e)
         return position_parse(&made->start, pg_text(r, 0, 1), e);
 }
 
-static void create_sql(PGconn *c, const char *slot, bool export_snapshot, struct buf *out)
+static void create_sql(PGconn *c, const struct pg_slot_order *o, struct buf *out)
 {
         buf_str(out, "CREATE_REPLICATION_SLOT ");
-        pg_ident(out, slot);
+        pg_ident(out, o->slot);
+        buf_str(out, o->temporary ? " TEMPORARY" : "");
         if (PQserverVersion(c) >= 150000)
                 buf_printf(out, " LOGICAL pgoutput (SNAPSHOT '%s')",
-                        export_snapshot ? "export" : "nothing");
+                        o->snapshot ? "export" : "nothing");
         else
                 buf_printf(out, " LOGICAL pgoutput %s",
-                        export_snapshot ? "EXPORT_SNAPSHOT" : "NOEXPORT_SNAPSHOT");
+                        o->snapshot ? "EXPORT_SNAPSHOT" : "NOEXPORT_SNAPSHOT");
 }
 
-int pg_slot_create(PGconn *replication, PGconn *source, const char *slot, bool export_snapshot,
-        int64_t timeout, struct halt *h, struct pg_slot *made, struct error *e)
+int pg_slot_create(PGconn *replication, PGconn *source, const struct pg_slot_order *order,
+        struct halt *h, struct pg_slot *made, struct error *e)
 {
         AUTO_BUF sql = BUF_INIT;
         int rc;
 
-        create_sql(replication, slot, export_snapshot, &sql);
+        create_sql(replication, order, &sql);
         if (!PQsendQuery(replication, buf_text(&sql)))
                 return pg_error(e, replication, NULL, "source: making the slot");
-        rc = await(replication, now() + timeout, h, e);
+        rc = await(replication, now() + order->timeout, h, e);
         if (rc > 0)
                 return read_made(replication, made, e);
         if (rc < 0)
                 return -1;
-        say_waiting(replication, source, timeout, e);
+        say_waiting(replication, source, order->timeout, e);
         /* The server removes a slot whose making was cancelled; wait until it has done so. */
         cancel(replication);
         if (read_made(replication, made, &(struct error)ERROR_INIT) == 0) {

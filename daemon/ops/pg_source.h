@@ -29,10 +29,17 @@ struct pg_slot {
         char snapshot[64]; /* exported name, or "" */
 };
 
+struct pg_slot_order {
+        const char *slot;
+        bool snapshot;   /* is exported */
+        bool temporary;  /* ends with the replication connection */
+        int64_t timeout; /* microseconds */
+};
+
 /*
- * Creates the slot. That waits for all transactions that are running; after `timeout` microseconds
- * it is given up with a RETRY error naming them. `source` is an ordinary connection, to ask.
+ * Creates the slot. That waits for all transactions that are running; after the timeout it is given
+ * up with a RETRY error naming them. `source` is an ordinary connection, to ask.
  */
-int pg_slot_create(PGconn *replication, PGconn *source, const char *slot, bool export_snapshot,
-        int64_t timeout, struct halt *h, struct pg_slot *made, struct error *e);
+int pg_slot_create(PGconn *replication, PGconn *source, const struct pg_slot_order *order,
+        struct halt *h, struct pg_slot *made, struct error *e);
 int pg_slot_drop(PGconn *source, const char *slot, struct error *e);

@@ -71,6 +71,7 @@ struct prepare *prepare_new(struct loop *l, const struct config *c, struct route
         p->route = r;
         p->accepted = accept->shape ? relation_ref(accept->shape) : NULL;
         p->accept_marks = accept->marks;
+        p->add = accept->add;
         p->events = *events;
         p->context = context;
         p->phase = "checking";
@@ -98,6 +99,7 @@ struct prepare *prepare_free(struct prepare *p)
         table_records_free(p->known);
         pg_marks_free(p->marks, p->marks_n);
         pg_tables_free(p->tables);
+        pg_tables_free(p->fresh);
         free(p->targets);
         free(p->append);
         pg_params_free(p->source_params);
@@ -122,6 +124,9 @@ void prepare_result_free(struct prepare_result *r)
         pg_marks_free(r->marks, r->shapes_n);
         free(r->shapes);
         free(r->next);
+        free(r->begin);
+        free(r->fresh);
+        free(r->refused);
         free(r->snapshot);
         free(r->published);
         free(r->source_version);
@@ -145,24 +150,31 @@ void prepare_phase(struct prepare *p, const char *phase, bool copying)
         loop_post(p->loop, on_phase, p);
 }
 
+static void set_counter(const struct prepare *p, struct copy_counter *n,
+        const struct pg_table_info *t, enum copy_stage stage)
+{
+        const struct table_record *k = table_records_find(p->known, t->schema, t->name);
+        bool copied = stage >= STAGE_LOADED && k;
+
+        n->route = route_find(p->route, t->schema, t->name);
+        n->estimated = t->rows < 0 ? -1 : (int64_t)t->rows;
+        atomic_store(&n->state, copied ? TABLE_COPIED : TABLE_WAITING);
+        atomic_store(&n->rows, copied ? k->rows : 0);
+}
+
 void prepare_set_counters(struct prepare *p)
 {
-        struct copy_counter *n = memory_new((p->tables->n + 1) * sizeof *n), *old;
+        unsigned others = p->others ? p->others->n : 0, count = p->tables->n + others;
+        struct copy_counter *n = memory_new((count + 1) * sizeof *n), *old;
 
-        for (unsigned i = 0; i < p->tables->n; i++) {
-                const struct pg_table_info *t = &p->tables->items[i];
-                const struct table_record *k = table_records_find(p->known, t->schema, t->name);
-                bool copied = p->record.stage >= STAGE_LOADED && k;
-
-                n[i].route = route_find(p->route, t->schema, t->name);
-                n[i].estimated = t->rows < 0 ? -1 : (int64_t)t->rows;
-                atomic_store(&n[i].state, copied ? TABLE_COPIED : TABLE_WAITING);
-                atomic_store(&n[i].rows, copied ? k->rows : 0);
-        }
+        for (unsigned i = 0; i < p->tables->n; i++)
+                set_counter(p, &n[i], &p->tables->items[i], p->record.stage);
+        for (unsigned i = 0; i < others; i++)
+                set_counter(p, &n[p->tables->n + i], &p->others->items[i], STAGE_DONE);
         pthread_mutex_lock(&p->lock);
         old = p->counters;
         p->counters = n;
-        p->counters_n = p->tables->n;
+        p->counters_n = count;
         pthread_mutex_unlock(&p->lock);
         free(old);
 }

@@ -40,7 +40,12 @@ struct prepare_result {
         struct relation **shapes; /* expected shape of every migrated source table */
         struct relation **next;   /* a later one that the operator accepted, or NULL; as many */
         char **marks;             /* of each, ops/pg_marks.h */
+        struct position *begin;   /* of each: what commits before it is in its copy, or none */
         unsigned shapes_n;
+        struct position until; /* the stream is to end there, and all begins anew; none: for ever */
+        const struct route_table **fresh; /* selected, and not migrated yet */
+        unsigned fresh_n;
+        char *refused; /* why tables could not be added; NULL: nothing of the kind */
         char *published;                       /* pg_publication_mark, for the watcher */
         char *source_version, *target_version; /* "15.20" */
         int source_version_number;             /* 150020 */
@@ -56,6 +61,7 @@ struct prepare_accept {
         const struct relation *shape; /* stopped the stream (ddl = stop): recorded as the table's
                                          next one. May be NULL */
         bool marks;                   /* what no change in the stream told (ops/pg_marks.h) */
+        bool add;                     /* `reload`: tables that came after the start are copied */
 };
 
 struct prepare *prepare_new(struct loop *l, const struct config *c, struct route *r,

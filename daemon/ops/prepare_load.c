@@ -37,7 +37,7 @@ static struct pg_tables created_tables(const struct prepare *p)
         return t;
 }
 
-static int open_schema(struct prepare *p, struct error *e)
+int prepare_open_schema(struct prepare *p, struct error *e)
 {
         struct pg_tables create = created_tables(p);
         const char *snapshot = p->anchor ? p->snapshot : NULL;
@@ -58,7 +58,7 @@ static int open_schema(struct prepare *p, struct error *e)
 static int make_tables(struct prepare *p, struct error *e)
 {
         prepare_phase(p, "schema", false);
-        if (open_schema(p, e) < 0)
+        if (prepare_open_schema(p, e) < 0)
                 return -1;
         if (!p->schema)
                 return 0;
@@ -136,26 +136,33 @@ static int record_loaded(struct prepare *p, struct error *e)
         return copy_book_commit(&p->book, e);
 }
 
-int prepare_load(struct prepare *p, struct error *e)
+int prepare_load_rows(struct prepare *p, struct error *e)
 {
         prepare_set_counters(p);
         if (make_tables(p, e) < 0 || empty_tables(p, e) < 0)
                 return -1;
         log_event(LOG_LEVEL_INFO, LOG_COPY, NULL, "copying the rows of %u tables", p->tables->n);
-        if (copy_rows(p, e) < 0 || record_loaded(p, e) < 0)
+        return copy_rows(p, e);
+}
+
+int prepare_load(struct prepare *p, struct error *e)
+{
+        if (prepare_load_rows(p, e) < 0 || record_loaded(p, e) < 0)
                 return -1;
         /* The source's vacuum need not wait for us any longer. */
         halt_close(p->halt, &p->anchor);
         return 0;
 }
 
-static int make_indexes(struct prepare *p, struct error *e)
+static int make_indexes(struct prepare *p, bool references, struct error *e)
 {
         prepare_phase(p, "indexes", true);
-        if (!p->schema && open_schema(p, e) < 0)
+        if (!p->schema && prepare_open_schema(p, e) < 0)
                 return -1;
         if (!p->schema)
                 return 0;
+        if (!references)
+                pg_schema_hold_references(p->schema);
         say("all rows are in; building indexes and constraints");
         return pg_schema_post_data(p->schema, (unsigned)p->config->snapshot.workers, e);
 }
@@ -225,9 +232,17 @@ static int analyze_all(struct prepare *p, struct error *e)
         return crew_run(n < p->tables->n ? n : p->tables->n, analyze_work, NULL, &a, p->halt, e);
 }
 
+int prepare_build(struct prepare *p, bool references, struct error *e)
+{
+        return make_indexes(p, references, e) < 0 || carry_sequences(p, e) < 0 ||
+                               analyze_all(p, e) < 0
+                       ? -1
+                       : 0;
+}
+
 int prepare_finish(struct prepare *p, struct error *e)
 {
-        if (make_indexes(p, e) < 0 || carry_sequences(p, e) < 0 || analyze_all(p, e) < 0)
+        if (prepare_build(p, true, e) < 0)
                 return -1;
         if (copy_book_begin(&p->book, e) < 0 || copy_record_finish(&p->book, &p->record, e) < 0 ||
                 copy_book_commit(&p->book, e) < 0)

@@ -3,7 +3,7 @@
  * What the files of ops/prepare share: prepare.c is the interface and its thread, prepare_start.c
  * decides and begins, prepare_resume.c goes on with what is there, prepare_tables.c finds what is
  * to be migrated and looks at the target, prepare_check.c runs the checks, prepare_slot.c makes the
- * consistent point, prepare_load.c does the copy.
+ * consistent point, prepare_load.c does the copy, prepare_add.c adds tables later.
  *
  * `lock` guards what the loop's thread reads; all else belongs to the preparing thread until
  * `done`.
@@ -27,7 +27,7 @@ struct prepare {
         const struct config *config;
         struct route *route;
         struct relation *accepted; /* only read by the thread; NULL: none */
-        bool accept_marks;
+        bool accept_marks, add;
         struct prepare_events events;
         void *context;
 
@@ -53,6 +53,9 @@ struct prepare {
         struct table_records *known; /* culvert.tables as found */
 
         struct pg_tables *tables;       /* to be migrated */
+        struct pg_tables *fresh;        /* selected, and not recorded */
+        struct pg_tables *others;       /* migrated already, while some are being added */
+        const struct pg_tables *only;   /* none but these are read; NULL: all that are selected */
         struct prepare_target *targets; /* per table */
         bool *append;                   /* per table */
         char **marks;                   /* as the copy's snapshot has them */
@@ -96,6 +99,33 @@ int prepare_make_slot(struct prepare *p, bool snapshot, struct error *e);
 /* Writes culvert.copy and all rows of culvert.tables. */
 int prepare_write_records(struct prepare *p, enum copy_stage stage, struct error *e);
 
+/* The same for tables that are added: a slot that ends with its connection, and no records. */
+int prepare_make_point(struct prepare *p, struct error *e);
+/* One row of culvert.tables, as p->tables, p->append and p->targets have it. */
+int prepare_write_table(
+        struct prepare *p, unsigned i, const char *state, struct position start, struct error *e);
+/* The mark of the publication, as it is now with `wanted`, into culvert.copy. */
+int prepare_record_published(struct prepare *p, const struct pg_published *wanted, struct error *e);
+/* Can the target's session switch triggers and foreign keys off? */
+int prepare_try_replica_role(struct prepare *p, struct error *e);
+/* Empties what an interrupted copy has loaded: the first one, or that of tables being added. */
+int prepare_empty_loaded(struct prepare *p, bool added, struct error *e);
+
+/* Tables that were added and that the stream has come to: the last steps, or how far it is to go. */
+int prepare_join(struct prepare *p, struct error *e);
+/* Copies p->fresh, where that is asked for or was interrupted; else says what is new. */
+int prepare_add(struct prepare *p, struct error *e);
+/* Takes what `which` says out of the list, into a list of its own. */
+struct pg_tables *prepare_take_out(struct pg_tables *from,
+        bool (*which)(const struct prepare *p, const struct pg_table_info *t),
+        const struct prepare *p);
+
+/* The tables and their rows. */
+int prepare_load_rows(struct prepare *p, struct error *e);
+/* What follows the load: indexes and constraints, sequences, statistics. */
+int prepare_build(struct prepare *p, bool references, struct error *e);
+/* What pg_dump has for the created ones of p->tables, into p->schema; NULL when there are none. */
+int prepare_open_schema(struct prepare *p, struct error *e);
 /* From "copying" to "loaded". */
 int prepare_load(struct prepare *p, struct error *e);
 /* From "loaded" to "done". */

@@ -28,35 +28,52 @@ static int record_accepted(struct prepare *p, struct table_record *k, struct err
         return write_record(p, k, e);
 }
 
-/* The tables that are streamed: those recorded and still selected. Says which are new or left. */
+/* Is it in the stream? Not one that is left, nor one that is being added and not loaded yet. */
+static bool is_streamed(const struct table_record *k)
+{
+        return strcmp(k->state, "left") != 0 &&
+               (position_is_none(k->start) || !strcmp(k->state, "joining"));
+}
+
+/* The publication's mark was of it, too: both at once, or the next start would miss it there. */
+static int leave(struct prepare *p, struct table_record *k, struct error *e)
+{
+        log_warning("table %s.%s is no longer migrated: its changes are left out from now on",
+                k->schema, k->name);
+        free(k->state);
+        k->state = memory_string("left");
+        k->start = POSITION_NONE;
+        free(p->record.published);
+        p->record.published = NULL;
+        if (copy_book_begin(&p->book, e) < 0 || table_record_write(&p->book, k, e) < 0 ||
+                copy_record_write(&p->book, &p->record, e) < 0)
+                return -1;
+        return copy_book_commit(&p->book, e);
+}
+
+/* The tables that are streamed: those recorded and still selected. Says which are left. */
 static int take_known_shapes(struct prepare *p, struct error *e)
 {
         struct prepare_result *r = p->result;
 
         r->shapes = memory_new((p->known->n + 1) * sizeof(*r->shapes));
         r->next = memory_new((p->known->n + 1) * sizeof(*r->next));
+        r->begin = memory_new((p->known->n + 1) * sizeof *r->begin);
         for (unsigned i = 0; i < p->known->n; i++) {
                 struct table_record *k = &p->known->items[i];
-                bool left = !strcmp(k->state, "left");
 
-                if (!left && route_find(p->route, k->schema, k->name)) {
-                        if (record_accepted(p, k, e) < 0)
+                if (!route_find(p->route, k->schema, k->name)) {
+                        if (strcmp(k->state, "left") != 0 && leave(p, k, e) < 0)
                                 return -1;
-                        r->next[r->shapes_n] = k->next ? relation_ref(k->next) : NULL;
-                        r->shapes[r->shapes_n++] = relation_ref(k->shape);
                         continue;
                 }
-                if (left)
+                if (!is_streamed(k))
                         continue;
-                log_warning(
-                        "table %s.%s is no longer migrated: its changes are left out from now on",
-                        k->schema, k->name);
-                free(k->state);
-                k->state = memory_string("left");
-                free(p->record.published); /* the mark was of it, too */
-                p->record.published = NULL;
-                if (write_record(p, k, e) < 0)
+                if (record_accepted(p, k, e) < 0)
                         return -1;
+                r->begin[r->shapes_n] = k->start;
+                r->next[r->shapes_n] = k->next ? relation_ref(k->next) : NULL;
+                r->shapes[r->shapes_n++] = relation_ref(k->shape);
         }
         return 0;
 }
@@ -98,50 +115,39 @@ static int check_marks(struct prepare *p, struct error *e)
         return 0;
 }
 
-static void say_new_tables(const struct prepare *p)
+struct pg_tables *prepare_take_out(struct pg_tables *from,
+        bool (*which)(const struct prepare *p, const struct pg_table_info *t),
+        const struct prepare *p)
 {
-        for (unsigned i = 0; i < p->tables->n; i++) {
-                const struct pg_table_info *t = &p->tables->items[i];
-                const struct table_record *k = table_records_find(p->known, t->schema, t->name);
-
-                if (!k || !strcmp(k->state, "left"))
-                        log_warning("table %s.%s is new: it is not migrated (adding tables to a "
-                                    "running pipeline is not built yet)",
-                                t->schema, t->name);
-        }
-}
-
-/* Leaves in p->tables only what is recorded, so that progress shows what is true. */
-static void drop_new_tables(struct prepare *p)
-{
-        struct prepare_result *r = p->result;
+        struct pg_tables *out = memory_new_of(struct pg_tables);
         unsigned kept = 0;
 
-        for (unsigned i = 0; i < p->tables->n; i++) {
-                struct pg_table_info swap = p->tables->items[i];
-                bool known = false;
+        out->items = memory_new((from->n + 1) * sizeof *out->items);
+        for (unsigned i = 0; i < from->n; i++)
+                if (which(p, &from->items[i]))
+                        out->items[out->n++] = from->items[i];
+                else
+                        from->items[kept++] = from->items[i];
+        from->n = kept;
+        return out;
+}
 
-                for (unsigned k = 0; k < r->shapes_n && !known; k++)
-                        known = !strcmp(r->shapes[k]->name, swap.name) &&
-                                !strcmp(r->shapes[k]->schema, swap.schema);
-                if (!known)
-                        continue;
-                p->tables->items[i] = p->tables->items[kept];
-                p->tables->items[kept++] = swap;
-        }
-        /* What is behind `kept` is freed with a list of its own. */
-        if (kept < p->tables->n) {
-                struct pg_tables *rest = memory_new_of(struct pg_tables);
+static bool is_fresh(const struct prepare *p, const struct pg_table_info *t)
+{
+        const struct table_record *k = table_records_find(p->known, t->schema, t->name);
 
-                rest->n = p->tables->n - kept;
-                rest->items = memory_copy(&p->tables->items[kept], rest->n * sizeof *rest->items);
-                p->tables->n = kept;
-                pg_tables_free(rest);
-        }
+        return !k || !is_streamed(k);
+}
+
+/* Leaves in p->tables only what is streamed, so that progress shows what is true. */
+static void set_fresh_apart(struct prepare *p)
+{
+        pg_tables_free(p->fresh);
+        p->fresh = prepare_take_out(p->tables, is_fresh, p);
 }
 
 /* Bringing it into step may have moved the mark. */
-static int record_published(struct prepare *p, const struct pg_published *wanted, struct error *e)
+int prepare_record_published(struct prepare *p, const struct pg_published *wanted, struct error *e)
 {
         AUTO_STRING now = pg_publication_mark(p->source, p->config->pg.publication, wanted, e);
         char *old = p->record.published;
@@ -173,7 +179,7 @@ static int check_publication(struct prepare *p, struct error *e)
                         "publication %s could not be brought into step: %s", name, ignored.message);
         else if (extra > 0)
                 log_info("publication %s had %u tables that are not migrated", name, extra);
-        return record_published(p, &wanted, e);
+        return prepare_record_published(p, &wanted, e);
 }
 
 /* Recorded tables, the slot, the publication: all must be as they were. */
@@ -182,8 +188,7 @@ static int check_known(struct prepare *p, struct position from, struct error *e)
         if (pg_slot_check(p->source, p->config->pg.slot, from, e) < 0 ||
                 prepare_read_tables(p, p->source, e) < 0 || take_known_shapes(p, e) < 0)
                 return -1;
-        say_new_tables(p);
-        drop_new_tables(p);
+        set_fresh_apart(p);
         if (prepare_check(p, e) < 0 || check_publication(p, e) < 0)
                 return -1;
         return check_marks(p, e);
@@ -199,7 +204,7 @@ int prepare_resume(struct prepare *p, struct error *e)
         if (identity_check(&stored, &p->identity, e) < 0 || check_known(p, p->stored, e) < 0)
                 return -1;
         prepare_set_counters(p);
-        return 0;
+        return prepare_join(p, e) < 0 ? -1 : prepare_add(p, e);
 }
 
 /* All rows are in, the slot still has everything since: indexes, sequences and so on remain. */

@@ -118,9 +118,11 @@ static int hold_tables(struct prepare *p, struct error *e)
         int rc;
 
         p->tables = NULL;
+        p->only = p->others ? before : NULL;
         rc = prepare_read_tables(p, p->anchor, e);
         if (rc == 0)
                 rc = same_tables(before, p->tables, e);
+        p->only = NULL;
         if (p->tables)
                 pg_tables_free(before);
         else
@@ -130,26 +132,48 @@ static int hold_tables(struct prepare *p, struct error *e)
         return check_files(p, e);
 }
 
+static int make(struct prepare *p, const struct pg_slot_order *order, struct error *e)
+{
+        struct pg_slot made = {0};
+
+        if (pg_slot_create(p->replication, p->source, order, p->halt, &made, e) < 0)
+                return -1;
+        p->record.start = made.start;
+        return order->snapshot ? import_snapshot(p, made.snapshot, e) : 0;
+}
+
+/* The snapshot is held by the anchor now (HAZARDS B4). */
+static int hold(struct prepare *p, struct error *e)
+{
+        halt_close(p->halt, &p->replication);
+        return hold_tables(p, e) < 0 || prepare_read_marks(p, p->anchor, e) < 0 ? -1 : 0;
+}
+
 int prepare_make_slot(struct prepare *p, bool snapshot, struct error *e)
 {
         const struct config *c = p->config;
+        struct pg_slot_order order = {
+                .slot = c->pg.slot, .snapshot = snapshot, .timeout = c->snapshot.slot_timeout};
         char start[POSITION_TEXT];
-        struct pg_slot made = {0};
 
-        if (pg_slot_create(p->replication, p->source, c->pg.slot, snapshot,
-                    c->snapshot.slot_timeout, p->halt, &made, e) < 0)
+        if (make(p, &order, e) < 0)
                 return -1;
-        p->record.start = made.start;
         log_event(LOG_LEVEL_INFO, LOG_COPY,
-                &(struct log_fields){.position = position_format(made.start, start)},
+                &(struct log_fields){.position = position_format(p->record.start, start)},
                 "slot %s was made; the stream will begin at %s", c->pg.slot, start);
         if (!snapshot)
                 return 0;
-        if (import_snapshot(p, made.snapshot, e) < 0)
-                return -1;
-        /* The snapshot is held by the anchor now (HAZARDS B4). */
-        halt_close(p->halt, &p->replication);
-        if (hold_tables(p, e) < 0 || prepare_read_marks(p, p->anchor, e) < 0)
-                return -1;
-        return prepare_write_records(p, STAGE_COPYING, e);
+        return hold(p, e) < 0 ? -1 : prepare_write_records(p, STAGE_COPYING, e);
+}
+
+int prepare_make_point(struct prepare *p, struct error *e)
+{
+        const struct config *c = p->config;
+        AUTO_STRING slot = memory_printf("%.59s_add", c->pg.slot);
+        struct pg_slot_order order = {.slot = slot,
+                .snapshot = true,
+                .temporary = true,
+                .timeout = c->snapshot.slot_timeout};
+
+        return make(p, &order, e) < 0 ? -1 : hold(p, e);
 }

@@ -71,8 +71,7 @@ static int read_identity(struct prepare *p, struct error *e)
         return pg_source_identity(p->replication, p->config->pg.slot, &p->identity, e);
 }
 
-/* Can the target's session switch triggers and foreign keys off? Sets p->replica_role. */
-static int try_replica_role(struct prepare *p, struct error *e)
+int prepare_try_replica_role(struct prepare *p, struct error *e)
 {
         if (pg_run(p->target, e, "set session_replication_role = replica") == 0) {
                 p->replica_role = true;
@@ -131,13 +130,16 @@ static bool target_is_empty(
 
 /* Adds what an interrupted copy has loaded, or may have, and what is empty anyway (a foreign key
  * between two of them wants both in the same TRUNCATE). */
-static int list_loaded(struct prepare *p, struct buf *list, struct error *e)
+static int list_loaded(struct prepare *p, bool added, struct buf *list, struct error *e)
 {
         for (unsigned i = 0; i < p->known->n; i++) {
                 const struct table_record *k = &p->known->items[i];
                 bool there, ours = !strcmp(k->state, "copying") || !strcmp(k->state, "copied");
-                bool empty = target_is_empty(p, k, &there, e);
+                bool empty;
 
+                if (position_is_none(k->start) == added || !strcmp(k->state, "joining"))
+                        continue;
+                empty = target_is_empty(p, k, &there, e);
                 if (!strcmp(k->state, "appended"))
                         return error_set(e, ERROR_CONFIG,
                                 "the copy was interrupted after rows were added to table %s.%s, "
@@ -158,16 +160,19 @@ static int list_loaded(struct prepare *p, struct buf *list, struct error *e)
         return 0;
 }
 
-/* HAZARDS B4: the snapshot died with the daemon, so what was loaded of it can not be added to. */
-static int undo_interrupted(struct prepare *p, struct error *e)
+int prepare_empty_loaded(struct prepare *p, bool added, struct error *e)
 {
         AUTO_BUF list = BUF_INIT;
 
+        return list_loaded(p, added, &list, e) < 0 ? -1 : prepare_truncate(p, buf_text(&list), e);
+}
+
+/* HAZARDS B4: the snapshot died with the daemon, so what was loaded of it can not be added to. */
+static int undo_interrupted(struct prepare *p, struct error *e)
+{
         if (p->record.stage == STAGE_NONE)
                 return 0;
         if (identity_check(&p->record.source, &p->identity, e) < 0)
-                return -1;
-        if (list_loaded(p, &list, e) < 0)
                 return -1;
         log_event(LOG_LEVEL_INFO, LOG_COPY, NULL,
                 p->record.stage == STAGE_STARTING
@@ -175,7 +180,7 @@ static int undo_interrupted(struct prepare *p, struct error *e)
                         : "the copy was interrupted: its snapshot is gone with the daemon, so it "
                           "begins "
                           "again with emptied target tables");
-        return p->record.stage == STAGE_STARTING ? 0 : prepare_truncate(p, buf_text(&list), e);
+        return p->record.stage == STAGE_STARTING ? 0 : prepare_empty_loaded(p, false, e);
 }
 
 static int begin_none(struct prepare *p, struct error *e)
@@ -185,6 +190,8 @@ static int begin_none(struct prepare *p, struct error *e)
         log_event(LOG_LEVEL_INFO, LOG_COPY, NULL, "nothing is copied (snapshot.mode = none)");
         if (copy_book_begin(&p->book, e) < 0 || copy_record_finish(&p->book, &p->record, e) < 0)
                 return -1;
+        for (unsigned i = 0; i < p->counters_n; i++)
+                atomic_store(&p->counters[i].state, TABLE_COPIED);
         return copy_book_commit(&p->book, e);
 }
 
@@ -258,7 +265,7 @@ static int run_copy(struct prepare *p, struct error *e)
                 return error_set(e, ERROR_DATA,
                         "resync required: the copy is done, but culvert.checkpoint on the target "
                         "has no position");
-        if (try_replica_role(p, e) < 0)
+        if (prepare_try_replica_role(p, e) < 0)
                 return -1;
         rc = p->record.stage == STAGE_LOADED ? prepare_go_on(p, e) : begin(p, e);
         if (rc == 0)

@@ -30,7 +30,8 @@ static bool select_table(void *context, const char *schema, const char *name)
                         !strcmp(c->table[i].schema, schema) && !strcmp(c->table[i].name, name);
         s->names = memory_grow(s->names, (s->names_n + 1) * sizeof *s->names);
         s->names[s->names_n++] = memory_printf("%s.%s", schema, name);
-        return route_find(s->p->route, schema, name) != NULL;
+        return route_find(s->p->route, schema, name) &&
+               (!s->p->only || pg_tables_find(s->p->only, schema, name));
 }
 
 static int unmatched(
@@ -246,27 +247,35 @@ int prepare_truncate(struct prepare *p, const char *tables, struct error *e)
         return copy_book_commit(&p->book, e);
 }
 
+int prepare_write_table(
+        struct prepare *p, unsigned i, const char *state, struct position start, struct error *e)
+{
+        const struct pg_table_info *t = &p->tables->items[i];
+        const struct route_table *r = route_find(p->route, t->schema, t->name);
+        AUTO_STRING own = memory_string(state);
+        struct table_record k = {.schema = t->schema,
+                .name = t->name,
+                .target_schema = r->schema,
+                .target_name = r->name,
+                .state = own,
+                .created = p->targets[i].created,
+                .rows = p->counters ? atomic_load(&p->counters[i].rows) : 0,
+                .mark = p->marks ? p->marks[i] : NULL,
+                .start = start,
+                .shape = t->shape};
+
+        return table_record_write(&p->book, &k, e);
+}
+
 int prepare_write_records(struct prepare *p, enum copy_stage stage, struct error *e)
 {
         p->record.stage = stage;
         if (copy_book_begin(&p->book, e) < 0 || copy_record_write(&p->book, &p->record, e) < 0 ||
                 table_records_clear(&p->book, e) < 0)
                 return -1;
-        for (unsigned i = 0; i < p->tables->n; i++) {
-                const struct pg_table_info *t = &p->tables->items[i];
-                const struct route_table *r = route_find(p->route, t->schema, t->name);
-                char state[] = "waiting", append[] = "append";
-                struct table_record k = {.schema = t->schema,
-                        .name = t->name,
-                        .target_schema = r->schema,
-                        .target_name = r->name,
-                        .state = p->append[i] ? append : state,
-                        .created = p->targets[i].created,
-                        .mark = p->marks ? p->marks[i] : NULL,
-                        .shape = t->shape};
-
-                if (table_record_write(&p->book, &k, e) < 0)
+        for (unsigned i = 0; i < p->tables->n; i++)
+                if (prepare_write_table(
+                            p, i, p->append[i] ? "append" : "waiting", POSITION_NONE, e) < 0)
                         return -1;
-        }
         return copy_book_commit(&p->book, e);
 }

@@ -50,13 +50,15 @@ struct status {
                 int64_t bytes_held_at_source; /* -1: unknown */
                 double hours_left;            /* -1: unknown or no limit */
         } retention;
-        const char *next; /* the next command that makes sense, with a reason */
+        unsigned fresh;      /* tables that are selected, came after the start, and do not move */
+        const char *refused; /* why the last attempt to add them failed; NULL: none did */
+        const char *next;    /* the next command that makes sense, with a reason */
 };
 
 /* A row of `tables`. */
 struct status_table {
         const char *source, *target; /* schema.table */
-        const char *state;           /* "waiting", "copying", "copied", "streaming" */
+        const char *state;           /* "new", "waiting", "copying", "copied", "streaming" */
         uint64_t rows_copied;
         int64_t rows_estimated;
         /* changes: of those committed beyond the durable ones a crash may take some back */

@@ -2,14 +2,17 @@
 #include "base/loop.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "db/pg_catalog.h"
 #include "ops/halt.h"
 #include "ops/pg_marks.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define CHECK_INTERVAL (60 * SECOND)
+#define SOON (3 * SECOND)
 
 struct watcher {
         struct loop *loop;
@@ -18,7 +21,12 @@ struct watcher {
         char **marks; /* the thread's while one runs */
         char *published;
         unsigned n;
-        void (*failed)(void *context, const struct error *e);
+        struct route *route;
+        const struct route_table **fresh; /* as marks */
+        unsigned fresh_n;
+        bool again;
+        int64_t looked; /* when the last look began, loop time */
+        struct watcher_events events;
         void *context;
         struct timer timer;
         struct halt *halt;
@@ -33,9 +41,12 @@ static void on_checked(void *context)
 
         pthread_join(w->thread, NULL);
         w->running = false;
-        timer_set(&w->timer, CHECK_INTERVAL);
-        if (w->error.class != ERROR_NONE && w->error.class != ERROR_RETRY)
-                w->failed(w->context, &w->error);
+        timer_set(&w->timer, w->again ? 0 : CHECK_INTERVAL);
+        w->again = false;
+        if (w->error.class == ERROR_NONE)
+                w->events.fresh(w->context, w->fresh, w->fresh_n);
+        else if (w->error.class != ERROR_RETRY)
+                w->events.failed(w->context, &w->error);
 }
 
 /* Harmless differences are taken over, here alone: the next start compares by itself. */
@@ -58,6 +69,32 @@ static int look_at_marks(struct watcher *w, PGconn *c, struct error *e)
         return 0;
 }
 
+/* Of the tables that are selected it only wants the names. */
+static bool note_fresh(void *context, const char *schema, const char *name)
+{
+        struct watcher *w = context;
+        const struct route_table *t = route_find(w->route, schema, name);
+
+        for (unsigned i = 0; t && i < w->n; i++)
+                if (!strcmp(w->shapes[i]->name, name) && !strcmp(w->shapes[i]->schema, schema))
+                        t = NULL;
+        if (t) {
+                w->fresh = memory_grow(w->fresh, (w->fresh_n + 1) * sizeof(*w->fresh));
+                w->fresh[w->fresh_n++] = t;
+        }
+        return false;
+}
+
+static int look_for_fresh(struct watcher *w, PGconn *c, struct error *e)
+{
+        struct pg_tables *none;
+
+        w->fresh_n = 0;
+        none = pg_tables_read(c, note_fresh, w, e);
+        pg_tables_free(none);
+        return none ? 0 : -1;
+}
+
 static int look(struct watcher *w, struct error *e)
 {
         const struct config *c = w->config;
@@ -73,6 +110,8 @@ static int look(struct watcher *w, struct error *e)
                 rc = pg_publication_same(conn, c->pg.publication, &wanted, w->published, e);
         if (rc == 0)
                 rc = look_at_marks(w, conn, e);
+        if (rc == 0)
+                rc = look_for_fresh(w, conn, e);
         halt_close(w->halt, &conn);
         pg_params_free(p);
         return rc;
@@ -93,6 +132,7 @@ static void on_due(void *context)
         struct watcher *w = context;
         sigset_t all, old;
 
+        w->looked = loop_now(w->loop);
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &old);
         w->running = pthread_create(&w->thread, NULL, check, w) == 0;
@@ -101,14 +141,15 @@ static void on_due(void *context)
                 timer_set(&w->timer, CHECK_INTERVAL);
 }
 
-struct watcher *watcher_new(struct loop *l, const struct config *c, const struct watched *watched,
-        void (*failed)(void *context, const struct error *e), void *context)
+struct watcher *watcher_new(struct loop *l, const struct config *c, struct route *r,
+        const struct watched *watched, const struct watcher_events *events, void *context)
 {
         struct watcher *w = memory_new_of(struct watcher);
 
         w->loop = l;
         w->config = c;
-        w->failed = failed;
+        w->route = r;
+        w->events = *events;
         w->context = context;
         w->n = watched->n;
         w->shapes = memory_new(w->n * sizeof(struct relation *));
@@ -122,6 +163,20 @@ struct watcher *watcher_new(struct loop *l, const struct config *c, const struct
         timer_init(&w->timer, l, on_due, w);
         timer_set(&w->timer, CHECK_INTERVAL);
         return w;
+}
+
+void watcher_look(struct watcher *w)
+{
+        if (w->running)
+                w->again = true;
+        else
+                timer_set(&w->timer, 0);
+}
+
+void watcher_look_soon(struct watcher *w)
+{
+        if (!w->running && loop_now(w->loop) - w->looked >= SOON)
+                timer_set(&w->timer, 0);
 }
 
 struct watcher *watcher_free(struct watcher *w)
@@ -138,6 +193,7 @@ struct watcher *watcher_free(struct watcher *w)
                 relation_unref(w->shapes[i]);
         free(w->shapes);
         pg_marks_free(w->marks, w->n);
+        free(w->fresh);
         free(w->published);
         halt_free(w->halt);
         free(w);

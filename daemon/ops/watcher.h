@@ -2,10 +2,11 @@
 /*
  * Watcher: looks once a minute, while the stream runs, for what the stream does not tell: a table
  * that leaves the publication is lost without a word (EDGE-CASES 10), rows come and go with
- * partitions (EDGE-CASES 40, ops/pg_marks.h). The check blocks, so each has a thread of its own;
- * the answer comes on the loop's thread.
+ * partitions (EDGE-CASES 40, ops/pg_marks.h), tables are made that the configuration selects. The
+ * check blocks, so each has a thread of its own; the answer comes on the loop's thread.
  */
 #include "base/error.h"
+#include "flow/route.h"
 #include "model/config.h"
 #include "model/relation.h"
 
@@ -20,9 +21,20 @@ struct watched {
         const char *published; /* the publication's mark, ops/pg_publication.h */
 };
 
-/* `failed` comes for errors that waiting does not mend; a connection that is lost is asked again
- * the next time. */
-struct watcher *watcher_new(struct loop *l, const struct config *c, const struct watched *watched,
-        void (*failed)(void *context, const struct error *e), void *context);
-/* Ends a check that is under way. Not from inside `failed`. */
+struct watcher_events {
+        /* Errors that waiting does not mend; a connection that is lost is asked again the next
+         * time. */
+        void (*failed)(void *context, const struct error *e);
+        /* After each look that went well: the tables that are selected and not in `watched`. The
+         * array is the watcher's. */
+        void (*fresh)(void *context, const struct route_table *const *tables, unsigned n);
+};
+
+struct watcher *watcher_new(struct loop *l, const struct config *c, struct route *r,
+        const struct watched *watched, const struct watcher_events *events, void *context);
+/* Looks now, and once more after a look that is under way. */
+void watcher_look(struct watcher *w);
+/* The same, unless the last look is younger than some seconds. */
+void watcher_look_soon(struct watcher *w);
+/* Ends a check that is under way. Not from inside an event. */
 struct watcher *watcher_free(struct watcher *w);
