@@ -37,7 +37,6 @@ struct check_table {
         const struct pg_table_info *source;
         const char *schema, *name;    /* on the target */
         const struct relation *shape; /* as the target sees it */
-        bool renamed;                 /* cannot be created from the source's definition */
 };
 
 struct check_input {

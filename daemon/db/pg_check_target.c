@@ -113,13 +113,6 @@ static void check_missing(struct target *t, const struct check_table *x, const P
                 checks_add(t->out, CHECK_ERROR, NULL,
                         "target: table %s.%s does not exist, and tables.create is no", x->schema,
                         x->name);
-        else if (x->renamed)
-                checks_add(t->out, CHECK_ERROR, NULL,
-                        "target: table %s.%s does not exist; create it first: culvert makes tables "
-                        "from the source's definition only under their own names ([schemas], to "
-                        "and "
-                        "columns change them)",
-                        x->schema, x->name);
         else if (pg_true(r, row, 4) ? !(pg_true(r, row, 5) && pg_true(r, row, 6)) : !t->may_create)
                 add_schema(&t->create, x->schema);
         pg_array_number(&t->made, x->source->oid);

@@ -36,7 +36,7 @@ static const char create_sql[] =
         "  state text not null, created boolean not null, rows bigint not null, shape text not "
         "null,"
         "  shape_next text not null, mark text not null default '',"
-        "  start_position text not null default '',"
+        "  start_position text not null default '', staged boolean not null default false,"
         "  primary key (pipeline, source_schema, source_name));"
         "create table if not exists culvert.copy ("
         "  pipeline text primary key, state text not null, start_position text not null,"

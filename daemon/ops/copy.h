@@ -36,6 +36,7 @@ struct copy_options {
         bool replica_role; /* the target's role may set session_replication_role */
         const struct pg_tables *tables;
         const bool *append; /* per table: it had rows before, so it is loaded in one go */
+        const bool *staged; /* per table: it has its source's names on the target, too */
         struct copy_counter *counters; /* per table */
 };
 

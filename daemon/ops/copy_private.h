@@ -10,10 +10,11 @@
 struct copy_table {
         const struct pg_table_info *info;
         const struct route_table *route;
+        const char *schema, *name; /* on the target */
         struct copy_counter *counter;
         struct copy_filter filter;       /* filter.filter NULL: all rows */
         char *source_list, *target_list; /* quoted columns, in the same order */
-        bool binary, append;
+        bool binary, append, staged;
         unsigned parts;
         atomic_uint parts_left;
 };

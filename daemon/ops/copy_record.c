@@ -58,6 +58,7 @@ static int read_table(struct table_record *t, const PGresult *r, int row, struct
         t->target_name = memory_string(pg_text(r, row, 3));
         t->state = memory_string(pg_text(r, row, 4));
         t->created = pg_true(r, row, 5);
+        t->staged = pg_true(r, row, 11);
         t->rows = strtoull(pg_text(r, row, 6), NULL, 10);
         t->shape = relation_from_text(pg_text(r, row, 7));
         t->next = *pg_text(r, row, 8) ? relation_from_text(pg_text(r, row, 8)) : NULL;
@@ -75,7 +76,8 @@ struct table_records *table_records_read(const struct copy_book *b, struct error
 {
         AUTO_RESULT r = pg_query(b->target, e,
                 "select source_schema, source_name, target_schema, target_name, state, created, "
-                "rows, shape, shape_next, mark, start_position from culvert.tables where pipeline = $1 "
+                "rows, shape, shape_next, mark, start_position, staged from culvert.tables where "
+                "pipeline = $1 "
                 "order by source_schema collate \"C\", source_name collate \"C\"",
                 1, &b->pipeline);
         struct table_records *t;
@@ -176,7 +178,8 @@ int table_record_write(const struct copy_book *b, const struct table_record *t, 
         char rows[24], start[POSITION_TEXT];
         const char *values[] = {b->pipeline, t->schema, t->name, t->target_schema, t->target_name,
                 t->state, t->created ? "t" : "f", rows, NULL, NULL, t->mark ? t->mark : "",
-                position_is_none(t->start) ? "" : position_format(t->start, start)};
+                position_is_none(t->start) ? "" : position_format(t->start, start),
+                t->staged ? "t" : "f"};
 
         relation_to_text(t->shape, &shape);
         if (t->next)
@@ -186,14 +189,15 @@ int table_record_write(const struct copy_book *b, const struct table_record *t, 
         values[8] = buf_text(&shape);
         done = pg_query(b->target, e,
                 "insert into culvert.tables (pipeline, source_schema, source_name, target_schema, "
-                "target_name, state, created, rows, shape, shape_next, mark, start_position) "
-                "values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) "
+                "target_name, state, created, rows, shape, shape_next, mark, start_position, "
+                "staged) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) "
                 "on conflict (pipeline, source_schema, source_name) do update set "
                 "target_schema = excluded.target_schema, target_name = excluded.target_name, "
                 "state = excluded.state, created = excluded.created, rows = excluded.rows, "
                 "shape = excluded.shape, shape_next = excluded.shape_next, "
-                "mark = excluded.mark, start_position = excluded.start_position",
-                12, values);
+                "mark = excluded.mark, start_position = excluded.start_position, "
+                "staged = excluded.staged",
+                13, values);
         return done ? 0 : error_context(e, "target");
 }
 

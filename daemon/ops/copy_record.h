@@ -35,6 +35,7 @@ struct table_record {
         char *target_schema, *target_name;
         char *state;
         bool created; /* by us */
+        bool staged;  /* under the source's name still, see ops/prepare_place.c */
         uint64_t rows;
         struct relation *shape;
         struct relation *next; /* a later shape that the operator accepted; NULL: none */

@@ -24,8 +24,8 @@ static int target_column(const PGresult *r, const char *name)
 
 static int no_column(const struct copy_table *t, const char *name, struct error *e)
 {
-        return error_set(e, ERROR_CONFIG, "table %s.%s on the target has no column %s",
-                t->route->schema, t->route->name, name);
+        return error_set(e, ERROR_CONFIG, "table %s.%s on the target has no column %s", t->schema,
+                t->name, name);
 }
 
 /* Adds one column to both lists; the binary form only where both sides have the same type. */
@@ -38,12 +38,14 @@ static int add_column(struct copy_table *t, const struct column *c, const PGresu
 
         if (!name)
                 return 0;
+        if (t->staged)
+                name = c->name;
         if ((row = target_column(r, name)) < 0)
                 return no_column(t, name, e);
         if (*pg_text(r, row, 2) == 's')
                 return error_set(e, ERROR_CONFIG,
-                        "column %s of table %s.%s is generated on the target", name,
-                        t->route->schema, t->route->name);
+                        "column %s of table %s.%s is generated on the target", name, t->schema,
+                        t->name);
         if (!known || !known->binary || strtoul(pg_text(r, row, 1), NULL, 10) != c->type)
                 t->binary = false;
         buf_str(source, source->len ? ", " : "");
@@ -53,9 +55,9 @@ static int add_column(struct copy_table *t, const struct column *c, const PGresu
         return 0;
 }
 
-static PGresult *read_target(PGconn *control, const struct route_table *r, struct error *e)
+static PGresult *read_target(PGconn *control, const struct copy_table *t, struct error *e)
 {
-        const char *values[] = {r->schema, r->name};
+        const char *values[] = {t->schema, t->name};
 
         return pg_query(control, e,
                 "select a.attname, a.atttypid, a.attgenerated from pg_catalog.pg_attribute a "
@@ -69,7 +71,7 @@ static int make_lists(struct copy_table *t, PGconn *control, struct error *e)
 {
         const struct relation *shape = t->info->shape;
         struct buf source = BUF_INIT, target = BUF_INIT;
-        AUTO_RESULT r = read_target(control, t->route, e);
+        AUTO_RESULT r = read_target(control, t, e);
         int rc = r ? 0 : -1;
 
         for (unsigned i = 0; rc == 0 && i < shape->columns_n; i++)
@@ -122,6 +124,9 @@ int copy_table_init(struct copy_table *t, const struct copy_options *o, unsigned
         if (!t->route)
                 return error_set(
                         e, ERROR_BUG, "table %s.%s has no route", t->info->schema, t->info->name);
+        t->staged = o->staged[i];
+        t->schema = t->staged ? t->info->schema : t->route->schema;
+        t->name = t->staged ? t->info->name : t->route->name;
         return make_lists(t, o->control, e) < 0 ? -1 : make_filter(t, e);
 }
 

@@ -88,7 +88,7 @@ static int start_target(struct worker *w, const struct copy_table *t, struct err
         AUTO_BUF sql = BUF_INIT;
 
         buf_str(&sql, "copy ");
-        pg_table(&sql, t->route->schema, t->route->name);
+        pg_table(&sql, t->schema, t->name);
         if (t->target_list && *t->target_list)
                 buf_printf(&sql, " (%s)", t->target_list);
         buf_printf(&sql, " from stdin%s", t->binary ? " with (format binary)" : "");

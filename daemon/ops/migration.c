@@ -170,8 +170,8 @@ static void pipeline_reached(void *context)
 
 static int make_pipeline(struct migration *m, struct error *e)
 {
-        static const struct pipeline_events events = {
-                pipeline_changed, pipeline_stopped, pipeline_note, pipeline_marked, pipeline_reached};
+        static const struct pipeline_events events = {pipeline_changed, pipeline_stopped,
+                pipeline_note, pipeline_marked, pipeline_reached};
         struct pipeline_setup setup = {
                 .config = m->config,
                 .source = source_ops_of(m->config->source.kind),

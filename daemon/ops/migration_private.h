@@ -24,11 +24,11 @@ struct migration {
         struct state_row *row;
         struct saved saved;
         bool preparing, streaming, stopped;
-        bool accept;       /* the operator has resumed after a refused definition */
-        bool accept_marks; /* or after what no change in the stream told */
-        bool add;          /* or wants tables that came after the start: `reload` */
-        bool yielding;     /* the stream is about to stand, for them */
-        bool joining;      /* added tables are not a part of the stream yet */
+        bool accept;                      /* the operator has resumed after a refused definition */
+        bool accept_marks;                /* or after what no change in the stream told */
+        bool add;                         /* or wants tables that came after the start: `reload` */
+        bool yielding;                    /* the stream is about to stand, for them */
+        bool joining;                     /* added tables are not a part of the stream yet */
         const struct route_table **fresh; /* those tables */
         unsigned fresh_n;
         char *refused; /* why they could not be added, the last time; or NULL */

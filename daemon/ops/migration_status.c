@@ -117,10 +117,9 @@ static void tell_fresh(const struct route_table *r,
         AUTO_STRING source = memory_printf("%s.%s", r->source_schema, r->source_name);
         AUTO_STRING target = memory_printf("%s.%s", r->schema, r->name);
 
-        each(context, &(struct status_table){.source = source,
-                              .target = target,
-                              .state = "new",
-                              .rows_estimated = -1});
+        each(context,
+                &(struct status_table){
+                        .source = source, .target = target, .state = "new", .rows_estimated = -1});
 }
 
 void migration_tables(struct migration *m,

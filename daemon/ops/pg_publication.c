@@ -218,8 +218,8 @@ int pg_publication_make(PGconn *source, const char *name, const struct pg_publis
         return rc;
 }
 
-static int add(PGconn *c, const char *name, const struct pg_published *added,
-        const struct state *s, struct buf *statement, struct error *e)
+static int add(PGconn *c, const char *name, const struct pg_published *added, const struct state *s,
+        struct buf *statement, struct error *e)
 {
         AUTO_BUF sql = BUF_INIT;
         const char *comma = " add table only ";
@@ -238,8 +238,9 @@ static int add(PGconn *c, const char *name, const struct pg_published *added,
         if (*comma == ' ') /* all are there */
                 return 0;
         if (!s->owned)
-                return ask_administrator(name, "our role does not own it, and tables are to be added",
-                        buf_text(&sql), statement, e);
+                return ask_administrator(name,
+                        "our role does not own it, and tables are to be added", buf_text(&sql),
+                        statement, e);
         return run_statement(c, name, buf_text(&sql), statement, e);
 }
 

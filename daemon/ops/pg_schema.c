@@ -71,14 +71,13 @@ static bool is_there(void *context, const char *schema, const char *name)
 }
 
 static struct pg_graph *make_graph(
-        const struct config *c, PGconn *source, const struct pg_tables *create, struct error *e)
+        struct route *r, PGconn *source, const struct pg_tables *create, struct error *e)
 {
-        struct there there = {create, route_new(c)};
+        struct there there = {create, r};
         AUTO_BUF make_oids = BUF_INIT, there_oids = BUF_INIT;
         struct pg_tables *t = pg_tables_read(source, is_there, &there, e);
         struct pg_graph *g = NULL;
 
-        route_free(there.route);
         if (!t)
                 return NULL;
         for (unsigned i = 0; i < create->n; i++)
@@ -131,7 +130,29 @@ static int read_list(struct pg_schema *s, struct error *e)
         return s->list ? 0 : -1;
 }
 
-static void describe(struct pg_schema *s)
+/* " as shop.articles" for a table that gets another name in the end; else "". */
+static char *place_of(const struct pg_pick *p, const struct pg_tables *create, struct route *r)
+{
+        for (unsigned i = 0; pg_pick_is(p, "TABLE") && i < create->n; i++) {
+                const struct pg_table_info *t = &create->items[i];
+                const struct route_table *x = route_find(r, t->schema, t->name);
+
+                if (p->entry->oid == t->oid && x &&
+                        (strcmp(x->schema, t->schema) != 0 || strcmp(x->name, t->name) != 0))
+                        return memory_printf(" as %s.%s", x->schema, x->name);
+        }
+        return memory_string("");
+}
+
+static void add_made(struct pg_schema *s, const struct pg_pick *p, const struct pg_tables *create,
+        struct route *r)
+{
+        AUTO_STRING place = place_of(p, create, r);
+
+        add_line(&s->made, memory_printf("%s %s%s", p->entry->kind->name, p->name.identity, place));
+}
+
+static void describe(struct pg_schema *s, const struct pg_tables *create, struct route *r)
 {
         for (unsigned i = 0; i < s->picks.n; i++) {
                 const struct pg_pick *p = &s->picks.items[i];
@@ -142,8 +163,7 @@ static void describe(struct pg_schema *s)
                         add_line(&s->left, memory_printf("%s %s: %s", p->entry->kind->name,
                                                    p->name.identity, p->left));
                 else if (pg_picks_phase(&s->picks, s->list, p) != DUMP_NEVER)
-                        add_line(&s->made,
-                                memory_printf("%s %s", p->entry->kind->name, p->name.identity));
+                        add_made(s, p, create, r);
         }
         if (s->made.n > 0)
                 add_line(&s->left, memory_string("owners, privileges, tablespaces, security "
@@ -151,11 +171,34 @@ static void describe(struct pg_schema *s)
                                                  "on the target by hand"));
 }
 
+static int pick(struct pg_schema *s, const struct pg_tables *create, struct route *r,
+        PGconn *source, PGconn *target, struct error *e)
+{
+        AUTO_BUF tables = BUF_INIT, columns = BUF_INIT;
+        struct pg_excluded excluded;
+
+        for (unsigned i = 0; i < create->n; i++) {
+                const struct pg_table_info *t = &create->items[i];
+                const struct route_table *x = route_find(r, t->schema, t->name);
+
+                for (unsigned k = 0; x && k < t->columns_n; k++) {
+                        if (route_column(x, t->columns[k].name))
+                                continue;
+                        pg_array_number(&tables, t->oid);
+                        pg_array_text(&columns, t->columns[k].name);
+                }
+        }
+        excluded.tables = pg_array_close(&tables);
+        excluded.columns = pg_array_close(&columns);
+        return pg_picks_make(&s->picks, s->list, s->graph, &excluded, source, target, e);
+}
+
 struct pg_schema *pg_schema_new(const struct config *c, PGconn *source, PGconn *target,
         const struct pg_tables *create, const char *snapshot, const char *folder,
         const atomic_bool *stop, struct error *e)
 {
         struct pg_schema *s = memory_new_of(struct pg_schema);
+        struct route *r = route_new(c);
 
         s->programs = (struct pg_programs){c, stop};
         s->target = target;
@@ -163,10 +206,12 @@ struct pg_schema *pg_schema_new(const struct config *c, PGconn *source, PGconn *
         s->list_file = memory_printf("%s/schema.list", folder);
         if (pg_programs_check(&s->programs, PQserverVersion(source) / 10000, e) < 0 ||
                 dump(s, source, snapshot, e) < 0 || read_list(s, e) < 0 ||
-                !(s->graph = make_graph(c, source, create, e)) ||
-                pg_picks_make(&s->picks, s->list, s->graph, source, target, e) < 0)
-                return pg_schema_free(s);
-        describe(s);
+                !(s->graph = make_graph(r, source, create, e)) ||
+                pick(s, create, r, source, target, e) < 0)
+                s = pg_schema_free(s);
+        else
+                describe(s, create, r);
+        route_free(r);
         return s;
 }
 

@@ -151,3 +151,39 @@ int pg_pick_policies(struct pg_picks *p, PGconn *source, PGconn *target, struct 
         }
         return 0;
 }
+
+/* Indexes, constraints, defaults, owned sequences, triggers and so on, by pg_depend on the column.
+ */
+#define COLUMN_USERS_SQL                                                                           \
+        "select d.classid::int8, d.objid::int8, c.relname, a.attname"                              \
+        " from rows from (pg_catalog.unnest($1::oid[]), pg_catalog.unnest($2::text[])) x(oid, "    \
+        "name)"                                                                                    \
+        " join pg_catalog.pg_attribute a on a.attrelid = x.oid and a.attname = x.name"             \
+        " join pg_catalog.pg_class c on c.oid = x.oid"                                             \
+        " join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_class'::regclass"           \
+        "  and d.refobjid = x.oid and d.refobjsubid = a.attnum"
+
+int pg_pick_columns(
+        struct pg_picks *p, const struct pg_excluded *x, PGconn *source, struct error *e)
+{
+        const char *values[] = {x->tables, x->columns};
+        AUTO_RESULT r = pg_query(source, e, COLUMN_USERS_SQL, 2, values);
+
+        if (!r)
+                return -1;
+        for (int row = 0; row < PQntuples(r); row++) {
+                uint32_t class = (uint32_t)strtoul(pg_text(r, row, 0), NULL, 10);
+                uint32_t oid = (uint32_t)strtoul(pg_text(r, row, 1), NULL, 10);
+
+                for (unsigned i = 0; i < p->n; i++) {
+                        struct pg_pick *user = &p->items[i];
+
+                        if (user->name.class != class || user->entry->oid != oid || !user->carried)
+                                continue;
+                        user->carried = false;
+                        user->left = memory_printf("uses column %s of %s, which is excluded",
+                                pg_text(r, row, 3), pg_text(r, row, 2));
+                }
+        }
+        return 0;
+}

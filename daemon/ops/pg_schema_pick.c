@@ -87,7 +87,8 @@ static bool with_needs(const struct pg_picks *p, const struct pg_dump_list *l, s
         return true;
 }
 
-static void decide(struct pg_picks *p, const struct pg_dump_list *l, struct pg_graph *g)
+static int decide(struct pg_picks *p, const struct pg_dump_list *l, struct pg_graph *g,
+        const struct pg_excluded *excluded, PGconn *source, struct error *e)
 {
         for (unsigned i = 0; i < p->n; i++) {
                 struct pg_pick *x = &p->items[i];
@@ -96,9 +97,12 @@ static void decide(struct pg_picks *p, const struct pg_dump_list *l, struct pg_g
                         x->carried = x->node && x->node->state == NODE_CARRIED && !x->left &&
                                      x->entry->kind->phase != DUMP_NEVER;
         }
+        if (pg_pick_columns(p, excluded, source, e) < 0)
+                return -1;
         for (unsigned i = 0; i < p->n; i++)
                 if (!p->items[i].name.class)
                         p->items[i].carried = with_needs(p, l, g, &p->items[i]);
+        return 0;
 }
 
 static char *name_of(PGconn *source, const struct pg_node *n)
@@ -187,7 +191,7 @@ static int unreadable(const struct pg_node *n, PGconn *source, struct error *e)
 }
 
 int pg_picks_make(struct pg_picks *p, const struct pg_dump_list *l, struct pg_graph *g,
-        PGconn *source, PGconn *target, struct error *e)
+        const struct pg_excluded *x, PGconn *source, PGconn *target, struct error *e)
 {
         const struct pg_node *stuck = pg_graph_impossible(g);
 
@@ -201,7 +205,8 @@ int pg_picks_make(struct pg_picks *p, const struct pg_dump_list *l, struct pg_gr
                 pg_pick_policies(p, source, target, e) < 0)
                 return -1;
         carry_along(p, g);
-        decide(p, l, g);
+        if (decide(p, l, g, x, source, e) < 0)
+                return -1;
         for (unsigned i = 0; i < p->n; i++)
                 if (worth_a_line(p, &p->items[i], g))
                         p->items[i].left = reason(&p->items[i], source);

@@ -22,9 +22,14 @@ struct pg_picks {
         struct pg_names there; /* on the target */
 };
 
+/* Columns of the tables to be made that do not go along: two arrays as text, alike in length. */
+struct pg_excluded {
+        const char *tables, *columns;
+};
+
 /* An error when a wanted table cannot be made. Borrows list and graph. */
 int pg_picks_make(struct pg_picks *p, const struct pg_dump_list *l, struct pg_graph *g,
-        PGconn *source, PGconn *target, struct error *e);
+        const struct pg_excluded *x, PGconn *source, PGconn *target, struct error *e);
 void pg_picks_done(struct pg_picks *p);
 
 /*
@@ -34,6 +39,9 @@ void pg_picks_done(struct pg_picks *p);
  */
 int pg_pick_extensions(struct pg_picks *p, struct pg_graph *g, PGconn *target, struct error *e);
 int pg_pick_code(struct pg_graph *g, PGconn *source, struct error *e);
+/* What uses an excluded column stays; called once it is decided what else is carried. */
+int pg_pick_columns(
+        struct pg_picks *p, const struct pg_excluded *x, PGconn *source, struct error *e);
 int pg_pick_policies(struct pg_picks *p, PGconn *source, PGconn *target, struct error *e);
 
 bool pg_pick_is(const struct pg_pick *p, const char *kind);

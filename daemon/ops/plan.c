@@ -163,7 +163,7 @@ static struct pg_tables to_create(const struct plan *p)
         for (unsigned i = 0; i < p->tables->n; i++) {
                 const struct pg_table_info *x = &p->tables->items[i];
 
-                if (p->missing[i] && !route_is_renamed(route_find(p->route, x->schema, x->name)))
+                if (p->missing[i])
                         t.items[t.n++] = *x;
         }
         return t;

@@ -59,8 +59,7 @@ int preflight_run(const struct config *c, struct route *r, PGconn *source, PGcon
                 const struct route_table *x = route_find(r, t->schema, t->name);
 
                 shapes[i] = shape_of(x, t, out);
-                list[i] =
-                        (struct check_table){t, x->schema, x->name, shapes[i], route_is_renamed(x)};
+                list[i] = (struct check_table){t, x->schema, x->name, shapes[i]};
         }
         check_distinct(list, tables->n, out);
         rc = pg_check_source(source, &in, out, e);

@@ -102,6 +102,7 @@ struct prepare *prepare_free(struct prepare *p)
         pg_tables_free(p->fresh);
         free(p->targets);
         free(p->append);
+        free(p->staged);
         pg_params_free(p->source_params);
         pg_params_free(p->target_params);
         pg_params_free(p->replication_params);

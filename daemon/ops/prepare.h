@@ -45,8 +45,8 @@ struct prepare_result {
         struct position until; /* the stream is to end there, and all begins anew; none: for ever */
         const struct route_table **fresh; /* selected, and not migrated yet */
         unsigned fresh_n;
-        char *refused; /* why tables could not be added; NULL: nothing of the kind */
-        char *published;                       /* pg_publication_mark, for the watcher */
+        char *refused;   /* why tables could not be added; NULL: nothing of the kind */
+        char *published; /* pg_publication_mark, for the watcher */
         char *source_version, *target_version; /* "15.20" */
         int source_version_number;             /* 150020 */
 };

@@ -9,7 +9,8 @@
  *   3. "joining": the stream goes on up to S, without the changes of these tables, and then begins
  *      anew: servers before 14.18, 15.13, 16.9 and 17.5 may take a table for unpublished ever
  *      after, on a connection that has decoded a transaction from before step 1.
- *   4. At S the target is in all its tables what the source was: foreign keys can be made.
+ *   4. At S the target is in all its tables what the source was: foreign keys can be made. Then
+ *      the tables get their names (ops/prepare_place.c) and sequences their values.
  *
  * culvert.tables has the step of each table, and a start goes on from there. A failure of 1 or 2
  * leaves the tables "refused" and the others as they were, and does not keep the stream.
@@ -44,17 +45,6 @@ static bool is_joining_table(const struct prepare *p, const struct pg_table_info
         return is_joining(record_of(p, t));
 }
 
-static void set_targets(struct prepare *p)
-{
-        free(p->targets);
-        p->targets = memory_new((p->tables->n + 1) * sizeof *p->targets);
-        for (unsigned i = 0; i < p->tables->n; i++) {
-                const struct table_record *k = record_of(p, &p->tables->items[i]);
-
-                p->targets[i] = (struct prepare_target){.exists = true, .created = k && k->created};
-        }
-}
-
 static int by_name(const void *a, const void *b)
 {
         const struct pg_table_info *x = a, *y = b;
@@ -74,17 +64,25 @@ static void put_back(struct pg_tables *to, struct pg_tables *from)
         qsort(to->items, to->n, sizeof *to->items, by_name);
 }
 
-static int make_references(struct prepare *p, struct error *e)
+static int finish_joining(struct prepare *p, struct error *e)
 {
         struct pg_tables *all = p->tables;
         int rc;
 
         p->tables = prepare_take_out(all, is_joining_table, p);
-        set_targets(p);
+        prepare_set_targets(p);
         rc = prepare_open_schema(p, e);
         if (rc == 0 && p->schema)
                 rc = pg_schema_post_data(p->schema, (unsigned)p->config->snapshot.workers, e);
         p->schema = pg_schema_free(p->schema);
+        if (rc < 0 && !lost(p)) {
+                log_error("foreign keys of the added tables are missing on the target: %s",
+                        e->message);
+                error_clear(e);
+                rc = 0;
+        }
+        if (rc == 0 && p->config->snapshot.mode != SNAPSHOT_NONE)
+                rc = prepare_settle(p, e);
         put_back(all, p->tables);
         p->tables = all;
         return rc;
@@ -123,14 +121,7 @@ int prepare_join(struct prepare *p, struct error *e)
                 p->result->until = start;
                 return 0;
         }
-        if (make_references(p, e) < 0) {
-                if (lost(p))
-                        return -1;
-                log_error("foreign keys of the added tables are missing on the target: %s",
-                        e->message);
-                error_clear(e);
-        }
-        return record_joined(p, e);
+        return finish_joining(p, e) < 0 ? -1 : record_joined(p, e);
 }
 
 /* ---- steps 1 and 2 ---- */
@@ -151,7 +142,10 @@ static int publish(struct prepare *p, struct error *e)
 static int write_added(struct prepare *p, const char *state, struct error *e)
 {
         for (unsigned i = 0; i < p->tables->n; i++)
-                if (prepare_write_table(p, i, state ? state : p->append[i] ? "append" : "waiting",
+                if (prepare_write_table(p, i,
+                            state          ? state
+                            : p->append[i] ? "append"
+                                           : "waiting",
                             p->record.start, e) < 0)
                         return -1;
         return 0;
@@ -277,8 +271,8 @@ static int give_up(struct prepare *p, struct error *e)
         if (!(p->known = table_records_read(&p->book, e)) || take_back(p, e) < 0) {
                 if (lost(p))
                         return -1;
-                log_error("the target keeps rows of tables that could not be added: %s",
-                        e->message);
+                log_error(
+                        "the target keeps rows of tables that could not be added: %s", e->message);
                 copy_book_rollback(&p->book);
                 error_clear(e);
         }

@@ -59,8 +59,7 @@ static int fill(const struct prepare *p, struct check_table *tables, struct erro
                 tables[i] = (struct check_table){.source = t,
                         .schema = r->schema,
                         .name = r->name,
-                        .shape = route_target_shape(r, t->shape, e),
-                        .renamed = route_is_renamed(r)};
+                        .shape = route_target_shape(r, t->shape, e)};
                 if (!tables[i].shape)
                         return -1;
         }

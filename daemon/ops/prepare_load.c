@@ -26,14 +26,19 @@ static void say_left(const struct pg_schema *s)
                 log_warning("not carried: %u more; `culvertctl plan` lists them", n - LEFT_LINES);
 }
 
-/* The tables that culvert creates, as a list that borrows from p->tables. */
+/* The tables that culvert creates, as a list that borrows from p->tables. One that has its own
+ * names by now is finished. */
 static struct pg_tables created_tables(const struct prepare *p)
 {
         struct pg_tables t = {.items = memory_new((p->tables->n + 1) * sizeof *t.items)};
 
-        for (unsigned i = 0; i < p->tables->n; i++)
-                if (p->targets[i].created)
-                        t.items[t.n++] = p->tables->items[i];
+        for (unsigned i = 0; i < p->tables->n; i++) {
+                const struct pg_table_info *x = &p->tables->items[i];
+                bool renamed = route_is_renamed(route_find(p->route, x->schema, x->name));
+
+                if (p->targets[i].created && (p->staged[i] || !renamed))
+                        t.items[t.n++] = *x;
+        }
         return t;
 }
 
@@ -63,7 +68,7 @@ static int make_tables(struct prepare *p, struct error *e)
         if (!p->schema)
                 return 0;
         say("creating missing tables on the target");
-        if (pg_schema_pre_data(p->schema, e) < 0)
+        if (pg_schema_pre_data(p->schema, e) < 0 || prepare_trim_staged(p, e) < 0)
                 return -1;
         say_left(p->schema);
         return 0;
@@ -78,14 +83,14 @@ static int empty_tables(struct prepare *p, struct error *e)
         if (p->config->tables.existing != EXISTING_TRUNCATE)
                 return 0;
         for (unsigned i = 0; i < p->tables->n; i++) {
-                const struct pg_table_info *t = &p->tables->items[i];
-                const struct route_table *r = route_find(p->route, t->schema, t->name);
+                const char *schema, *name;
 
                 if (!p->targets[i].exists)
                         continue;
                 any |= p->targets[i].rows;
+                prepare_where(p, i, &schema, &name);
                 buf_str(&list, list.len ? ", " : "");
-                pg_table(&list, r->schema, r->name);
+                pg_table(&list, schema, name);
         }
         return any ? prepare_truncate(p, buf_text(&list), e) : 0;
 }
@@ -113,6 +118,7 @@ static int copy_rows(struct prepare *p, struct error *e)
                 .replica_role = p->replica_role,
                 .tables = p->tables,
                 .append = p->append,
+                .staged = p->staged,
                 .counters = p->counters};
         struct copy *c = copy_new(&o, e);
         int rc;
@@ -186,6 +192,11 @@ static int carry_sequences(struct prepare *p, struct error *e)
         return 0;
 }
 
+int prepare_settle(struct prepare *p, struct error *e)
+{
+        return prepare_place(p, e) < 0 ? -1 : carry_sequences(p, e);
+}
+
 struct analyze {
         struct prepare *p;
         atomic_uint next;
@@ -197,16 +208,16 @@ static int analyze_tables(struct analyze *a, PGconn *c, struct error *e)
         unsigned i;
 
         while ((i = atomic_fetch_add(&a->next, 1)) < p->tables->n) {
-                const struct pg_table_info *t = &p->tables->items[i];
-                const struct route_table *r = route_find(p->route, t->schema, t->name);
+                const char *schema, *name;
                 AUTO_BUF sql = BUF_INIT;
 
+                prepare_where(p, i, &schema, &name);
                 buf_str(&sql, "analyze ");
-                pg_table(&sql, r->schema, r->name);
+                pg_table(&sql, schema, name);
                 if (halt_check(p->halt, e) < 0)
                         return -1;
                 if (pg_run(c, e, buf_text(&sql)) < 0)
-                        return error_context(e, "target: analyze of %s.%s", r->schema, r->name);
+                        return error_context(e, "target: analyze of %s.%s", schema, name);
         }
         return 0;
 }
@@ -234,10 +245,9 @@ static int analyze_all(struct prepare *p, struct error *e)
 
 int prepare_build(struct prepare *p, bool references, struct error *e)
 {
-        return make_indexes(p, references, e) < 0 || carry_sequences(p, e) < 0 ||
-                               analyze_all(p, e) < 0
-                       ? -1
-                       : 0;
+        if (make_indexes(p, references, e) < 0 || (references && prepare_settle(p, e) < 0))
+                return -1;
+        return analyze_all(p, e);
 }
 
 int prepare_finish(struct prepare *p, struct error *e)

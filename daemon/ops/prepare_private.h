@@ -3,7 +3,8 @@
  * What the files of ops/prepare share: prepare.c is the interface and its thread, prepare_start.c
  * decides and begins, prepare_resume.c goes on with what is there, prepare_tables.c finds what is
  * to be migrated and looks at the target, prepare_check.c runs the checks, prepare_slot.c makes the
- * consistent point, prepare_load.c does the copy, prepare_add.c adds tables later.
+ * consistent point, prepare_load.c does the copy, prepare_place.c gives missing
+ * tables their other names, prepare_add.c adds tables later.
  *
  * `lock` guards what the loop's thread reads; all else belongs to the preparing thread until
  * `done`.
@@ -58,6 +59,7 @@ struct prepare {
         const struct pg_tables *only;   /* none but these are read; NULL: all that are selected */
         struct prepare_target *targets; /* per table */
         bool *append;                   /* per table */
+        bool *staged;                   /* per table, see prepare_place.c */
         char **marks;                   /* as the copy's snapshot has them */
         unsigned marks_n;
         bool replica_role, checked;
@@ -111,7 +113,8 @@ int prepare_try_replica_role(struct prepare *p, struct error *e);
 /* Empties what an interrupted copy has loaded: the first one, or that of tables being added. */
 int prepare_empty_loaded(struct prepare *p, bool added, struct error *e);
 
-/* Tables that were added and that the stream has come to: the last steps, or how far it is to go. */
+/* Tables that were added and that the stream has come to: the last steps, or how far it is to go.
+ */
 int prepare_join(struct prepare *p, struct error *e);
 /* Copies p->fresh, where that is asked for or was interrupted; else says what is new. */
 int prepare_add(struct prepare *p, struct error *e);
@@ -120,9 +123,20 @@ struct pg_tables *prepare_take_out(struct pg_tables *from,
         bool (*which)(const struct prepare *p, const struct pg_table_info *t),
         const struct prepare *p);
 
+/* What p->tables[i] is called on the target now. */
+void prepare_where(const struct prepare *p, unsigned i, const char **schema, const char **name);
+/* Sets p->targets and p->staged of tables that are recorded. */
+void prepare_set_targets(struct prepare *p);
+/* Staged tables lose the columns that are excluded; before the load. */
+int prepare_trim_staged(struct prepare *p, struct error *e);
+/* Staged tables get their names; after all else is made. */
+int prepare_place(struct prepare *p, struct error *e);
+/* prepare_place, and the sequences. */
+int prepare_settle(struct prepare *p, struct error *e);
+
 /* The tables and their rows. */
 int prepare_load_rows(struct prepare *p, struct error *e);
-/* What follows the load: indexes and constraints, sequences, statistics. */
+/* What follows the load: indexes, constraints and statistics; with references what ends it, too. */
 int prepare_build(struct prepare *p, bool references, struct error *e);
 /* What pg_dump has for the created ones of p->tables, into p->schema; NULL when there are none. */
 int prepare_open_schema(struct prepare *p, struct error *e);

@@ -217,12 +217,6 @@ int prepare_go_on(struct prepare *p, struct error *e)
                 "the copy was interrupted after all rows were in: going on with indexes and "
                 "constraints");
         prepare_set_counters(p);
-        p->targets = memory_new((p->tables->n + 1) * sizeof *p->targets);
-        for (unsigned i = 0; i < p->tables->n; i++) {
-                const struct pg_table_info *t = &p->tables->items[i];
-                const struct table_record *k = table_records_find(p->known, t->schema, t->name);
-
-                p->targets[i] = (struct prepare_target){.exists = true, .created = k && k->created};
-        }
+        prepare_set_targets(p);
         return prepare_finish(p, e);
 }

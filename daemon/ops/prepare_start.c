@@ -114,6 +114,12 @@ static int clear_slot(struct prepare *p, struct error *e)
         return pg_slot_drop(p->source, slot, e);
 }
 
+static void add_table(struct buf *out, const struct table_record *k)
+{
+        pg_table(out, k->staged ? k->schema : k->target_schema,
+                k->staged ? k->name : k->target_name);
+}
+
 static bool target_is_empty(
         struct prepare *p, const struct table_record *k, bool *there, struct error *e)
 {
@@ -121,7 +127,7 @@ static bool target_is_empty(
         AUTO_RESULT r = NULL;
 
         buf_str(&sql, "select exists (select from ");
-        pg_table(&sql, k->target_schema, k->target_name);
+        add_table(&sql, k);
         buf_str(&sql, ")");
         r = pg_query(p->target, e, buf_text(&sql), 0, NULL);
         *there = r != NULL;
@@ -155,7 +161,7 @@ static int list_loaded(struct prepare *p, bool added, struct buf *list, struct e
                 if (!there || !(ours || empty))
                         continue;
                 buf_str(list, list->len ? ", " : "");
-                pg_table(list, k->target_schema, k->target_name);
+                add_table(list, k);
         }
         return 0;
 }

@@ -128,25 +128,25 @@ static int check_options(
         return rc;
 }
 
-static int has_rows(struct prepare *p, const struct route_table *r, bool *rows, struct error *e)
+static int has_rows(
+        struct prepare *p, const char *schema, const char *name, bool *rows, struct error *e)
 {
         AUTO_BUF sql = BUF_INIT;
         AUTO_RESULT found = NULL;
 
         buf_str(&sql, "select exists (select from ");
-        pg_table(&sql, r->schema, r->name);
+        pg_table(&sql, schema, name);
         buf_str(&sql, ")");
         if (!(found = pg_query(p->target, e, buf_text(&sql), 0, NULL)))
-                return error_context(e, "target, table %s.%s", r->schema, r->name);
+                return error_context(e, "target, table %s.%s", schema, name);
         *rows = pg_true(found, 0, 0);
         return 0;
 }
 
-static int look_at(struct prepare *p, unsigned i, const struct route_table *r, struct error *e)
+/* 1: there is a table of that name on the target; 0: there is nothing; -1. */
+static int is_there(struct prepare *p, const char *schema, const char *name, struct error *e)
 {
-        const struct pg_table_info *t = &p->tables->items[i];
-        const struct table_record *k = table_records_find(p->known, t->schema, t->name);
-        const char *values[] = {r->schema, r->name};
+        const char *values[] = {schema, name};
         AUTO_RESULT kind = pg_query(p->target, e,
                 "select c.relkind from pg_catalog.pg_class c join pg_catalog.pg_namespace n "
                 "on n.oid = c.relnamespace where n.nspname = $1 and c.relname = $2",
@@ -154,14 +154,68 @@ static int look_at(struct prepare *p, unsigned i, const struct route_table *r, s
 
         if (!kind)
                 return error_context(e, "target");
-        p->targets[i].created = k && k->created;
         if (PQntuples(kind) == 0)
                 return 0;
         if (!strchr("rp", *pg_text(kind, 0, 0)))
                 return error_set(
-                        e, ERROR_CONFIG, "%s.%s on the target is not a table", r->schema, r->name);
-        p->targets[i].exists = true;
-        return has_rows(p, r, &p->targets[i].rows, e);
+                        e, ERROR_CONFIG, "%s.%s on the target is not a table", schema, name);
+        return 1;
+}
+
+/* Is it the staging name of a table of ours, which will be away in the end? */
+static bool is_passing(const struct prepare *p, const char *schema, const char *name)
+{
+        const struct table_record *k = table_records_find(p->known, schema, name);
+
+        return k && k->staged;
+}
+
+/*
+ * A missing table that is to have other names is made under the source's and placed in the end. 1:
+ * so it is with this one, and p->targets says whether it is made already; 0: it is not; -1.
+ */
+static int look_at_staged(struct prepare *p, unsigned i, const struct route_table *r, int placed,
+        const struct table_record *k, struct error *e)
+{
+        const char *schema = r->source_schema, *name = r->source_name;
+        bool same = !strcmp(schema, r->schema) && !strcmp(name, r->name), ours = k && k->staged;
+        int there = same ? placed : is_there(p, schema, name, e);
+
+        if (there < 0)
+                return -1;
+        placed = placed && (same || !is_passing(p, r->schema, r->name));
+        if (placed && ours && !same)
+                return error_set(e, ERROR_CONFIG,
+                        "the target has table %s.%s and %s.%s, which was to become it: drop one of "
+                        "them",
+                        r->schema, r->name, schema, name);
+        if (placed && !(ours && same))
+                return 0;
+        if (there && !ours)
+                return error_set(e, ERROR_CONFIG,
+                        "%s.%s on the target is in the way: the table that is to be %s.%s is made "
+                        "under that name first; move it away, or create %s.%s by hand",
+                        schema, name, r->schema, r->name, r->schema, r->name);
+        p->staged[i] = true;
+        p->targets[i].created = true;
+        p->targets[i].exists = there;
+        return there && has_rows(p, schema, name, &p->targets[i].rows, e) < 0 ? -1 : 1;
+}
+
+static int look_at(struct prepare *p, unsigned i, const struct route_table *r, struct error *e)
+{
+        const struct pg_table_info *t = &p->tables->items[i];
+        const struct table_record *k = table_records_find(p->known, t->schema, t->name);
+        int rc, there = is_there(p, r->schema, r->name, e);
+
+        if (there < 0)
+                return -1;
+        p->targets[i].created = k && k->created;
+        if (route_is_renamed(r) && p->config->tables.create &&
+                (rc = look_at_staged(p, i, r, there, k, e)) != 0)
+                return rc < 0 ? -1 : 0;
+        p->targets[i].exists = there;
+        return there ? has_rows(p, r->schema, r->name, &p->targets[i].rows, e) : 0;
 }
 
 /* Two source tables must not end in one. */
@@ -212,8 +266,10 @@ int prepare_look_at_target(struct prepare *p, struct error *e)
 
         free(p->targets);
         free(p->append);
+        free(p->staged);
         p->targets = memory_new((p->tables->n + 1) * sizeof *p->targets);
         p->append = memory_new((p->tables->n + 1) * sizeof *p->append);
+        p->staged = memory_new((p->tables->n + 1) * sizeof *p->staged);
         for (unsigned i = 0; i < p->tables->n; i++) {
                 const struct pg_table_info *t = &p->tables->items[i];
                 const struct route_table *r = route_find(p->route, t->schema, t->name);
@@ -259,6 +315,7 @@ int prepare_write_table(
                 .target_name = r->name,
                 .state = own,
                 .created = p->targets[i].created,
+                .staged = p->staged[i],
                 .rows = p->counters ? atomic_load(&p->counters[i].rows) : 0,
                 .mark = p->marks ? p->marks[i] : NULL,
                 .start = start,
