@@ -8,9 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What the target has begun to apply gets this long before it is read again. */
-#define YIELD_GRACE (10 * SECOND)
-
 struct migration_mark {
         struct migration_mark *next;
         struct migration *migration;
@@ -43,7 +40,7 @@ static void tell(void *context)
 }
 
 /* Listeners are told once a round, whatever happened in it. */
-static void changed(struct migration *m)
+void migration_changed(struct migration *m)
 {
         loop_defer(m->loop, &m->tell);
 }
@@ -61,7 +58,7 @@ static void refresh(struct migration *m)
         enum state now = state_now(m);
         enum state phase = m->saved.phase;
 
-        changed(m);
+        migration_changed(m);
         if (now == m->state && phase == m->told_phase)
                 return;
         if (now != m->state) {
@@ -110,7 +107,7 @@ static void log_stop(const struct migration *m, const struct error *e)
         log_event(LOG_LEVEL_ERROR, LOG_STOPPED, &fields, "%s", buf_text(&text));
 }
 
-static void stop_with(struct migration *m, const struct error *e)
+void migration_stop_with(struct migration *m, const struct error *e)
 {
         m->error = *e;
         m->stopped = true;
@@ -123,12 +120,12 @@ static void stop_with(struct migration *m, const struct error *e)
 
 static void pipeline_changed(void *context)
 {
-        changed(context);
+        migration_changed(context);
 }
 
 static void pipeline_stopped(void *context, const struct error *e)
 {
-        stop_with(context, e);
+        migration_stop_with(context, e);
 }
 
 static void pipeline_note(void *context, bool warning, const struct error *e, const char *text)
@@ -157,15 +154,13 @@ static void pipeline_marked(void *context, struct position p, const struct error
         free(mark);
 }
 
-static void start_prepare(struct migration *m);
-
 /* The stream stands where tables that were added are a part of it from now on. */
 static void pipeline_reached(void *context)
 {
         struct migration *m = context;
 
         m->streaming = false;
-        start_prepare(m);
+        migration_start_prepare(m);
 }
 
 static int make_pipeline(struct migration *m, struct error *e)
@@ -188,88 +183,6 @@ static int make_pipeline(struct migration *m, struct error *e)
         return m->pipeline ? 0 : -1;
 }
 
-/* ---- the watcher ---- */
-
-/* Changes are not in the stream, as of a table that has left the publication. The watcher goes with
- * the next start. */
-static void on_watcher_failed(void *context, const struct error *e)
-{
-        struct migration *m = context;
-
-        if (!m->streaming || m->shutdown_done)
-                return;
-        if (e->class != ERROR_DATA) { /* a password that was changed, say: the stream itself runs */
-                log_failure(LOG_LEVEL_WARNING, LOG_PLAIN, e, "the publication cannot be looked at");
-                return;
-        }
-        pipeline_stop(m->pipeline);
-        stop_with(m, e);
-}
-
-static bool is_known_fresh(const struct migration *m, const struct route_table *t)
-{
-        for (unsigned i = 0; i < m->fresh_n; i++)
-                if (m->fresh[i] == t)
-                        return true;
-        return false;
-}
-
-static void set_fresh(struct migration *m, const struct route_table *const *tables, unsigned n)
-{
-        free(m->fresh);
-        m->fresh = memory_copy(tables, n * sizeof(*tables));
-        m->fresh_n = n;
-        changed(m);
-}
-
-static void on_yielded(void *context)
-{
-        struct migration *m = context;
-
-        m->yielding = m->streaming = false;
-        start_prepare(m);
-}
-
-/* The stream must stand while tables are added. */
-static void yield_stream(void *context)
-{
-        struct migration *m = context;
-
-        if (!m->streaming || m->yielding || m->shutdown_done)
-                return;
-        m->yielding = true;
-        pipeline_shutdown(m->pipeline, YIELD_GRACE, on_yielded, m);
-}
-
-static void on_fresh(void *context, const struct route_table *const *tables, unsigned n)
-{
-        struct migration *m = context;
-
-        for (unsigned i = 0; !m->add && i < n; i++)
-                if (!is_known_fresh(m, tables[i]))
-                        log_warning("table %s.%s is new: it is not migrated until culvertctl %s "
-                                    "reload",
-                                tables[i]->source_schema, tables[i]->source_name,
-                                m->config->pipeline.name);
-        set_fresh(m, tables, n);
-        if (n == 0)
-                m->add = false;
-        else if (m->add && !m->joining && !m->saved.paused)
-                loop_defer(m->loop, &m->again);
-}
-
-static void watch_source(struct migration *m, const struct prepare_result *r)
-{
-        static const struct watcher_events events = {on_watcher_failed, on_fresh};
-        struct watched watched = {r->shapes, r->marks, r->shapes_n, r->published};
-
-        set_fresh(m, r->fresh, r->fresh_n);
-        m->watcher = watcher_free(m->watcher);
-        m->watcher = watcher_new(m->loop, m->config, m->route, &watched, &events, m);
-        if (m->add)
-                watcher_look(m->watcher);
-}
-
 /* ---- prepare ---- */
 
 static void begin_stream(struct migration *m, const struct prepare_result *r)
@@ -287,7 +200,7 @@ static void begin_stream(struct migration *m, const struct prepare_result *r)
                 snapshot = memory_new_of(struct snapshot);
                 if (snapshot_parse(snapshot, r->snapshot, &e) < 0) {
                         free(snapshot);
-                        stop_with(m, &e);
+                        migration_stop_with(m, &e);
                         return;
                 }
         }
@@ -299,7 +212,7 @@ static void begin_stream(struct migration *m, const struct prepare_result *r)
         pipeline_pause(m->pipeline, m->saved.paused);
         pipeline_until(m->pipeline, r->until);
         pipeline_start(m->pipeline, snapshot);
-        watch_source(m, r);
+        migration_watch(m, r);
 }
 
 static void shutdown_step(struct migration *m)
@@ -355,7 +268,7 @@ static void on_prepared(void *context, struct prepare_result *r, const struct er
         } else if (copy.class == ERROR_RETRY) {
                 retry_prepare(m, &copy);
         } else {
-                stop_with(m, &copy);
+                migration_stop_with(m, &copy);
         }
         prepare_result_free(r);
 }
@@ -376,7 +289,7 @@ static void on_preparing(void *context)
         take_progress(context);
 }
 
-static void start_prepare(struct migration *m)
+void migration_start_prepare(struct migration *m)
 {
         static const struct prepare_events events = {on_preparing, on_prepared};
         struct prepare_accept accept = {
@@ -393,7 +306,7 @@ static void start_prepare(struct migration *m)
 
 static void on_retry(void *context)
 {
-        start_prepare(context);
+        migration_start_prepare(context);
 }
 
 /* ---- once a second ---- */
@@ -453,7 +366,7 @@ struct migration *migration_new(struct loop *l, const struct config *c, struct e
         timer_init(&m->retry, l, on_retry, m);
         timer_init(&m->second, l, on_second, m);
         task_init(&m->tell, tell, m);
-        task_init(&m->again, yield_stream, m);
+        task_init(&m->again, migration_yield, m);
         if (saved_read(&m->saved, c->pipeline.state_dir, e) < 0 || make_pipeline(m, e) < 0)
                 return migration_free(m);
         m->told_phase = m->saved.phase;
@@ -489,7 +402,7 @@ void migration_start(struct migration *m)
         if (m->saved.paused && m->saved.phase == STATE_COPYING)
                 refresh(m);
         else
-                start_prepare(m);
+                migration_start_prepare(m);
 }
 
 void migration_shutdown(
@@ -535,7 +448,7 @@ int migration_resume(struct migration *m, struct error *e)
                 m->accept_marks = m->stopped && !strcmp(m->error.code, PG_MARKS_CODE);
                 m->stopped = false;
                 error_clear(&m->error);
-                start_prepare(m);
+                migration_start_prepare(m);
         }
         refresh(m);
         return 0;

@@ -1,7 +1,7 @@
 #pragma once
 /*
- * What the two files of ops/migration share: migration.c lives its life, migration_status.c says
- * what is true of it.
+ * What the files of ops/migration share: migration.c lives its life, migration_watch.c hears what
+ * the watcher sees, migration_status.c says what is true of it.
  */
 #include "base/backoff.h"
 #include "base/loop.h"
@@ -52,3 +52,11 @@ struct migration {
         void *shutdown_context;
         int64_t shutdown_grace;
 };
+
+/* Listeners are told once a round, whatever happened in it. */
+void migration_changed(struct migration *m);
+void migration_stop_with(struct migration *m, const struct error *e);
+void migration_start_prepare(struct migration *m);
+void migration_watch(struct migration *m, const struct prepare_result *r);
+/* A task: the stream is to stand while tables are added. */
+void migration_yield(void *context);

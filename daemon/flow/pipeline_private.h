@@ -1,0 +1,84 @@
+#pragma once
+/*
+ * What the files of flow/pipeline share: pipeline.c begins, stops and is asked, pipeline_source.c
+ * takes what the source says, pipeline_sink.c hands it on and takes what the target says.
+ */
+#include "base/backoff.h"
+#include "base/loop.h"
+#include "flow/pipeline.h"
+#include "flow/queue.h"
+#include "flow/tally.h"
+#include "flow/times.h"
+
+struct pipeline {
+        struct loop *loop;
+        struct pipeline_events events;
+        void *context;
+        const struct config *config;
+        struct route *route;
+        const struct source_ops *source_ops;
+        const struct sink_ops *sink_ops;
+        struct source *source;
+        struct sink *sink;
+
+        bool running, paused, sink_ready, source_started, source_ready;
+        struct source_identity identity;
+        struct checkpoint checkpoint;
+        struct queue queue;
+        struct times times;
+        struct tally tally;
+        struct position until; /* where the stream ends; none: nowhere */
+        bool ended;            /* it has come there; what follows is not taken */
+        bool sink_partial;     /* the sink holds the beginning of a transaction */
+        struct snapshot *snapshot;
+        struct position log_end, idle_asked;
+        int64_t heard, answered; /* when source and target last said something */
+        struct position
+                goal;   /* end of the log when the stream was connected; none: not heard yet */
+        unsigned marks; /* asked of the source and not answered */
+
+        struct backoff sink_backoff, source_backoff;
+        struct timer sink_retry, source_retry, idle;
+        struct task push, stop, end;
+        struct error error; /* being retried, or what stopped it */
+        struct error stopping;
+        struct error last;         /* ends the stream when what came before it is committed */
+        struct position failed_at; /* where the last transient failure of a transaction was */
+        unsigned failed_times;
+
+        uint64_t transactions, rows;
+        struct timer grace;
+        bool last_stored; /* while shutting down: the last position is where readers see it */
+        void (*shutdown_done)(void *context);
+        void *shutdown_context;
+};
+
+extern const struct source_events pipeline_from_source;
+extern const struct sink_events pipeline_from_sink;
+
+void pipeline_changed(struct pipeline *p);
+void pipeline_start_source(struct pipeline *p);
+/* Closes both ends and forgets what was between them. */
+void pipeline_drop_all(struct pipeline *p);
+/* Not from inside an event of source or sink: the stop is deferred. */
+void pipeline_stop_on(struct pipeline *p, const struct error *e);
+/* A lost connection is tried again for ever. A transaction that the target refuses for a passing
+ * reason (deadlock, serialisation) is tried `retry_attempts` times in one place. */
+bool pipeline_gives_up(struct pipeline *p, struct error *e);
+void pipeline_retry_later(
+        struct pipeline *p, const struct error *e, struct backoff *b, struct timer *t);
+
+/* Tasks and timers. */
+void pipeline_push(void *context);
+void pipeline_on_idle(void *context);
+void pipeline_run_end(void *context);
+
+/* The source reads while the queue has room. */
+void pipeline_update_reading(struct pipeline *p);
+/* Has the target taken what it has not committed? */
+bool pipeline_in_sink(const struct pipeline *p);
+/* Does the target owe an answer: a commit, or word that one is durable? */
+bool pipeline_is_owed(const struct pipeline *p);
+/* Go on with a stop, or a shutdown, that waits for the target. */
+void pipeline_drain_step(struct pipeline *p);
+void pipeline_shutdown_step(struct pipeline *p);
