@@ -594,7 +594,7 @@ static void test_truncate(void **state)
 /* Its copy has what commits before that; other tables are as they were. */
 static void test_table_that_begins_later(void **state)
 {
-        struct relation *r = items();
+        struct relation *r = items(), *again = items();
         struct setting s;
 
         (void)state;
@@ -615,18 +615,19 @@ static void test_table_that_begins_later(void **state)
                 txn_free(t);
                 tally_done(&tally);
         }
-        route_expect(s.route, r, NULL);
-        assert_int_equal(route_relation(s.route, r, &s.e), 0);
+        route_expect(s.route, again, NULL);
+        assert_int_equal(route_relation(s.route, again, &s.e), 0);
         struct txn *t = txn_new();
         struct tally tally = {0};
 
         t->commit.lsn = 400;
-        txn_add(t, CHANGE_INSERT, r)->new = row(t, r, "1|a|b");
+        txn_add(t, CHANGE_INSERT, again)->new = row(t, again, "1|a|b");
         assert_int_equal(route_apply(s.route, t, &tally, &s.e), 0);
         assert_int_equal(t->changes_n, 1);
         txn_free(t);
         tally_done(&tally);
         relation_unref(r);
+        relation_unref(again);
         done(&s);
 }
 
