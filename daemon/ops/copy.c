@@ -63,6 +63,7 @@ struct copy *copy_new(const struct copy_options *o, struct error *e)
                 PQserverVersion(o->anchor) >= 140000);
         c->progress = memory_new((c->plan->n ? c->plan->n : 1) * sizeof *c->progress);
         count_parts(c);
+        c->started = c->spoken = c->kept = now(); /* before others can look at the progress */
         return c;
 }
 
@@ -145,6 +146,5 @@ int copy_run(struct copy *c, struct error *e)
 
         if (n > c->plan->n)
                 n = c->plan->n;
-        c->started = c->spoken = c->kept = now();
         return crew_run(n, work, tick, c, c->o.halt, e);
 }
