@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static void observe(int64_t *away, bool connected, int64_t now)
 {
@@ -21,17 +22,21 @@ void health_observe(struct health_ends *ends, const struct status *s, int64_t no
         observe(&ends->target_away, s->target.connected || !needs_target, now);
 }
 
-/* The first reason of the worst level stays. */
+/* All reasons of the worst level, in one line: none hides another that lasts longer. */
 __attribute__((format(printf, 3, 4))) static void raise_to(
         struct health *h, enum health_level level, const char *format, ...)
 {
+        size_t at = level > h->level ? 0 : strlen(h->reason);
         va_list args;
 
-        if (level <= h->level)
+        if (level < h->level)
                 return;
         h->level = level;
+        at += (size_t)snprintf(h->reason + at, sizeof h->reason - at, "%s", at ? "; " : "");
+        if (at >= sizeof h->reason)
+                return;
         va_start(args, format);
-        vsnprintf(h->reason, sizeof h->reason, format, args);
+        vsnprintf(h->reason + at, sizeof h->reason - at, format, args);
         va_end(args);
 }
 

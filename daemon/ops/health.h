@@ -1,7 +1,7 @@
 #pragma once
 /*
- * Health: what `status --check` says, one level and one reason, from the status and from how long
- * each end has been away. Pure but for the clock that it is given. Loop thread only.
+ * Health: what `status --check` says, the worst level and all reasons of it in one line, from the
+ * status and from how long each end has been away. Pure but for the clock that it is given. Loop thread only.
  */
 #include "ops/status.h"
 
@@ -14,7 +14,7 @@ struct health_ends {
 
 struct health {
         enum health_level level;
-        char reason[256];
+        char reason[512];
 };
 
 /* Above these: documented in `culvertctl status --help` and culvertctl(1). */

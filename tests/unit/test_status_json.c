@@ -204,7 +204,7 @@ static void test_health_levels(void **state)
         expect_health(&s, &ends, 0, HEALTH_WARNING, "lag is 301 s");
         s.retention.hours_left = 23.9;
         expect_health(&s, &ends, 0, HEALTH_WARNING,
-                "23.9 hours until the source drops changes that were not read");
+                "23.9 hours until the source drops changes that were not read; lag is 301 s");
         s.retention.hours_left = 1.9;
         expect_health(&s, &ends, 0, HEALTH_CRITICAL,
                 "1.9 hours until the source drops changes that were not read");
