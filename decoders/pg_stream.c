@@ -119,8 +119,8 @@ static void on_watch(void *context)
 
 static int on_payload(struct source *s, struct reader *in, struct error *e)
 {
-        struct position start = {reader_u64(in)};
-        struct position end = {reader_u64(in)};
+        struct position start = {.lsn = reader_u64(in)};
+        struct position end = {.lsn = reader_u64(in)};
 
         reader_u64(in);
         if (!reader_ok(in))
@@ -134,7 +134,7 @@ static int on_payload(struct source *s, struct reader *in, struct error *e)
  * sent. Inside a transaction's messages it says nothing about that transaction. */
 static int on_keepalive(struct source *s, struct reader *in, struct error *e)
 {
-        struct position end = {reader_u64(in)};
+        struct position end = {.lsn = reader_u64(in)};
         bool reply;
 
         reader_u64(in);

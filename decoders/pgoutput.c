@@ -138,7 +138,7 @@ static int on_relation(struct pgoutput *p, struct error *e)
 static int on_begin(struct pgoutput *p, struct error *e)
 {
         struct txn *t;
-        struct position commit = {reader_u64(&p->in)};
+        struct position commit = {.lsn = reader_u64(&p->in)};
         int64_t when = (int64_t)reader_u64(&p->in);
         uint32_t xid = reader_u32(&p->in);
 

@@ -7,6 +7,7 @@
  * the table; `failed` comes at most once per `start`, and the source is idle after it.
  */
 #include "model/config.h"
+#include "model/statement.h"
 #include "model/txn.h"
 
 struct loop;
@@ -18,6 +19,12 @@ struct source_events {
         /* The shape of a table, before changes name it. A negative return stops the stream with
          * that error. */
         int (*relation)(void *context, const struct relation *shape, struct error *e);
+        /* The shape that is expected of a table (`which` 0), or the later one that the operator
+         * accepted besides (1); NULL: none, or not migrated. Borrowed, valid until `stop`. */
+        const struct relation *(*known)(
+                void *context, const char *schema, const char *name, unsigned which);
+        /* DDL on a migrated table, logged as text; a negative return as with `relation`. */
+        int (*statement)(void *context, const struct statement *s, struct error *e);
         /* A transaction piece, in commit order; takes it. */
         int (*piece)(void *context, struct txn **piece, struct error *e);
         /* Everything that commits before `end` has been delivered; `log_end` is where the source's

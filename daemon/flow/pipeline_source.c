@@ -29,11 +29,27 @@ static int source_relation(void *context, const struct relation *shape, struct e
         return route_relation(p->route, shape, e);
 }
 
+static const struct relation *source_known(
+        void *context, const char *schema, const char *name, unsigned which)
+{
+        struct pipeline *p = context;
+
+        return route_known(p->route, schema, name, which);
+}
+
+static int source_statement(void *context, const struct statement *s, struct error *e)
+{
+        struct pipeline *p = context;
+
+        return route_statement(p->route, s, e);
+}
+
 static void passed(struct pipeline *p, struct position end)
 {
         checkpoint_passed(&p->checkpoint, end);
-        if (!p->checkpoint.pending && end.lsn - p->checkpoint.stored.lsn > IDLE_BYTES &&
-                end.lsn - p->idle_asked.lsn > IDLE_BYTES)
+        if (!p->checkpoint.pending &&
+                position_distance(p->checkpoint.stored, end) > IDLE_BYTES &&
+                position_distance(p->idle_asked, end) > IDLE_BYTES)
                 timer_set(&p->idle, 0);
         pipeline_changed(p);
 }
@@ -188,4 +204,12 @@ static void source_marked(void *context, struct position end, const struct error
 }
 
 const struct source_events pipeline_from_source = {
-        source_ready, source_relation, source_piece, source_passed, source_failed, source_marked};
+        .ready = source_ready,
+        .relation = source_relation,
+        .known = source_known,
+        .statement = source_statement,
+        .piece = source_piece,
+        .passed = source_passed,
+        .failed = source_failed,
+        .marked = source_marked,
+};

@@ -24,8 +24,9 @@ struct route {
         const struct config *config;
         pthread_mutex_t lock; /* guards entries */
         struct entry *entries[BUCKETS];
-        struct expected *expected[BUCKETS]; /* by relation id */
+        struct expected *expected[BUCKETS]; /* by relation id, else by name */
         struct relation *refused;
+        struct position accepted; /* statements up to there were seen to by the operator */
 };
 
 /* What a source shape is tied to; lives in relation->binding. */
@@ -274,11 +275,28 @@ static void keep(struct relation **place, const struct relation *r)
         relation_unref(old);
 }
 
+/* Sources without ids tell their tables by name. */
+static unsigned place_bucket(const struct relation *shape)
+{
+        return shape->id ? shape->id % BUCKETS : bucket_of(shape->schema, shape->name);
+}
+
+static bool is_named(const struct expected *x, const char *schema, const char *name)
+{
+        return !strcmp(x->shape->name, name) && !strcmp(x->shape->schema, schema);
+}
+
+static bool is_of(const struct expected *x, const struct relation *shape)
+{
+        return x->shape->id == shape->id &&
+               (shape->id || is_named(x, shape->schema, shape->name));
+}
+
 static struct expected **place_of(struct route *r, const struct relation *shape)
 {
-        struct expected **at = &r->expected[shape->id % BUCKETS];
+        struct expected **at = &r->expected[place_bucket(shape)];
 
-        while (*at && (*at)->shape->id != shape->id)
+        while (*at && !is_of(*at, shape))
                 at = &(*at)->next_entry;
         return at;
 }
@@ -314,15 +332,51 @@ void route_forget_refused(struct route *r)
 
 static const struct expected *expected_of(const struct route *r, const struct relation *shape)
 {
-        for (struct expected *x = r->expected[shape->id % BUCKETS]; x; x = x->next_entry)
-                if (x->shape->id == shape->id)
+        for (struct expected *x = r->expected[place_bucket(shape)]; x; x = x->next_entry)
+                if (is_of(x, shape))
                         return x;
-        for (unsigned i = 0; i < BUCKETS; i++) /* dropped and made again under the same name */
+        for (unsigned i = 0; shape->id && i < BUCKETS; i++) /* dropped and made again */
                 for (struct expected *x = r->expected[i]; x; x = x->next_entry)
-                        if (!strcmp(x->shape->name, shape->name) &&
-                                !strcmp(x->shape->schema, shape->schema))
+                        if (is_named(x, shape->schema, shape->name))
                                 return x;
         return NULL;
+}
+
+const struct relation *route_known(
+        const struct route *r, const char *schema, const char *name, unsigned which)
+{
+        for (struct expected *x = r->expected[bucket_of(schema, name)]; x; x = x->next_entry)
+                if (!x->shape->id && is_named(x, schema, name))
+                        return which == 0 ? x->shape : which == 1 ? x->next : NULL;
+        return NULL;
+}
+
+void route_accept_statements(struct route *r, struct position until)
+{
+        r->accepted = position_max(r->accepted, until);
+}
+
+int route_statement(struct route *r, const struct statement *s, struct error *e)
+{
+        static const char *const what[] = {
+                [STATEMENT_ALTER] = "its definition was altered",
+                [STATEMENT_DROP] = "it was dropped",
+                [STATEMENT_RENAME] = "it was renamed, or another took its name",
+                [STATEMENT_CREATE] = "it was made anew",
+                [STATEMENT_WRITE] = "rows were changed by a statement that was not logged by row",
+        };
+        const char *mend = s->kind == STATEMENT_WRITE
+                                   ? "repeat the statement on the target, then resume goes on "
+                                     "behind it"
+                                   : "see to the target, then resume accepts it";
+
+        if (position_compare(s->end, r->accepted) <= 0)
+                return 0;
+        error_set(e, ERROR_DATA, "table %s.%s on the source (ddl = stop): %s; %s", s->schema,
+                s->table, what[s->kind], mend);
+        snprintf(e->table, sizeof e->table, "%s.%s", s->schema, s->table);
+        position_format(s->end, e->position);
+        return -1;
 }
 
 static void binding_free(void *p)
@@ -393,6 +447,8 @@ int route_relation(struct route *r, const struct relation *shape, struct error *
         struct binding *b = memory_new_of(struct binding);
         struct relation *mine = relation_ref(shape);
 
+        if (mine->binding_free) /* told before: rows on their way name the target's relation */
+                mine->binding_free(mine->binding);
         mine->binding = b;
         mine->binding_free = binding_free;
         relation_unref(mine);

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "model/config.h"
 #include "model/filter.h"
+#include "model/statement.h"
 #include "model/txn.h"
 
 struct route;
@@ -77,3 +78,11 @@ void route_forget_refused(struct route *r);
 int route_apply(struct route *r, struct txn *t, struct tally *tally, struct error *e);
 /* Called for each relation the decoder meets, before changes name it. 0, or the error above. */
 int route_relation(struct route *r, const struct relation *shape, struct error *e);
+/* The expected shape of a source table (`which` 0) or the `next` one (1); NULL: none. Borrowed. */
+const struct relation *route_known(
+        const struct route *r, const char *schema, const char *name, unsigned which);
+/* DDL on a migrated table, told by the source's log: an error as above (ddl = stop), unless it lies
+ * before what route_accept_statements said. */
+int route_statement(struct route *r, const struct statement *s, struct error *e);
+/* The operator has seen to the target for all statements that end at or before `until`. */
+void route_accept_statements(struct route *r, struct position until);

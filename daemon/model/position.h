@@ -1,7 +1,9 @@
 #pragma once
 /*
  * Position: a place in a source's log. PostgreSQL: an LSN, written as the server writes it,
- * "16/B374D848". Positions of different servers are never compared: the source's identity
+ * "16/B374D848". MySQL family: number of the binlog file and offset in it, "000003:4711"; files
+ * compare as numbers (EDGE-CASES 13), and one server's binlog is in one order whether or not it has
+ * GTIDs. Positions of different servers are never compared: the source's identity
  * (struct source_identity) is checked before any position is used. Plain data.
  */
 #include "base/error.h"
@@ -11,7 +13,8 @@
 #include <stdint.h>
 
 struct position {
-        uint64_t lsn; /* 0: none */
+        uint64_t lsn;  /* or offset in the file; 0: none */
+        uint32_t file; /* of a binlog; 0: PostgreSQL */
 };
 
 #define POSITION_NONE ((struct position){0})
@@ -19,6 +22,9 @@ struct position {
 
 bool position_is_none(struct position p);
 int position_compare(struct position a, struct position b); /* <0, 0, >0 */
+/* Bytes from `from` to the later `to`; at least so many where files lie between; 0 when it is not
+ * later. */
+uint64_t position_distance(struct position from, struct position to);
 struct position position_max(struct position a, struct position b);
 /* Writes at most POSITION_TEXT bytes into `text` and returns it; none is "". */
 const char *position_format(struct position p, char *text);
@@ -26,15 +32,17 @@ int position_parse(struct position *p, const char *text, struct error *e);
 
 /*
  * Which log positions belong to. Stored beside the checkpoint; a source that differs is refused.
- * Text form: "SYSTEM/TIMELINE/SLOT".
+ * Text form: "SYSTEM/TIMELINE/SLOT". PostgreSQL: the system identifier of IDENTIFY_SYSTEM, the
+ * timeline, the slot. MySQL family: the server's UUID (where MariaDB has none: its server id), 0,
+ * the base name of its binlog files.
  */
 struct source_identity {
-        char system[32]; /* PostgreSQL: system identifier of IDENTIFY_SYSTEM */
+        char system[40];
         uint32_t timeline;
-        char slot[64];
+        char slot[256];
 };
 
-#define IDENTITY_TEXT 128
+#define IDENTITY_TEXT 320
 const char *identity_format(const struct source_identity *id, char *text);
 int identity_parse(struct source_identity *id, const char *text, struct error *e);
 /* 0 when the stored identity is this one; else a DATA error "resync required: ..." naming both. */

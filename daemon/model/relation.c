@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NAME_MAX_BYTES (1u << 20) /* an enum's members are part of a type's name */
+#define COLUMNS_MAX 4096          /* of a table on MySQL */
+
 struct relation *relation_new(uint32_t id, const char *schema, const char *name,
         enum replica_identity identity, uint16_t columns_n)
 {
@@ -24,7 +27,14 @@ void relation_set_column(
         struct relation *r, uint16_t i, const char *name, uint32_t type, int32_t modifier, bool key)
 {
         free(r->columns[i].name);
-        r->columns[i] = (struct column){memory_string(name), type, modifier, key};
+        free(r->columns[i].native);
+        r->columns[i] = (struct column){memory_string(name), type, modifier, key, NULL};
+}
+
+void relation_set_native(struct relation *r, uint16_t i, const char *native)
+{
+        free(r->columns[i].native);
+        r->columns[i].native = memory_string(native);
 }
 
 /* The count is the one thing that changes in a shared relation. */
@@ -47,8 +57,10 @@ struct relation *relation_unref(const struct relation *shared)
                 return NULL;
         if (r->binding_free)
                 r->binding_free(r->binding);
-        for (uint16_t i = 0; i < r->columns_n; i++)
+        for (uint16_t i = 0; i < r->columns_n; i++) {
                 free(r->columns[i].name);
+                free(r->columns[i].native);
+        }
         free(r->schema);
         free(r->name);
         free(r);
@@ -71,7 +83,12 @@ static void say(struct buf *out, const char *what, const char *name, const char 
 
 static void compare_column(const struct column *a, const struct column *b, struct buf *what)
 {
-        if (a->type != b->type || a->modifier != b->modifier) {
+        if (a->native && b->native) {
+                if (strcmp(a->native, b->native) != 0) {
+                        say(what, "type of column", a->name, "changed");
+                        buf_printf(what, " (%s to %s)", a->native, b->native);
+                }
+        } else if (a->type != b->type || a->modifier != b->modifier) {
                 say(what, "type of column", a->name, "changed");
                 buf_printf(what, " (%" PRIu32 "/%" PRId32 " to %" PRIu32 "/%" PRId32 ")", a->type,
                         a->modifier, b->type, b->modifier);
@@ -122,6 +139,11 @@ bool relation_same(const struct relation *old, const struct relation *new, struc
         return what->len == before;
 }
 
+static bool has_natives(const struct relation *r)
+{
+        return r->columns_n && r->columns[0].native;
+}
+
 /* A name with its length in front, so that any character may be in it: "5:order". */
 static void put_name(struct buf *out, const char *name)
 {
@@ -133,7 +155,7 @@ static char *take_name(const char **at)
         char *end, *name;
         unsigned long n = strtoul(*at, &end, 10);
 
-        if (end == *at || *end != ':' || n > 256 || strnlen(end + 1, n) < n)
+        if (end == *at || *end != ':' || n > NAME_MAX_BYTES || strnlen(end + 1, n) < n)
                 return NULL;
         name = memory_printf("%.*s", (int)n, end + 1);
         *at = end + 1 + n;
@@ -142,7 +164,7 @@ static char *take_name(const char **at)
 
 void relation_to_text(const struct relation *r, struct buf *out)
 {
-        buf_printf(out, "1 %" PRIu32 " %c %u ", r->id, r->identity, r->columns_n);
+        buf_printf(out, "%d %" PRIu32 " %c %u ", has_natives(r) ? 2 : 1, r->id, r->identity, r->columns_n);
         put_name(out, r->schema);
         put_name(out, r->name);
         for (uint16_t i = 0; i < r->columns_n; i++) {
@@ -150,10 +172,12 @@ void relation_to_text(const struct relation *r, struct buf *out)
 
                 buf_printf(out, " %" PRIu32 " %" PRId32 " %d ", c->type, c->modifier, c->key);
                 put_name(out, c->name);
+                if (has_natives(r))
+                        put_name(out, c->native ? c->native : "");
         }
 }
 
-static int take_columns(struct relation *r, const char *at)
+static int take_columns(struct relation *r, bool natives, const char *at)
 {
         for (uint16_t i = 0; i < r->columns_n; i++) {
                 uint32_t type;
@@ -169,6 +193,13 @@ static int take_columns(struct relation *r, const char *at)
                 if (!(name = take_name(&at)))
                         return -1;
                 relation_set_column(r, i, name, type, modifier, key != 0);
+                if (natives) {
+                        AUTO_STRING native = take_name(&at);
+
+                        if (!native)
+                                return -1;
+                        relation_set_native(r, i, native);
+                }
         }
         return *at == '\0' ? 0 : -1;
 }
@@ -180,17 +211,18 @@ struct relation *relation_from_text(const char *text)
         struct relation *r;
         uint32_t id;
         char identity;
-        unsigned columns_n;
+        unsigned format, columns_n;
         int used = 0;
 
-        if (sscanf(text, "1 %" SCNu32 " %c %u %n", &id, &identity, &columns_n, &used) != 3 ||
-                used == 0 || columns_n > 1664 || !strchr("difn", identity))
+        if (sscanf(text, "%u %" SCNu32 " %c %u %n", &format, &id, &identity, &columns_n, &used) !=
+                        4 ||
+                used == 0 || (format != 1 && format != 2) || columns_n > (format == 1 ? 1664 : COLUMNS_MAX) || !strchr("difn", identity))
                 return NULL;
         text += used;
         if (!(schema = take_name(&text)) || !(name = take_name(&text)))
                 return NULL;
         r = relation_new(id, schema, name, (enum replica_identity)identity, (uint16_t)columns_n);
-        if (take_columns(r, text) < 0)
+        if (take_columns(r, format == 2, text) < 0)
                 return relation_unref(r);
         return r;
 }

@@ -23,11 +23,12 @@ struct column {
         uint32_t type;    /* pg_type.oid on the source */
         int32_t modifier; /* atttypmod */
         bool key;         /* part of the replica identity */
+        char *native;     /* MySQL family: the type's name (model/coltype.h); else NULL */
 };
 
 struct relation {
         unsigned references;
-        uint32_t id; /* pg_class.oid on the source */
+        uint32_t id; /* pg_class.oid on the source; MySQL family: 0, tables are told by name */
         char *schema, *name;
         enum replica_identity identity;
         /* What its one user (route for a source's shape, the sink for a target's) keeps with it;
@@ -42,6 +43,7 @@ struct relation *relation_new(uint32_t id, const char *schema, const char *name,
         enum replica_identity identity, uint16_t columns_n);
 void relation_set_column(struct relation *r, uint16_t i, const char *name, uint32_t type,
         int32_t modifier, bool key);
+void relation_set_native(struct relation *r, uint16_t i, const char *native);
 struct relation *relation_ref(const struct relation *r);
 struct relation *relation_unref(const struct relation *r); /* takes NULL, returns NULL */
 

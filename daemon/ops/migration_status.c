@@ -52,7 +52,7 @@ static void fill_stream(const struct migration *m, struct status *s)
         s->target.acknowledged = p.acknowledged;
         s->silent = p.owed ? (loop_now(m->loop) - p.owed) / SECOND : 0;
         s->lag.bytes = m->streaming && !position_is_none(p.log_end)
-                               ? (int64_t)(p.log_end.lsn - p.applied.lsn)
+                               ? (int64_t)position_distance(p.applied, p.log_end)
                                : -1;
         s->lag.seconds = lag_seconds(m, &p);
         s->lag.transactions = (int64_t)p.pending;

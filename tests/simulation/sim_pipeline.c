@@ -296,12 +296,12 @@ static int source_piece(struct source *s, struct error *e)
 
 static void source_keepalive(struct source *s)
 {
-        struct position end = {happened(s->fact) ? w->facts[s->fact].commit : log_end()};
+        struct position end = {.lsn = happened(s->fact) ? w->facts[s->fact].commit : log_end()};
 
         if (s->change > 0)
                 return;
         s->in_event = true;
-        s->events.passed(s->context, end, (struct position){log_end()});
+        s->events.passed(s->context, end, (struct position){.lsn = log_end()});
         s->in_event = false;
 }
 
@@ -311,7 +311,7 @@ static void source_answer_marks(struct source *s)
 
         s->in_event = true;
         for (; s->marks; s->marks--)
-                s->events.marked(s->context, (struct position){log_end()}, &none);
+                s->events.marked(s->context, (struct position){.lsn = log_end()}, &none);
         s->in_event = false;
 }
 
@@ -792,7 +792,7 @@ static void on_marked(void *context, struct position p, const struct error *e)
 
 static void set_until(void)
 {
-        struct position until = {w->until == NO_DDL ? 0 : w->facts[w->until].commit};
+        struct position until = {.lsn = w->until == NO_DDL ? 0 : w->facts[w->until].commit};
 
         pipeline_until(w->pipeline, until);
 }

@@ -12,7 +12,7 @@
 
 static struct position at(uint64_t lsn)
 {
-        return (struct position){lsn};
+        return (struct position){.lsn = lsn};
 }
 
 static void test_walk(void **state)

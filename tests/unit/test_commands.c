@@ -122,7 +122,7 @@ static void mark_answer(uint64_t lsn)
         m.mark_done = NULL;
         if (lsn == 0)
                 error_set(&e, ERROR_RETRY, "no connection");
-        done(m.mark_context, (struct position){lsn}, lsn ? NULL : &e);
+        done(m.mark_context, (struct position){.lsn = lsn}, lsn ? NULL : &e);
 }
 
 /* The call: one at a time, its outcome as text. */

@@ -11,7 +11,7 @@
 
 static void assert_round(uint64_t lsn, const char *text)
 {
-        struct position p = {lsn}, back = {1};
+        struct position p = {.lsn = lsn}, back = {.lsn = 1};
         struct error e = ERROR_INIT;
         char out[POSITION_TEXT];
 
@@ -34,6 +34,29 @@ static void test_text_both_ways(void **state)
         assert_true(p.lsn == UINT64_C(0x16B374D848));
 }
 
+static void test_binlog_positions(void **state)
+{
+        static const char *const bad[] = {"1:", ":4", "0:4", "1:2:3", "1:-4", "4294967296:4", "a:4",
+                "1 :4", "1:99999999999999999999999"};
+        struct position a, b, c;
+        struct error e = ERROR_INIT;
+        char text[POSITION_TEXT];
+
+        (void)state;
+        assert_int_equal(position_parse(&a, "999999:18446744073", &e), 0);
+        assert_string_equal(position_format(a, text), "999999:18446744073");
+        assert_int_equal(position_parse(&b, "1000000:4", &e), 0); /* as numbers, EDGE-CASES 13 */
+        assert_int_equal(position_parse(&c, "1000000:1004", &e), 0);
+        assert_true(position_compare(a, b) < 0 && position_compare(b, a) > 0);
+        assert_true(position_compare(b, c) < 0);
+        assert_int_equal(position_distance(b, c), 1000);
+        assert_int_equal(position_distance(c, b), 0);
+        assert_int_equal(position_distance(a, c), 1004); /* at least */
+        for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++)
+                if (position_parse(&a, bad[i], &e) != -1 || !position_is_none(a))
+                        fail_msg("'%s' was taken", bad[i]);
+}
+
 static void test_what_is_no_lsn(void **state)
 {
         static const char *const bad[] = {"/", "1", "1/", "/1", "1/2/3", "1/2 ", " 1/2", "-1/2",
@@ -41,7 +64,7 @@ static void test_what_is_no_lsn(void **state)
 
         (void)state;
         for (unsigned i = 0; i < sizeof bad / sizeof *bad; i++) {
-                struct position p = {7};
+                struct position p = {.lsn = 7};
                 struct error e = ERROR_INIT;
 
                 if (position_parse(&p, bad[i], &e) != -1)
@@ -53,7 +76,7 @@ static void test_what_is_no_lsn(void **state)
 
 static void test_order(void **state)
 {
-        struct position a = {UINT64_C(0xFFFFFFFF)}, b = {UINT64_C(0x100000000)};
+        struct position a = {.lsn = UINT64_C(0xFFFFFFFF)}, b = {.lsn = UINT64_C(0x100000000)};
 
         (void)state;
         assert_true(position_compare(a, b) < 0);
@@ -107,6 +130,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_text_both_ways),
+                cmocka_unit_test(test_binlog_positions),
                 cmocka_unit_test(test_what_is_no_lsn),
                 cmocka_unit_test(test_order),
                 cmocka_unit_test(test_identity_text),

@@ -176,7 +176,8 @@ static void test_text_both_ways(void **state)
 
 static void test_damaged_text(void **state)
 {
-        static const char *const bad[] = {"", "2 5 d 0 1:a1:b", "1 5 x 0 1:a1:b",
+        static const char *const bad[] = {"", "3 5 d 0 1:a1:b", "2 0 d 1 1:a1:b 3 0 1 1:c",
+                "2 0 d 4097 1:a1:b", "1 5 x 0 1:a1:b",
                 "1 5 d 1665 1:a1:b", "1 5 d -1 1:a1:b", "1 5 d 0 300:a1:b", "1 5 d 0 -1:a1:b",
                 "1 5 d 0 1:a9:b", "1 5 d 0 1:a1:b 1", "1 5 d 1 1:a1:b", "1 5 d 0 1:a"};
         struct relation *r = orders();
@@ -197,9 +198,33 @@ static void test_damaged_text(void **state)
         relation_unref(r);
 }
 
+static void test_native_types(void **state)
+{
+        struct relation *a = relation_new(0, "shop", "t", IDENTITY_DEFAULT, 2), *b;
+        AUTO_BUF text = BUF_INIT;
+        AUTO_BUF what = BUF_INIT;
+
+        (void)state;
+        relation_set_column(a, 0, "id", 3, 0, true);
+        relation_set_native(a, 0, "int(10) unsigned");
+        relation_set_column(a, 1, "kind", 254, 0, false);
+        relation_set_native(a, 1, "enum('a b','c''d') charset latin1");
+        relation_to_text(a, &text);
+        b = relation_from_text(buf_text(&text));
+        assert_non_null(b);
+        assert_true(relation_same(a, b, &what));
+        relation_set_native(b, 0, "bigint(20) unsigned");
+        assert_false(relation_same(a, b, &what));
+        assert_string_equal(buf_text(&what),
+                "type of column id changed (int(10) unsigned to bigint(20) unsigned)");
+        relation_unref(a);
+        relation_unref(b);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_native_types),
                 cmocka_unit_test(test_same),
                 cmocka_unit_test(test_what_changed),
                 cmocka_unit_test(test_renamed),

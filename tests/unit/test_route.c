@@ -281,8 +281,8 @@ static void test_changes_of_other_tables_go(void **state)
                 "insert public.items(id=1, name=a, note=NULL); "
                 "update public.items(id=1, name=b, note=unchanged)");
         assert_int_equal(route_find(s.route, "public", "items")->durable.inserts, 0);
-        tally_close(&s.tally, (struct position){7});
-        tally_durable(&s.tally, (struct position){7});
+        tally_close(&s.tally, (struct position){.lsn = 7});
+        tally_durable(&s.tally, (struct position){.lsn = 7});
         assert_int_equal(route_find(s.route, "public", "items")->durable.inserts, 1);
         assert_int_equal(route_find(s.route, "public", "items")->durable.updates, 1);
         change(&s, CHANGE_INSERT, out, NULL, "3", "");
@@ -318,8 +318,8 @@ static void test_columns(void **state)
         change(&s, CHANGE_UPDATE, r, "1|U|U", "2|secret|U",
                 "update shop.items(nr=1, Remark=unchanged) -> (nr=2, Remark=unchanged)");
         change(&s, CHANGE_DELETE, r, "2|U|U", NULL, "delete shop.items(nr=2, Remark=unchanged)");
-        tally_close(&s.tally, (struct position){7});
-        tally_durable(&s.tally, (struct position){7});
+        tally_close(&s.tally, (struct position){.lsn = 7});
+        tally_durable(&s.tally, (struct position){.lsn = 7});
         assert_int_equal(route_find(s.route, "public", "items")->durable.deletes, 1);
         relation_unref(r);
         done(&s);
@@ -600,7 +600,7 @@ static void test_table_that_begins_later(void **state)
         (void)state;
         open_with(&s, "");
         route_expect(s.route, r, NULL);
-        route_begin(s.route, r, (struct position){500});
+        route_begin(s.route, r, (struct position){.lsn = 500});
         assert_int_equal(route_relation(s.route, r, &s.e), 0);
         for (uint64_t commit = 499; commit <= 500; commit++) {
                 struct txn *t = txn_new();

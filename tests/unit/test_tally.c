@@ -10,7 +10,7 @@
 
 static struct position at(uint64_t lsn)
 {
-        return (struct position){lsn};
+        return (struct position){.lsn = lsn};
 }
 
 static void assert_counts(
