@@ -10,7 +10,7 @@ WERROR  ?=
 SAN     ?=
 
 # Resolved when first used, so that `make check` can install pkg-config before it is needed.
-PKGS     = libpq libevent_core libevent_extra libsystemd libprotobuf-c libcjson libmariadb libzstd
+PKGS     = libpq libevent_core libevent_extra libsystemd libprotobuf-c libcjson libmariadb libzstd zlib
 PKG_C    = $(eval PKG_C := $(shell pkg-config --cflags $(PKGS)))$(PKG_C)
 PKG_L    = $(eval PKG_L := $(shell pkg-config --libs $(PKGS)))$(PKG_L)
 

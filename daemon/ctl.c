@@ -173,6 +173,15 @@ static void show_safe(const char *text, FILE *out)
         fputs(buf_text(&safe), out);
 }
 
+static enum plan_kind plan_kind(const struct options *o)
+{
+        if (!strcmp(o->command->name, "assess"))
+                return PLAN_ASSESS;
+        if (!strcmp(o->command->name, "schema"))
+                return options_argument(o, "apply") ? PLAN_APPLY : PLAN_SCHEMA;
+        return PLAN_PLAN;
+}
+
 static int plan(const struct options *o)
 {
         char *text = NULL, *errors = NULL;
@@ -181,7 +190,7 @@ static int plan(const struct options *o)
         int status = EXIT_FAILURE;
 
         if (out && err)
-                status = plan_run(options_argument(o, "config"), o->json, out, err);
+                status = plan_run(plan_kind(o), options_argument(o, "config"), o->json, out, err);
         if (out)
                 fclose(out);
         if (err)

@@ -16,7 +16,16 @@
  * VALUE_UNCHANGED.
  *
  * Positions: struct position with file number and offset of the end of an event. A transaction's
- * `commit` is where its last event begins, `end` where that ends. Not shared between threads.
+ * `commit` is where its first event begins (where its last one will is not known while its pieces
+ * go out), `end` where its last one ends. The `xid` is 0. A group that changes nothing of interest
+ * is an empty piece, so that the position goes on.
+ *
+ * Undone rows: ROLLBACK and ROLLBACK TO SAVEPOINT take back the rows that the log has of them; where
+ * they went out already in an earlier piece, that is a DATA error. XA: PREPARE of rows of migrated
+ * tables is a DATA error, and so is XA COMMIT of what was prepared before the stream began.
+ *
+ * Generated columns are in the log. Their place in a shape has a native that ends in " generated";
+ * they are delivered as VALUE_UNCHANGED. Not shared between threads.
  */
 #include "model/coltype.h"
 #include "model/statement.h"
@@ -26,10 +35,13 @@ struct binlog;
 
 struct binlog_events {
         /* The shape that the receiver expects of a table (`which` 0), or the later one that the
-         * operator accepted besides (1); NULL: none, or not migrated. Borrowed, valid as long as the
-         * decoder. Columns have `native`. */
+         * operator accepted besides (1); NULL: none, or not migrated. A `name` of "": any table of the
+         * schema (DROP DATABASE). Borrowed, valid as long as the decoder. Columns have `native`. */
         const struct relation *(*known)(
                 void *context, const char *schema, const char *name, unsigned which);
+        /* A known shape, when rows of it come first in a file, and after another one of its table; or
+         * what a table map describes that is no known shape. If that is no error, its rows are
+         * skipped. */
         int (*relation)(void *context, const struct relation *shape, struct error *e);
         int (*piece)(void *context, struct txn **piece, struct error *e);
         int (*statement)(void *context, const struct statement *s, struct error *e);

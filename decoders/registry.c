@@ -2,7 +2,8 @@
 
 #include <stddef.h>
 
-static const struct source_ops *const sources[] = {&pg_stream_ops};
+static const struct source_ops *const sources[] = {
+        &pg_stream_ops, &mysql_stream_ops, &mariadb_stream_ops};
 
 const struct source_ops *source_ops_of(enum config_kind kind)
 {

@@ -64,4 +64,4 @@ struct source_ops {
 
 /* NULL: not built. */
 const struct source_ops *source_ops_of(enum config_kind kind);
-extern const struct source_ops pg_stream_ops;
+extern const struct source_ops pg_stream_ops, mysql_stream_ops, mariadb_stream_ops;

@@ -202,7 +202,8 @@ static int take_origin_right(
 {
         if (must(r, failed, e) < 0)
                 return -1;
-        s->result.origin = pg_true(r, 0, 0);
+        /* an origin holds LSNs only (HAZARDS C1): positions of a binlog stay in the row */
+        s->result.origin = pg_true(r, 0, 0) && s->result.start.position.file == 0;
         if (!s->recorded || s->result.origin)
                 return 0;
         return error_set(e, ERROR_CONFIG,

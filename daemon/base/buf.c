@@ -115,36 +115,73 @@ const void *reader_bytes(struct reader *r, size_t len)
         return p;
 }
 
-static uint64_t big_endian(struct reader *r, size_t len)
+uint64_t reader_be(struct reader *r, unsigned bytes)
 {
-        const uint8_t *p = reader_bytes(r, len);
+        const uint8_t *p = reader_bytes(r, bytes);
         uint64_t v = 0;
 
         if (!p)
                 return 0;
-        for (size_t i = 0; i < len; i++)
+        for (unsigned i = 0; i < bytes; i++)
+                v = v << 8 | p[i];
+        return v;
+}
+
+uint64_t reader_le(struct reader *r, unsigned bytes)
+{
+        const uint8_t *p = reader_bytes(r, bytes);
+        uint64_t v = 0;
+
+        if (!p)
+                return 0;
+        for (unsigned i = bytes; i-- > 0;)
                 v = v << 8 | p[i];
         return v;
 }
 
 uint8_t reader_u8(struct reader *r)
 {
-        return (uint8_t)big_endian(r, 1);
+        return (uint8_t)reader_be(r, 1);
 }
 
 uint16_t reader_u16(struct reader *r)
 {
-        return (uint16_t)big_endian(r, 2);
+        return (uint16_t)reader_be(r, 2);
 }
 
 uint32_t reader_u32(struct reader *r)
 {
-        return (uint32_t)big_endian(r, 4);
+        return (uint32_t)reader_be(r, 4);
 }
 
 uint64_t reader_u64(struct reader *r)
 {
-        return big_endian(r, 8);
+        return reader_be(r, 8);
+}
+
+uint16_t reader_le16(struct reader *r)
+{
+        return (uint16_t)reader_le(r, 2);
+}
+
+uint32_t reader_le24(struct reader *r)
+{
+        return (uint32_t)reader_le(r, 3);
+}
+
+uint32_t reader_le32(struct reader *r)
+{
+        return (uint32_t)reader_le(r, 4);
+}
+
+uint64_t reader_le48(struct reader *r)
+{
+        return reader_le(r, 6);
+}
+
+uint64_t reader_le64(struct reader *r)
+{
+        return reader_le(r, 8);
 }
 
 const char *reader_cstr(struct reader *r)

@@ -1,8 +1,8 @@
 #pragma once
 /*
  * buf: a byte buffer that grows, for building SQL text and messages. Always NUL-terminated.
- * reader: a cursor over bytes from outside, in network byte order, with a sticky failure flag:
- * read freely, then check `reader_ok` once. A failed reader returns zeros and "" and stays failed.
+ * reader: a cursor over bytes from outside, in network byte order (`le`: the other one), with a
+ * sticky failure flag: read freely, then check `reader_ok` once. A failed reader returns zeros and "" and stays failed.
  * Plain data; not shared between threads.
  */
 #include <stdbool.h>
@@ -42,6 +42,13 @@ uint8_t reader_u8(struct reader *r);
 uint16_t reader_u16(struct reader *r);
 uint32_t reader_u32(struct reader *r);
 uint64_t reader_u64(struct reader *r);
+uint64_t reader_be(struct reader *r, unsigned bytes); /* 1 to 8 */
+uint16_t reader_le16(struct reader *r);
+uint32_t reader_le24(struct reader *r);
+uint32_t reader_le32(struct reader *r);
+uint64_t reader_le48(struct reader *r);
+uint64_t reader_le64(struct reader *r);
+uint64_t reader_le(struct reader *r, unsigned bytes); /* 1 to 8 */
 const char *reader_cstr(struct reader *r);              /* NUL-terminated, inside the input */
 const void *reader_bytes(struct reader *r, size_t len); /* inside the input; NULL when failed */
 size_t reader_left(const struct reader *r);

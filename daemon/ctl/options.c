@@ -50,6 +50,12 @@ static const struct command commands[] = {
                 "Returns when the daemon has closed its socket.\n", NULL},
         {"plan", COMMAND_PLAN, "what a start would do; needs no daemon",
                 {{"config", "FILE", "configuration file; -c FILE is the same"}}, NULL, NULL},
+        {"assess", COMMAND_PLAN, "start checks, and what becomes of each column; needs no daemon",
+                {{"config", "FILE", "configuration file; -c FILE is the same"}}, NULL, NULL},
+        {"schema", COMMAND_PLAN, "the statements that make the target's tables; needs no daemon",
+                {{"config", "FILE", "configuration file; -c FILE is the same"},
+                        {"apply", NULL, "run them"}},
+                "Tables that the target has already are left alone.\n", NULL},
         UNBUILT("verify", "compare both sides"),
         UNBUILT("repair", "mend differences"),
         UNBUILT("cutover", "move over to the target"),
@@ -59,8 +65,6 @@ static const struct command commands[] = {
         UNBUILT("quarantine", "rows that could not be applied"),
         UNBUILT("throttle", "limit the copy"),
         UNBUILT("report", "report on the migration"),
-        UNBUILT("assess", "assess the source; needs no daemon"),
-        UNBUILT("schema", "show or make the target's schema; needs no daemon"),
         UNBUILT("cat", "print segment files; needs no daemon"),
 };
 
@@ -186,7 +190,7 @@ static int check(const struct options *o, struct error *e)
         if (o->name && o->socket)
                 return error_set(e, ERROR_CONFIG, "give a NAME or -s SOCKET, not both");
         if (o->command->kind == COMMAND_PLAN && !options_argument(o, "config"))
-                return error_set(e, ERROR_CONFIG, "plan needs -c FILE");
+                return error_set(e, ERROR_CONFIG, "%s needs -c FILE", o->command->name);
         if (!strcmp(o->command->name, "wait") && !options_argument(o, "state") &&
                 !options_argument(o, "lag"))
                 return error_set(e, ERROR_CONFIG, "wait needs --state or --lag");

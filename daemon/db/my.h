@@ -2,17 +2,20 @@
 /*
  * Connections to MySQL and MariaDB, blocking form: for worker threads and the commands without a
  * daemon. The loop's form is db/my_link.h. Also what both share: parameters from the URI, error
- * classes, quoting. A MYSQL belongs to the thread that opened it.
+ * classes, quoting. A MYSQL belongs to the thread that opened it, or to the one it was handed to.
+ *
+ * my_connect gives up within a tenth of a second of `stop`. On an established connection another
+ * thread breaks the wait with shutdown(my_fd(c), SHUT_RDWR), as ops/halt does, while its owner has
+ * not closed it.
  */
 #include "base/buf.h"
 #include "base/error.h"
 #include "model/coltype.h"
 #include "model/config.h"
+#include "model/my_uri.h"
 
 #include <mysql.h>
 #include <stdatomic.h>
-
-enum my_ssl_mode { MY_SSL_DISABLED, MY_SSL_PREFERRED, MY_SSL_REQUIRED, MY_SSL_VERIFY_CA, MY_SSL_VERIFY_IDENTITY };
 
 /* From a mysql:// or mariadb:// URI and the password. Holds the password. */
 struct my_params {
@@ -21,27 +24,36 @@ struct my_params {
         enum my_ssl_mode ssl_mode;
         char *ssl_ca, *ssl_cert, *ssl_key;
         char *what; /* "source" or "target", for messages */
+        /* LOAD DATA LOCAL INFILE works, for a statement that begins with LOAD and no other. Whoever
+         * sets it installs a handler (mysql_set_local_infile_handler) that opens no file by a name
+         * that the server gives. */
+        bool local_infile;
 };
 
-/* What is wrong with a URI (without a part of it), or NULL; model/config uses the same text. */
+/* NULL: not such a URI (the error does not repeat a part of it). */
 struct my_params *my_params_new(const struct config_end *end, const char *what, struct error *e);
+struct my_params *my_params_copy(const struct my_params *p);
 struct my_params *my_params_free(struct my_params *p);
 
-/* Prepares `c` (from mysql_init) with all options: TLS as ssl_mode says, utf8mb4, no LOCAL INFILE
- * unless `infile`, CLIENT_FOUND_ROWS and CLIENT_MULTI_STATEMENTS in *flags. Used by my_link too. */
-void my_options(MYSQL *c, const struct my_params *p, unsigned long *flags);
-/* The SETs that every session of culvert begins with, one statement: time_zone +00:00, strict
- * sql_mode without NO_BACKSLASH_ESCAPES and ANSI_QUOTES, READ COMMITTED unless a snapshot asks
- * otherwise, foreign_key_checks and unique_checks as they are, wait and net timeouts. */
-const char *my_session_sql(void);
+/* The SETs that every session of culvert begins with, several statements: time_zone +00:00, strict
+ * sql_mode without NO_BACKSLASH_ESCAPES, ANSI_QUOTES and NO_ZERO_DATE, READ COMMITTED, autocommit,
+ * no limit on the time of a statement, utf8mb4 in all directions, messages in English.
+ * foreign_key_checks and unique_checks stay as they are. my_connect has run them. */
+const char *my_session_sql(enum engine engine);
 
-/* Opens and sets the session. *fd (may be NULL) receives the socket before anything is waited for,
- * so that another thread can break the wait with shutdown(). NULL: error. */
-MYSQL *my_connect(const struct my_params *p, struct error *e);
-int my_fd(MYSQL *c); /* the socket; -1: none */
-MYSQL *my_close(MYSQL *c); /* takes NULL, returns NULL */
+/*
+ * Opens a connection and sets the session, within 15 s. Setting `stop` (may be NULL) from another
+ * thread ends the wait; only the resolver's wait for a name cannot be ended. Rows found, not rows
+ * changed, are counted as affected, and one text may hold several statements. NULL: error.
+ */
+MYSQL *my_connect(const struct my_params *p, const atomic_bool *stop, struct error *e);
+int my_fd(MYSQL *c);       /* the socket; -1: none */
+MYSQL *my_close(MYSQL *c); /* never waits; takes NULL, returns NULL */
+void my_conn_done(MYSQL **c);
+#define AUTO_MY_CONN __attribute__((cleanup(my_conn_done))) MYSQL *
 
-/* What the server is: engine, and its version as a number (101119 for 10.11.19, 90704 for 9.7.4). */
+/* What the server is: engine, and its version as a number (101119 for 10.11.19, 90704 for 9.7.4).
+ */
 enum engine my_engine(MYSQL *c);
 unsigned my_version(MYSQL *c);
 /* "10.11.19": without what is appended. The caller frees. */
@@ -51,7 +63,7 @@ char *my_version_text(MYSQL *c);
 MYSQL_RES *my_query(MYSQL *c, struct error *e, const char *sql);
 MYSQL_RES *my_queryf(MYSQL *c, struct error *e, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
-/* Statements without rows, several allowed; returns -1 at the first that fails. */
+/* Statements, several allowed; rows are dropped. Returns -1 at the first that fails. */
 int my_run(MYSQL *c, struct error *e, const char *sql);
 int my_runf(MYSQL *c, struct error *e, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
@@ -63,9 +75,13 @@ void my_result_done(MYSQL_RES **r);
 
 /* Fills `e` from the connection's last error, with the class that its number means (mysqld_error.h,
  * errmsg.h). Values of rows that servers quote (duplicate entry, incorrect value) are cut out, and
- * passwords. Returns -1. e->code is the SQLSTATE. */
+ * passwords. Returns -1. e->code is the SQLSTATE. `c` NULL: out of memory. */
 int my_error(struct error *e, MYSQL *c, const char *doing);
 enum error_class my_error_class(unsigned number);
+/* Is the connection gone, or about to be, with this error? */
+bool my_error_is_lost(unsigned number);
+/* Cuts in place what a message of that number quotes of rows. */
+void my_error_cut(char *message, unsigned number);
 
 /* SQL text. Identifiers in backticks; literals in single quotes with backslash escapes; bytes as
  * x'..'. */

@@ -34,9 +34,9 @@ const char *check_level_name(enum check_level level);
 
 /* A migrated table and where it goes. Everything borrowed. */
 struct check_table {
-        const struct pg_table_info *source;
-        const char *schema, *name;    /* on the target */
-        const struct relation *shape; /* as the target sees it */
+        const struct pg_table_info *source; /* NULL: the source is another engine */
+        const char *schema, *name;          /* on the target */
+        const struct relation *shape;       /* as the target sees it; with `source` only */
 };
 
 struct check_input {
@@ -48,7 +48,8 @@ struct check_input {
 /* 0, also with errors among the checks; -1: a query failed. */
 int pg_check_source(
         PGconn *source, const struct check_input *in, struct checks *out, struct error *e);
-/* `source` once more for what will be made from its definitions. `missing[i]` tells afterwards
+/* `source` once more for what will be made from its definitions; NULL: another engine's, whose
+ * columns are compared elsewhere. `missing[i]` tells afterwards
  * whether the target has no such table (n entries, may be NULL). */
 int pg_check_target(PGconn *target, PGconn *source, const struct check_input *in, bool *missing,
         struct checks *out, struct error *e);

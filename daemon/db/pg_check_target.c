@@ -115,7 +115,8 @@ static void check_missing(struct target *t, const struct check_table *x, const P
                         x->name);
         else if (pg_true(r, row, 4) ? !(pg_true(r, row, 5) && pg_true(r, row, 6)) : !t->may_create)
                 add_schema(&t->create, x->schema);
-        pg_array_number(&t->made, x->source->oid);
+        if (x->source)
+                pg_array_number(&t->made, x->source->oid);
 }
 
 static void check_existing(
@@ -238,6 +239,8 @@ static int check_rules(struct target *t, PGconn *target, PGconn *source, struct 
                 say_replica(t, target);
         if (pg_check_rules(target, "target", pg_array_close(&t->there), replica, t->out, e) < 0)
                 return -1;
+        if (!source)
+                return 0;
         return pg_check_rules(source, "target, once it is made like the source",
                 pg_array_close(&t->made), replica, t->out, e);
 }
@@ -250,9 +253,9 @@ int pg_check_target(PGconn *target, PGconn *source, const struct check_input *in
 
         t.missing = memory_new((in->n + 1) * sizeof *t.missing);
         if (pg_check_session(target, "target", out, e) == 0 &&
-                check_server(&t, target, PQserverVersion(source), e) == 0 &&
+                check_server(&t, target, source ? PQserverVersion(source) : 0, e) == 0 &&
                 check_tables(&t, target, e) == 0 &&
-                pg_check_columns(target, in, t.missing, out, e) == 0)
+                (!source || pg_check_columns(target, in, t.missing, out, e) == 0))
                 rc = check_rules(&t, target, source, e);
         if (missing)
                 memcpy(missing, t.missing, in->n * sizeof *missing);

@@ -1,5 +1,6 @@
 #include "flow/route.h"
 #include "base/memory.h"
+#include "flow/mapping.h"
 #include "flow/tally.h"
 
 #include <pthread.h>
@@ -15,7 +16,8 @@ struct entry {
 struct expected {
         struct expected *next_entry;
         struct relation *shape, *next;
-        struct position from; /* what commits before it is in the table's copy */
+        struct relation *target; /* as the target has it; NULL: its types are the source's */
+        struct position from;    /* what commits before it is in the table's copy */
 };
 
 #define BUCKETS 1024
@@ -27,18 +29,15 @@ struct route {
         struct expected *expected[BUCKETS]; /* by relation id, else by name */
         struct relation *refused;
         struct position accepted; /* statements up to there were seen to by the operator */
+        struct mapping_ends ends; /* but for the shapes */
 };
 
 /* What a source shape is tied to; lives in relation->binding. */
 struct binding {
         struct route_table *table; /* NULL: not migrated */
-        struct relation *target;
-        struct position from; /* see struct expected */
-        uint16_t *source_of;  /* target column -> source column */
-        bool identical;       /* same columns in the same order: rows need no copy */
-        struct filter *filter;
-        uint16_t *filter_at; /* filter column -> source column */
-        struct filter_value *filter_values;
+        struct position from;      /* see struct expected */
+        struct mapping mapping;
+        struct filter_value *scratch;
 };
 
 static unsigned bucket_of(const char *schema, const char *name)
@@ -83,6 +82,7 @@ struct route *route_free(struct route *r)
                         next = x->next_entry;
                         relation_unref(x->shape);
                         relation_unref(x->next);
+                        relation_unref(x->target);
                         free(x);
                 }
         }
@@ -209,10 +209,36 @@ struct relation *route_target_shape(
         return target;
 }
 
-/* Built-in types by oid, src/include/catalog/pg_type.dat. */
-static enum filter_class class_of(uint32_t type)
+/* The MySQL family's names; its zero dates are no times, and compare by bytes. */
+static enum filter_class class_of_native(const char *native)
 {
-        switch (type) {
+        struct error ignored = ERROR_INIT;
+        struct coltype *t = coltype_my(ENGINE_MARIADB, native, &ignored);
+        enum type_class class = t ? t->class : TYPE_OTHER;
+
+        coltype_free(t);
+        switch (class) {
+        case TYPE_INTEGER:
+        case TYPE_DECIMAL:
+        case TYPE_FLOAT:
+        case TYPE_DOUBLE:
+        case TYPE_YEAR:
+                return FILTER_NUMBER;
+        case TYPE_DATE:
+        case TYPE_DATETIME:
+        case TYPE_TIMESTAMPTZ:
+                return FILTER_TIME;
+        default:
+                return FILTER_TEXT;
+        }
+}
+
+/* Built-in types by oid, src/include/catalog/pg_type.dat. */
+static enum filter_class class_of(const struct column *c)
+{
+        if (c->native)
+                return class_of_native(c->native);
+        switch (c->type) {
         case 16:
                 return FILTER_BOOL;
         case 20:   /* int8 */
@@ -251,14 +277,14 @@ int route_filter(const struct route_table *t, const struct relation *source, str
                         no_column(t, "where", filter_column(*f, i), e);
                         goto bad;
                 }
-                if (!source->columns[at].key) {
+                if (source->id && !source->columns[at].key) {
                         error_set(e, ERROR_CONFIG,
                                 "where uses column '%s', whose old values are not in the log: "
                                 "alter table %s.%s replica identity full",
                                 filter_column(*f, i), t->source_schema, t->source_name);
                         goto bad;
                 }
-                if (filter_bind(*f, i, class_of(source->columns[at].type), e) < 0)
+                if (filter_bind(*f, i, class_of(&source->columns[at]), e) < 0)
                         goto bad;
         }
         return 0;
@@ -288,8 +314,7 @@ static bool is_named(const struct expected *x, const char *schema, const char *n
 
 static bool is_of(const struct expected *x, const struct relation *shape)
 {
-        return x->shape->id == shape->id &&
-               (shape->id || is_named(x, shape->schema, shape->name));
+        return x->shape->id == shape->id && (shape->id || is_named(x, shape->schema, shape->name));
 }
 
 static struct expected **place_of(struct route *r, const struct relation *shape)
@@ -310,6 +335,20 @@ void route_expect(struct route *r, const struct relation *shape, const struct re
         keep(&(*at)->shape, shape);
         keep(&(*at)->next, next);
         (*at)->from = POSITION_NONE;
+}
+
+void route_engines(
+        struct route *r, enum engine from, enum engine to, const struct convert_policy *policy)
+{
+        r->ends = (struct mapping_ends){.from = from, .to = to, .policy = *policy};
+}
+
+void route_target(struct route *r, const struct relation *shape, const struct relation *target)
+{
+        struct expected *known = *place_of(r, shape);
+
+        if (known)
+                keep(&known->target, target);
 }
 
 void route_begin(struct route *r, const struct relation *shape, struct position from)
@@ -375,6 +414,7 @@ int route_statement(struct route *r, const struct statement *s, struct error *e)
         error_set(e, ERROR_DATA, "table %s.%s on the source (ddl = stop): %s; %s", s->schema,
                 s->table, what[s->kind], mend);
         snprintf(e->table, sizeof e->table, "%s.%s", s->schema, s->table);
+        snprintf(e->code, sizeof e->code, "%s", ROUTE_STATEMENT_CODE);
         position_format(s->end, e->position);
         return -1;
 }
@@ -383,40 +423,9 @@ static void binding_free(void *p)
 {
         struct binding *b = p;
 
-        relation_unref(b->target);
-        filter_free(b->filter);
-        free(b->source_of);
-        free(b->filter_at);
-        free(b->filter_values);
+        mapping_done(&b->mapping);
+        free(b->scratch);
         free(b);
-}
-
-static int bind_columns(struct binding *b, const struct relation *source, struct error *e)
-{
-        uint16_t n = 0;
-
-        if (!(b->target = route_target_shape(b->table, source, e)))
-                return -1;
-        b->source_of = memory_new(source->columns_n * sizeof *b->source_of);
-        for (uint16_t i = 0; i < source->columns_n; i++)
-                if (route_column(b->table, source->columns[i].name))
-                        b->source_of[n++] = i;
-        b->identical = n == source->columns_n;
-        return 0;
-}
-
-static int bind_filter(struct binding *b, const struct relation *source, struct error *e)
-{
-        unsigned n;
-
-        if (route_filter(b->table, source, &b->filter, e) < 0)
-                return -1;
-        n = b->filter ? filter_columns(b->filter) : 0;
-        b->filter_at = memory_new(n * sizeof *b->filter_at);
-        b->filter_values = memory_new(n * sizeof *b->filter_values);
-        for (unsigned i = 0; i < n; i++)
-                b->filter_at[i] = (uint16_t)relation_column(source, filter_column(b->filter, i));
-        return 0;
 }
 
 static int ddl_error(const struct route_table *t, const char *what, struct error *e)
@@ -436,6 +445,19 @@ static bool is_expected(
 
         return (known->next && relation_same(known->next, shape, &ignored)) ||
                relation_same(known->shape, shape, what);
+}
+
+static int bind(const struct route *r, struct binding *b, const struct relation *shape,
+        const struct expected *known, struct error *e)
+{
+        struct mapping_ends ends = r->ends;
+
+        ends.known = known->shape;
+        ends.target = known->target;
+        if (mapping_init(&b->mapping, b->table, shape, &ends, e) < 0)
+                return -1;
+        b->scratch = memory_new((mapping_scratch(&b->mapping) + 1) * sizeof *b->scratch);
+        return 0;
 }
 
 int route_relation(struct route *r, const struct relation *shape, struct error *e)
@@ -460,25 +482,12 @@ int route_relation(struct route *r, const struct relation *shape, struct error *
         }
         b->table = t;
         b->from = known->from;
-        return bind_columns(b, shape, e) < 0 || bind_filter(b, shape, e) < 0 ? -1 : 0;
+        return bind(r, b, shape, known, e);
 }
 
-/* 1: passes, 0: does not, -1: a value that the filter needs is not in the log (an unchanged TOAST
- * datum in the key, which servers before 14.2 leave out). */
 static int passes(const struct binding *b, const struct value *row, struct error *e)
 {
-        for (unsigned i = 0; i < filter_columns(b->filter); i++) {
-                const struct value *v = &row[b->filter_at[i]];
-
-                if (v->kind == VALUE_UNCHANGED)
-                        return error_set(e, ERROR_DATA,
-                                "the filter of %s.%s needs column '%s', which is not in the log: "
-                                "alter table ... replica identity full",
-                                b->table->source_schema, b->table->source_name,
-                                filter_column(b->filter, i));
-                b->filter_values[i] = (struct filter_value){v->kind == VALUE_NULL, v->data, v->len};
-        }
-        return filter_passes(b->filter, b->filter_values);
+        return mapping_passes(&b->mapping, row, b->scratch, e);
 }
 
 /* An update that moves a row into the filter becomes an insert, which needs every value. */
@@ -503,18 +512,19 @@ static int complete_row(const struct binding *b, struct change *c, struct error 
 /* 1: keep, 0: drop, -1: error. May change the operation. */
 static int apply_filter(const struct binding *b, struct change *c, struct error *e)
 {
+        const struct mapping *m = &b->mapping;
         int before, after;
 
-        if (!b->filter || c->op == CHANGE_TRUNCATE)
+        if (!m->filter || c->op == CHANGE_TRUNCATE)
                 return 1;
         if (c->op == CHANGE_INSERT)
                 return passes(b, c->new, e);
         if (c->op == CHANGE_DELETE)
                 return passes(b, c->old, e);
         if (c->old) /* an unchanged TOAST value of the new row is the old one's */
-                for (unsigned i = 0; i < filter_columns(b->filter); i++)
-                        if (c->new[b->filter_at[i]].kind == VALUE_UNCHANGED)
-                                c->new[b->filter_at[i]] = c->old[b->filter_at[i]];
+                for (unsigned i = 0; i < filter_columns(m->filter); i++)
+                        if (c->new[m->filter_at[i]].kind == VALUE_UNCHANGED)
+                                c->new[m->filter_at[i]] = c->old[m->filter_at[i]];
         after = passes(b, c->new, e);
         before = c->old && after >= 0 ? passes(b, c->old, e) : after;
         if (before < 0)
@@ -531,16 +541,31 @@ static int apply_filter(const struct binding *b, struct change *c, struct error 
         return before || after;
 }
 
-static struct value *map_row(struct txn *t, const struct binding *b, struct value *row)
+/* The key of a row that has no place on the target, for the error. */
+static int blame(
+        const struct binding *b, const struct relation *r, const struct value *row, struct error *e)
 {
-        struct value *mapped;
+        AUTO_BUF key = BUF_INIT;
 
-        if (!row || b->identical)
-                return row;
-        mapped = arena_alloc(t->arena, b->target->columns_n * sizeof *mapped);
-        for (uint16_t i = 0; i < b->target->columns_n; i++)
-                mapped[i] = row[b->source_of[i]];
-        return mapped;
+        for (uint16_t i = 0; i < r->columns_n; i++)
+                if (r->columns[i].key && row[i].kind != VALUE_UNCHANGED)
+                        buf_printf(&key, "%s%s=%.60s", key.len ? ", " : "", r->columns[i].name,
+                                row[i].kind == VALUE_NULL ? "NULL" : row[i].data);
+        snprintf(e->key, sizeof e->key, "%s", buf_text(&key));
+        snprintf(
+                e->table, sizeof e->table, "%s.%s", b->table->source_schema, b->table->source_name);
+        return error_context(e, "table %s", e->table);
+}
+
+static int map_row(struct txn *t, const struct binding *b, const struct relation *r,
+        struct value **row, struct error *e)
+{
+        struct value *mapped = mapping_row(&b->mapping, t->arena, *row, e);
+
+        if (*row && !mapped)
+                return blame(b, r, *row, e);
+        *row = mapped;
+        return 0;
 }
 
 /* Is it migrated, and not in its copy already? */
@@ -558,8 +583,8 @@ static int map_truncate(struct route *r, struct txn *t, struct change *c, struct
 
                 if (!takes(b, t))
                         continue;
-                txn_hold(t, b->target);
-                c->truncated[n++] = b->target;
+                txn_hold(t, b->mapping.target);
+                c->truncated[n++] = b->mapping.target;
         }
         c->truncated_n = n;
         if (n == 0 || r->config->tables.on_truncate == ON_TRUNCATE_IGNORE)
@@ -588,10 +613,11 @@ static int route_change(
         if ((keep = apply_filter(b, c, e)) <= 0)
                 return keep;
         tally_add(tally, b->table, c->op);
-        c->old = map_row(t, b, c->old);
-        c->new = map_row(t, b, c->new);
-        txn_hold(t, b->target);
-        c->relation = b->target;
+        if (map_row(t, b, c->relation, &c->old, e) < 0 ||
+                map_row(t, b, c->relation, &c->new, e) < 0)
+                return -1;
+        txn_hold(t, b->mapping.target);
+        c->relation = b->mapping.target;
         return 1;
 }
 

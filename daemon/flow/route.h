@@ -10,6 +10,7 @@
  */
 #include "base/buf.h"
 #include "model/config.h"
+#include "model/convert.h"
 #include "model/filter.h"
 #include "model/statement.h"
 #include "model/txn.h"
@@ -62,6 +63,12 @@ int route_filter(const struct route_table *t, const struct relation *source, str
  * is one more that is taken, or NULL: the operator has seen to the target.
  */
 void route_expect(struct route *r, const struct relation *shape, const struct relation *next);
+/* The two engines, where they are not both PostgreSQL; before any shape is expected. */
+void route_engines(
+        struct route *r, enum engine from, enum engine to, const struct convert_policy *policy);
+/* The target's table of an expected one, as its catalogue has it: its types choose the converters.
+ */
+void route_target(struct route *r, const struct relation *shape, const struct relation *target);
 /* Changes of an expected table that commit before `from` go: its copy has them. Set before the
  * stream begins, and again with every route_expect. */
 void route_begin(struct route *r, const struct relation *shape, struct position from);
@@ -81,6 +88,7 @@ int route_relation(struct route *r, const struct relation *shape, struct error *
 /* The expected shape of a source table (`which` 0) or the `next` one (1); NULL: none. Borrowed. */
 const struct relation *route_known(
         const struct route *r, const char *schema, const char *name, unsigned which);
+#define ROUTE_STATEMENT_CODE "CV002" /* of these errors */
 /* DDL on a migrated table, told by the source's log: an error as above (ddl = stop), unless it lies
  * before what route_accept_statements said. */
 int route_statement(struct route *r, const struct statement *s, struct error *e);

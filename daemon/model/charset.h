@@ -7,10 +7,14 @@
 #include "base/buf.h"
 #include "base/error.h"
 
+struct charset_run;
+
 struct charset {
         const char *name;  /* as in information_schema: "latin1", "utf8mb4", "utf8mb3", "binary" */
         const char *iconv; /* glibc's name; NULL: built in */
-        unsigned min_bytes, max_bytes; /* of one character */
+        unsigned min_bytes, max_bytes;  /* of one character */
+        const uint16_t *high;           /* 8-bit sets: what 0x80 to 0xff are; 0: nothing */
+        const struct charset_run *runs; /* where the server differs from glibc; or NULL */
 };
 
 /* "utf8" is utf8mb3. NULL: not known. */
@@ -22,5 +26,5 @@ const struct charset *charset_by_collation(unsigned id);
 bool charset_is_utf8(const struct charset *c);
 /* Appends the text as UTF-8. -1 and a DATA error (naming the set and the offset, never the text)
  * for bytes that are none of its characters. "binary" is copied. */
-int charset_to_utf8(const struct charset *c, const void *from, size_t len, struct buf *out,
-        struct error *e);
+int charset_to_utf8(
+        const struct charset *c, const void *from, size_t len, struct buf *out, struct error *e);

@@ -10,6 +10,7 @@
  *                  "enum('a','b''c') charset utf8mb4", "datetime(6)", "uuid", "json"
  *                  MariaDB's JSON is longtext with a check; the catalogue calls it "json" here.
  */
+#include "base/buf.h"
 #include "base/error.h"
 #include "model/charset.h"
 
@@ -25,15 +26,15 @@ enum type_class {
         TYPE_DECIMAL, /* `length` digits in all (0: no limit), `scale` behind the point */
         TYPE_FLOAT,   /* 4 bytes */
         TYPE_DOUBLE,
-        TYPE_BIT,         /* `length` bits; `varying`: bit varying of PostgreSQL */
-        TYPE_CHAR,        /* `length` characters, padded */
-        TYPE_VARCHAR,     /* `length` characters; 0: no limit (PostgreSQL) */
-        TYPE_TEXT,        /* `length`: bytes at most, of TINYTEXT and so on; 0: no limit */
-        TYPE_BINARY,      /* `length` bytes, padded with zeros */
-        TYPE_VARBINARY,   /* `length` bytes at most */
-        TYPE_BLOB,        /* bytea; `length` as for TYPE_TEXT */
+        TYPE_BIT,       /* `length` bits; `varying`: bit varying of PostgreSQL */
+        TYPE_CHAR,      /* `length` characters, padded */
+        TYPE_VARCHAR,   /* `length` characters; 0: no limit (PostgreSQL) */
+        TYPE_TEXT,      /* `length`: bytes at most, of TINYTEXT and so on; 0: no limit */
+        TYPE_BINARY,    /* `length` bytes, padded with zeros */
+        TYPE_VARBINARY, /* `length` bytes at most */
+        TYPE_BLOB,      /* bytea; `length` as for TYPE_TEXT */
         TYPE_DATE,
-        TYPE_TIME,        /* `fsp` digits of fractional seconds; MySQL's goes beyond 24 h and below 0 */
+        TYPE_TIME, /* `fsp` digits of fractional seconds; MySQL's goes beyond 24 h and below 0 */
         TYPE_TIMETZ,
         TYPE_DATETIME,    /* timestamp without time zone, DATETIME */
         TYPE_TIMESTAMPTZ, /* timestamp with time zone, MySQL's TIMESTAMP */
@@ -56,7 +57,7 @@ struct coltype {
         uint8_t width;
         uint8_t fsp;
         bool is_unsigned, varying, zerofill;
-        uint32_t length, scale;
+        uint32_t length, scale; /* numeric(3,-2) of PostgreSQL: as many digits as it needs, 5,0 */
         const struct charset *charset; /* of MySQL-family text, enum and set; else NULL */
         char **members;
         unsigned members_n;
@@ -65,10 +66,20 @@ struct coltype {
 
 /* NULL: the text is not such a type (DATA error). */
 struct coltype *coltype_my(enum engine engine, const char *native, struct error *e);
-/* By name where it is known, else by oid and modifier as the stream gives them (built-in types; what
- * is not built in is TYPE_OTHER). Either may be missing (oid 0, native NULL). Never fails. */
+/* By name where it is known, else by oid and modifier as the stream gives them (built-in types;
+ * what is not built in is TYPE_OTHER). Either may be missing (oid 0, native NULL). Never fails. */
 struct coltype *coltype_pg(uint32_t oid, int32_t modifier, const char *native);
+struct coltype *coltype_copy(const struct coltype *t);
 struct coltype *coltype_free(struct coltype *t); /* takes NULL, returns NULL */
+
+/* Makes a type of PostgreSQL that is known by name alone an enum of these labels. */
+void coltype_set_members(struct coltype *t, char *const *members, unsigned n);
+/* Is the text a member? Yes where none are known. */
+bool coltype_has_member(const struct coltype *t, const char *text, size_t len);
+
+/* Appends a member as the MySQL family writes it into a type: 'it''s', with \\ \0 \n \r for those.
+ */
+void coltype_my_member(struct buf *out, const char *text, size_t len);
 
 /* Are values of it bytes, not characters: BINARY, BLOB, BIT, GEOMETRY? */
 bool coltype_is_bytes(const struct coltype *t);

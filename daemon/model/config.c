@@ -1,5 +1,6 @@
 #include "model/config_private.h"
 #include "base/memory.h"
+#include "model/my_uri.h"
 #include "model/pattern.h"
 
 #include <errno.h>
@@ -108,6 +109,76 @@ static void set_end(struct config *c, const char *side, struct config_end *end)
                 end->kind = config_uri_kind(end->uri);
 }
 
+bool config_is_mysql(enum config_kind kind)
+{
+        return kind == KIND_MYSQL || kind == KIND_MARIADB;
+}
+
+static void set_home(struct config_end *end)
+{
+        AUTO_MY_URI u = {0};
+
+        if (!config_is_mysql(end->kind))
+                end->home = memory_string("public");
+        else if (end->uri && !my_uri_parse(end->uri, &u))
+                end->home = memory_string(u.database);
+}
+
+/* Of a MySQL-family source: its own database. Quoted, so that no character of it is a wildcard. */
+static void set_include(struct config *c)
+{
+        struct config_list *l = &c->tables.include;
+        struct buf pattern = BUF_INIT;
+
+        if (!config_is_mysql(c->source.kind) || !c->source.home ||
+                config_line(c, "tables", "include"))
+                return;
+        config_list_done(l);
+        buf_char(&pattern, '"');
+        for (const char *s = c->source.home; *s; s++) {
+                buf_char(&pattern, *s);
+                if (*s == '"')
+                        buf_char(&pattern, '"');
+        }
+        buf_str(&pattern, "\".*");
+        l->items = memory_new(sizeof *l->items);
+        l->items[l->n++] = buf_take(&pattern);
+}
+
+struct convert_policy config_convert_policy(const struct config *c)
+{
+        struct convert_policy p = {.zero_date = ZERO_DATE_ERROR};
+        const char *text = c->convert.zero_date;
+
+        if (!strcmp(text, "null"))
+                p.zero_date = ZERO_DATE_NULL;
+        else if (strcmp(text, "error") != 0) {
+                p.zero_date = ZERO_DATE_VALUE;
+                snprintf(p.date, sizeof p.date, "%s", text);
+        }
+        return p;
+}
+
+static bool is_date(const char *text)
+{
+        static const int days[] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+        int year, month, day, used = 0;
+
+        return strlen(text) == 10 && strspn(text, "0123456789-") == 10 &&
+               sscanf(text, "%4d-%2d-%2d%n", &year, &month, &day, &used) == 3 && used == 10 &&
+               year > 0 && month >= 1 && month <= 12 && day >= 1 && day <= days[month - 1] &&
+               (month != 2 || day < 29 || (year % 4 == 0 && (year % 100 || year % 400 == 0)));
+}
+
+static void check_zero_date(struct config *c)
+{
+        const char *text = c->convert.zero_date;
+
+        if (text && strcmp(text, "error") != 0 && strcmp(text, "null") != 0 && !is_date(text))
+                config_complain(c, config_line(c, "values", "zero_date"),
+                        "[values] zero_date is none of error, null and a date (YYYY-MM-DD)");
+}
+
 /* PostgreSQL would cut a longer name silently. */
 static void check_length(struct config *c, int line, const char *name)
 {
@@ -134,13 +205,15 @@ static void check_columns(struct config *c, const struct config_table *t)
         }
 }
 
-static bool is_never(const char *schema, const char *name)
+static bool is_never(enum config_kind kind, const char *schema, const char *name)
 {
-        static const char *const never[] = {
-                "information_schema.*", "pg_catalog.*", "pg_toast*.*", "pg_temp*.*", "culvert.*"};
+        static const char *const pg[] = {"information_schema.*", "pg_catalog.*", "pg_toast*.*",
+                "pg_temp*.*", "culvert.*", NULL};
+        static const char *const my[] = {"information_schema.*", "mysql.*", "sys.*",
+                "performance_schema.*", "culvert.*", NULL};
 
-        for (size_t i = 0; i < sizeof never / sizeof *never; i++)
-                if (pattern_matches(never[i], schema, name))
+        for (const char *const *p = config_is_mysql(kind) ? my : pg; *p; p++)
+                if (pattern_matches(*p, schema, name))
                         return true;
         return false;
 }
@@ -148,7 +221,7 @@ static bool is_never(const char *schema, const char *name)
 /* The server's own schemas and culvert's take no user's table. */
 static void check_not_ours(struct config *c, int line, const char *schema)
 {
-        if (is_never(schema, "any"))
+        if (is_never(c->target.kind, schema, "any"))
                 config_complain(
                         c, line, "schema '%s' on the target takes no migrated table", schema);
 }
@@ -184,6 +257,10 @@ struct config *config_parse(const char *path, const char *text, size_t len, bool
         set_defaults(c);
         set_end(c, "source", &c->source);
         set_end(c, "target", &c->target);
+        set_home(&c->source);
+        set_home(&c->target);
+        set_include(c);
+        check_zero_date(c);
         check_tables(c);
         if (secrets)
                 config_read_passwords(c);
@@ -247,6 +324,9 @@ const char *config_schema_of(const struct config *c, const char *schema)
         for (unsigned i = 0; i < c->schemas_n; i++)
                 if (!strcmp(c->schemas[i].from, schema))
                         return c->schemas[i].to;
+        if ((config_is_mysql(c->source.kind) || config_is_mysql(c->target.kind)) &&
+                c->source.home && c->target.home && !strcmp(schema, c->source.home))
+                return c->target.home;
         return schema;
 }
 
@@ -260,7 +340,8 @@ static bool any_matches(const struct config_list *l, const char *schema, const c
 
 bool config_selects(const struct config *c, const char *schema, const char *name)
 {
-        return !is_never(schema, name) && any_matches(&c->tables.include, schema, name) &&
+        return !is_never(c->source.kind, schema, name) &&
+               any_matches(&c->tables.include, schema, name) &&
                !any_matches(&c->tables.exclude, schema, name);
 }
 
@@ -308,6 +389,8 @@ struct config *config_free(struct config *c)
         if (!c)
                 return NULL;
         free_options(c);
+        free(c->source.home);
+        free(c->target.home);
         free_password(c->source.password);
         free_password(c->target.password);
         for (unsigned i = 0; i < c->table_n; i++)

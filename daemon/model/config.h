@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "model/convert.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -49,6 +50,8 @@ struct config_table {
 struct config_end {
         char *uri;
         enum config_kind kind; /* from the URI's scheme */
+        char *home; /* schema that corresponds to the other side's: the URI's database of the MySQL
+                       family, "public" of PostgreSQL */
         char *password_file;
         char *password; /* read from the file or credential when loading; NULL: none. Secret. */
 };
@@ -68,6 +71,9 @@ struct config {
                 char *slot, *publication; /* default culvert_NAME */
                 int64_t heartbeat;        /* microseconds between looks at log and slot */
         } pg;
+        struct {
+                int64_t server_id; /* ours, towards a MySQL-family source; 0: one that is free */
+        } my;
         struct {
                 struct config_list include, exclude; /* "schema.table" patterns */
                 bool create;
@@ -90,6 +96,9 @@ struct config {
                 int64_t lanes;
                 int64_t retry_attempts;
         } apply;
+        struct {
+                char *zero_date; /* "error", "null" or YYYY-MM-DD */
+        } convert;
         struct {
                 int64_t memory; /* bytes */
                 enum config_acknowledge acknowledge;
@@ -121,7 +130,11 @@ void config_print_problems(const struct config *c, struct buf *out);
 /* [table] section for a source table, or NULL. */
 const struct config_table *config_table_of(
         const struct config *c, const char *schema, const char *name);
-/* Target schema for a source schema: [schemas], else the same. */
+bool config_is_mysql(enum config_kind kind); /* MySQL or MariaDB */
+/* What becomes of zero dates. */
+struct convert_policy config_convert_policy(const struct config *c);
+/* Target schema for a source schema: [schemas], else each side's home for the other's where one of
+ * them is of the MySQL family, else the same. */
 const char *config_schema_of(const struct config *c, const char *schema);
 /* Do include and exclude select this table? System schemas and culvert never. */
 bool config_selects(const struct config *c, const char *schema, const char *name);

@@ -1,5 +1,6 @@
 #include "model/config_private.h"
 #include "base/memory.h"
+#include "model/my_uri.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,8 +21,8 @@ static const struct {
 } schemes[] = {
         {"postgresql://", KIND_POSTGRESQL, NULL},
         {"postgres://", KIND_POSTGRESQL, NULL},
-        {"mysql://", KIND_MYSQL, "mysql:// is not built yet"},
-        {"mariadb://", KIND_MARIADB, "mariadb:// is not built yet"},
+        {"mysql://", KIND_MYSQL, NULL},
+        {"mariadb://", KIND_MARIADB, NULL},
         {"segments:", KIND_SEGMENTS, "segments: is not built yet"},
 };
 
@@ -100,19 +101,28 @@ static bool has_userinfo_password(const char *s)
         return false;
 }
 
+static const char *my_family_problem(const char *uri)
+{
+        AUTO_MY_URI u;
+
+        return my_uri_parse(uri, &u);
+}
+
 const char *config_uri_problem(const char *uri)
 {
         int scheme = scheme_of(uri);
         const char *rest;
 
         if (scheme < 0)
-                return "not a URI that begins with postgresql://";
+                return "not a URI that begins with postgresql://, mysql:// or mariadb://";
         rest = uri + strlen(schemes[scheme].prefix);
         if (has_userinfo_password(rest))
                 return "a password in a URI is not allowed; use password_file";
         for (const char *p = rest; *p; p++)
                 if ((*p == '?' || *p == '&') && is_secret_parameter(p + 1))
                         return "a password in a URI is not allowed; use password_file";
+        if (schemes[scheme].kind == KIND_MYSQL || schemes[scheme].kind == KIND_MARIADB)
+                return my_family_problem(uri);
         return schemes[scheme].problem;
 }
 

@@ -21,7 +21,9 @@ const struct option config_options[] = {
                 NEEDS_RESTART, AT(pipeline.control_socket), "Socket that culvertctl talks to."},
 
         {"source", "uri", OPTION_URI, 0, 0, NULL, NULL, NULL, NEEDS_RESTART, AT(source.uri),
-                "The database to migrate: any libpq URI without a password. Required."},
+                "The database to migrate, without a password: any libpq URI, or mysql:// (mariadb://) "
+                "user@host:port/database with the parameters socket, ssl-mode, ssl-ca, ssl-cert, "
+                "ssl-key. Required."},
         {"source", "password_file", OPTION_PATH, 1, 4000, NULL, NULL, NULL, NEEDS_RESTART,
                 AT(source.password_file),
                 "File with the password and nothing else, closed to others (chmod o=); without it "
@@ -31,8 +33,8 @@ const struct option config_options[] = {
                 AT(pg.slot), "Replication slot on a PostgreSQL source; created if missing."},
         {"source", "publication", OPTION_TEXT, 1, 63, NULL, "culvert_NAME", NULL, NEEDS_RESTART,
                 AT(pg.publication), "Publication on a PostgreSQL source; created if missing."},
-        {"source", "server_id", OPTION_INTEGER, 0, INT64_C(4294967295), NULL, "0", "0",
-                NEEDS_RESTART, OPTION_NOWHERE,
+        {"source", "server_id", OPTION_INTEGER, 0, INT64_C(4294967295), NULL, "0", NULL,
+                NEEDS_RESTART, AT(my.server_id),
                 "Replica id towards a MySQL-family source; 0: one that is free."},
         {"source", "heartbeat", OPTION_DURATION, SECONDS, DAY, NULL, "10s", NULL, NEEDS_RESTART,
                 AT(pg.heartbeat),
@@ -82,8 +84,9 @@ const struct option config_options[] = {
                 "stop", "stop", NEEDS_RESTART, OPTION_NOWHERE,
                 "What to do with a change that does not fit the target's rows."},
 
-        {"values", "zero_date", OPTION_TEXT, 1, 40, "error|null|a date", "error", "error",
-                NEEDS_RESTART, OPTION_NOWHERE, "What becomes of 0000-00-00 dates of MySQL."},
+        {"values", "zero_date", OPTION_TEXT, 1, 40, "error|null|a date", "error", NULL,
+                NEEDS_RESTART, AT(convert.zero_date),
+                "What becomes of zero and partial dates of MySQL; the date is YYYY-MM-DD."},
 
         {"snapshot", "mode", OPTION_CHOICE, 0, 0, "bulk|trickle|none", "bulk", "bulk|none",
                 NEEDS_RESTART, AT(snapshot.mode),

@@ -25,6 +25,9 @@ struct convert;
 struct convert_policy {
         enum { ZERO_DATE_ERROR, ZERO_DATE_NULL, ZERO_DATE_VALUE } zero_date;
         char date[11]; /* ZERO_DATE_VALUE: YYYY-MM-DD */
+        /* DATETIME columns hold UTC: a reverse stream from tables that culvert made. Without it
+         * DATETIME to timestamptz is refused. */
+        bool datetime_utc;
 };
 
 /* *out is NULL where the text may go as it is. -1: no value of the one type has a place in the

@@ -86,7 +86,8 @@ int identity_parse(struct source_identity *id, const char *text, struct error *e
         int used = 0;
 
         *id = (struct source_identity){0};
-        if (sscanf(text, "%39[0-9a-f-]/%u/%255s%n", id->system, &id->timeline, id->slot, &used) != 3 ||
+        if (sscanf(text, "%39[0-9a-f-]/%u/%255s%n", id->system, &id->timeline, id->slot, &used) !=
+                        3 ||
                 text[used] != '\0')
                 return error_set(e, ERROR_DATA, "'%.128s' does not name a source", text);
         return 0;

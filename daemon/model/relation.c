@@ -67,6 +67,14 @@ struct relation *relation_unref(const struct relation *shared)
         return NULL;
 }
 
+bool column_is_generated(const struct column *c)
+{
+        static const char suffix[] = " generated";
+        size_t len = c->native ? strlen(c->native) : 0;
+
+        return len >= sizeof suffix - 1 && !strcmp(c->native + len - (sizeof suffix - 1), suffix);
+}
+
 int relation_column(const struct relation *r, const char *name)
 {
         for (uint16_t i = 0; i < r->columns_n; i++)
@@ -164,7 +172,8 @@ static char *take_name(const char **at)
 
 void relation_to_text(const struct relation *r, struct buf *out)
 {
-        buf_printf(out, "%d %" PRIu32 " %c %u ", has_natives(r) ? 2 : 1, r->id, r->identity, r->columns_n);
+        buf_printf(out, "%d %" PRIu32 " %c %u ", has_natives(r) ? 2 : 1, r->id, r->identity,
+                r->columns_n);
         put_name(out, r->schema);
         put_name(out, r->name);
         for (uint16_t i = 0; i < r->columns_n; i++) {
@@ -216,7 +225,8 @@ struct relation *relation_from_text(const char *text)
 
         if (sscanf(text, "%u %" SCNu32 " %c %u %n", &format, &id, &identity, &columns_n, &used) !=
                         4 ||
-                used == 0 || (format != 1 && format != 2) || columns_n > (format == 1 ? 1664 : COLUMNS_MAX) || !strchr("difn", identity))
+                used == 0 || (format != 1 && format != 2) ||
+                columns_n > (format == 1 ? 1664 : COLUMNS_MAX) || !strchr("difn", identity))
                 return NULL;
         text += used;
         if (!(schema = take_name(&text)) || !(name = take_name(&text)))

@@ -47,6 +47,9 @@ void relation_set_native(struct relation *r, uint16_t i, const char *native);
 struct relation *relation_ref(const struct relation *r);
 struct relation *relation_unref(const struct relation *r); /* takes NULL, returns NULL */
 
+/* MySQL family: the column's native says that it is generated; a source's shape has such columns
+ * too, since its rows have them. */
+bool column_is_generated(const struct column *c);
 int relation_column(const struct relation *r, const char *name); /* index, or -1 */
 
 /*

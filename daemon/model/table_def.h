@@ -29,7 +29,8 @@ struct def_column {
         bool stored;         /* generated and stored */
         enum default_kind default_kind;
         char *default_text;
-        char *comment; /* or NULL */
+        char *collation; /* MySQL family, of text; or NULL */
+        char *comment;   /* or NULL */
 };
 
 struct def_index_column {

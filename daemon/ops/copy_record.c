@@ -116,7 +116,7 @@ struct table_records *table_records_free(struct table_records *t)
 struct table_record *table_records_find(
         const struct table_records *t, const char *schema, const char *name)
 {
-        for (unsigned i = 0; i < t->n; i++)
+        for (unsigned i = 0; t && i < t->n; i++)
                 if (!strcmp(t->items[i].name, name) && !strcmp(t->items[i].schema, schema))
                         return &t->items[i];
         return NULL;

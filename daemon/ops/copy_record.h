@@ -59,6 +59,7 @@ int copy_record_read(const struct copy_book *b, struct copy_record *r, struct er
 void copy_record_done(struct copy_record *r);
 struct table_records *table_records_read(const struct copy_book *b, struct error *e);
 struct table_records *table_records_free(struct table_records *t);
+/* `t` NULL: there are none. */
 struct table_record *table_records_find(
         const struct table_records *t, const char *schema, const char *name);
 

@@ -8,8 +8,8 @@
 #include <time.h>
 
 struct link {
-        PGconn *conn;
-        PGcancel *cancel;
+        const void *conn; /* PGconn or MYSQL */
+        PGcancel *cancel; /* or NULL */
         int fd;
         struct link *next;
 };
@@ -149,20 +149,39 @@ void halt_wait(struct halt *h, int milliseconds)
         pthread_mutex_unlock(&h->lock);
 }
 
-/* Timeouts that a server or a role may have set, beyond those of pg_session_sql. */
-PGconn *halt_connect(struct halt *h, const struct pg_params *p, struct error *e)
+static void add_link(struct halt *h, const struct link *made)
 {
-        struct link *k;
-        PGconn *c;
+        struct link *k = memory_copy(made, sizeof *made);
 
-        if (halt_check(h, e) < 0 || !(c = pg_connect(p, &h->asked, e)))
-                return NULL;
-        k = memory_new_of(struct link);
-        *k = (struct link){.conn = c, .cancel = PQgetCancel(c), .fd = PQsocket(c)};
         pthread_mutex_lock(&h->lock);
         k->next = h->links;
         h->links = k;
         pthread_mutex_unlock(&h->lock);
+}
+
+static void remove_link(struct halt *h, const void *conn)
+{
+        struct link **at, *k;
+
+        pthread_mutex_lock(&h->lock);
+        for (at = &h->links; *at && (*at)->conn != conn; at = &(*at)->next)
+                ;
+        if ((k = *at)) {
+                *at = k->next;
+                PQfreeCancel(k->cancel);
+                free(k);
+        }
+        pthread_mutex_unlock(&h->lock);
+}
+
+/* Timeouts that a server or a role may have set, beyond those of pg_session_sql. */
+PGconn *halt_connect(struct halt *h, const struct pg_params *p, struct error *e)
+{
+        PGconn *c;
+
+        if (halt_check(h, e) < 0 || !(c = pg_connect(p, &h->asked, e)))
+                return NULL;
+        add_link(h, &(struct link){.conn = c, .cancel = PQgetCancel(c), .fd = PQsocket(c)});
         /* The question comes after the entry in the list, so none slips through in between. */
         if (halt_check(h, e) < 0)
                 halt_close(h, &c);
@@ -171,19 +190,29 @@ PGconn *halt_connect(struct halt *h, const struct pg_params *p, struct error *e)
 
 void halt_close(struct halt *h, PGconn **c)
 {
-        struct link **at, *k;
-
         if (!*c)
                 return;
-        pthread_mutex_lock(&h->lock);
-        for (at = &h->links; *at && (*at)->conn != *c; at = &(*at)->next)
-                ;
-        if ((k = *at)) {
-                *at = k->next;
-                PQfreeCancel(k->cancel);
-                free(k);
-        }
-        pthread_mutex_unlock(&h->lock);
+        remove_link(h, *c);
         PQfinish(*c);
         *c = NULL;
+}
+
+MYSQL *halt_my_connect(struct halt *h, const struct my_params *p, struct error *e)
+{
+        MYSQL *c;
+
+        if (halt_check(h, e) < 0 || !(c = my_connect(p, &h->asked, e)))
+                return NULL;
+        add_link(h, &(struct link){.conn = c, .fd = my_fd(c)});
+        if (halt_check(h, e) < 0)
+                halt_my_close(h, &c);
+        return c;
+}
+
+void halt_my_close(struct halt *h, MYSQL **c)
+{
+        if (!*c)
+                return;
+        remove_link(h, *c);
+        *c = my_close(*c);
 }

@@ -1,11 +1,13 @@
 #pragma once
 /*
- * Halt: stops threads that block in libpq. Every blocking connection of a job is opened through
- * it; halt_ask breaks them all at once (their threads get an error) and cancels what the servers
- * are doing for them, from a thread of its own, since PQcancel blocks.
+ * Halt: stops threads that block in libpq or libmariadb. Every blocking connection of a job is
+ * opened through it; halt_ask breaks them all at once (their threads get an error) and cancels what
+ * PostgreSQL is doing for them, from a thread of its own, since PQcancel blocks. A MySQL-family
+ * server notices the broken connection when it next sends to it.
  *
  * Any thread. A connection belongs to the thread that opened it, and is closed by it.
  */
+#include "db/my.h"
 #include "db/pg.h"
 
 #include <stdatomic.h>
@@ -27,3 +29,5 @@ void halt_wait(struct halt *h, int milliseconds);
 PGconn *halt_connect(struct halt *h, const struct pg_params *p, struct error *e);
 /* Closes and sets to NULL; takes NULL. */
 void halt_close(struct halt *h, PGconn **c);
+MYSQL *halt_my_connect(struct halt *h, const struct my_params *p, struct error *e);
+void halt_my_close(struct halt *h, MYSQL **c);

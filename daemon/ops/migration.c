@@ -192,8 +192,12 @@ static void begin_stream(struct migration *m, const struct prepare_result *r)
 
         for (unsigned i = 0; i < r->shapes_n; i++) {
                 route_expect(m->route, r->shapes[i], r->next ? r->next[i] : NULL);
+                route_target(m->route, r->shapes[i], r->targets ? r->targets[i] : NULL);
                 route_begin(m->route, r->shapes[i], r->begin ? r->begin[i] : POSITION_NONE);
         }
+        route_engines(m->route, r->from, r->to, &r->policy);
+        m->source_engine = r->from;
+        m->target_engine = r->to;
         snprintf(m->source_version, sizeof m->source_version, "%s", r->source_version);
         snprintf(m->target_version, sizeof m->target_version, "%s", r->target_version);
         if (r->snapshot && *r->snapshot) {
@@ -294,6 +298,7 @@ void migration_start_prepare(struct migration *m)
         static const struct prepare_events events = {on_preparing, on_prepared};
         struct prepare_accept accept = {
                 .shape = m->accept ? route_refused(m->route) : NULL,
+                .definitions = m->accept,
                 .marks = m->accept_marks,
                 .add = m->add,
         };
@@ -432,6 +437,17 @@ int migration_pause(struct migration *m, struct error *e)
         return 0;
 }
 
+/* The stream stopped at DDL; it goes on behind it. */
+static void accept_statement(struct migration *m)
+{
+        struct position at;
+        struct error ignored = ERROR_INIT;
+
+        if (m->stopped && !strcmp(m->error.code, ROUTE_STATEMENT_CODE) &&
+                position_parse(&at, m->error.position, &ignored) == 0)
+                route_accept_statements(m->route, at);
+}
+
 int migration_resume(struct migration *m, struct error *e)
 {
         if (!m->saved.paused && !m->stopped)
@@ -446,6 +462,7 @@ int migration_resume(struct migration *m, struct error *e)
         if (m->stopped || (!m->streaming && !m->preparing)) {
                 m->accept = m->stopped;
                 m->accept_marks = m->stopped && !strcmp(m->error.code, PG_MARKS_CODE);
+                accept_statement(m);
                 m->stopped = false;
                 error_clear(&m->error);
                 migration_start_prepare(m);

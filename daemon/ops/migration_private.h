@@ -39,6 +39,7 @@ struct migration {
         struct timer retry, second;
         struct prepare_progress progress;
         char source_version[32], target_version[32];
+        enum engine source_engine, target_engine; /* ENGINE_POSTGRESQL: or not known yet */
 
         struct migration_mark *marks, **marks_tail;
         struct migration_listener *listeners;

@@ -84,13 +84,24 @@ static const char *next_step(const struct status *s)
         }
 }
 
+/* mysql:// and mariadb:// mean the same: the server says which it is, once it was asked. */
+static const char *kind_of(enum config_kind kind, enum engine engine)
+{
+        if (!config_is_mysql(kind))
+                return "postgresql";
+        if (engine == ENGINE_POSTGRESQL)
+                return kind == KIND_MARIADB ? "mariadb" : "mysql";
+        return engine == ENGINE_MARIADB ? "mariadb" : "mysql";
+}
+
 void migration_status(struct migration *m, struct status *s)
 {
         *s = (struct status){.pipeline = m->config->pipeline.name, .state = m->state};
         s->phase = m->saved.phase;
         s->since = m->since;
         s->retention.hours_left = -1;
-        s->source.kind = s->target.kind = "postgresql";
+        s->source.kind = kind_of(m->config->source.kind, m->source_engine);
+        s->target.kind = kind_of(m->config->target.kind, m->target_engine);
         fill_stream(m, s);
         fill_copy(m, s);
         s->source.server_version = *m->source_version ? m->source_version : NULL;

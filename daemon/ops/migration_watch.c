@@ -83,6 +83,8 @@ void migration_watch(struct migration *m, const struct prepare_result *r)
 
         set_fresh(m, r->fresh, r->fresh_n);
         m->watcher = watcher_free(m->watcher);
+        if (r->targets) /* it watches publications, and what PostgreSQL's stream does not tell */
+                return;
         m->watcher = watcher_new(m->loop, m->config, m->route, &watched, &events, m);
         if (m->add)
                 watcher_look(m->watcher);

@@ -3,6 +3,7 @@
 #include "db/pg_meta.h"
 #include "model/pattern.h"
 #include "ops/control.h"
+#include "ops/pg_schema.h"
 #include "ops/plan_private.h"
 #include "ops/preflight.h"
 
@@ -12,6 +13,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+struct plan {
+        struct config *config;
+        struct route *route;
+        PGconn *source, *target;
+        struct pg_tables *tables;
+        bool *missing;            /* per table: not on the target yet */
+        bool begun;               /* the target has this pipeline's checkpoint */
+        struct pg_schema *schema; /* NULL: nothing is created */
+        struct checks checks;
+};
 
 static atomic_bool stopped; /* by a signal: ends pg_dump, so that the folder is removed */
 
@@ -211,6 +223,65 @@ static int gather(struct plan *p, struct error *e)
         return 0;
 }
 
+static const char *identity_name(const struct pg_table_info *t)
+{
+        switch (t->identity) {
+        case IDENTITY_FULL:
+                return "full";
+        case IDENTITY_INDEX:
+                return "index";
+        case IDENTITY_NOTHING:
+                return "nothing";
+        default:
+                return t->has_identity ? "primary key" : "none";
+        }
+}
+
+static struct plan_end view_end(PGconn *c)
+{
+        struct plan_end end = {.kind = "postgresql", .title = "PostgreSQL"};
+        int v = PQserverVersion(c);
+
+        snprintf(end.version, sizeof end.version, "%d.%d", v / 10000, v % 10000);
+        return end;
+}
+
+static void view_table(const struct plan *p, unsigned i, struct plan_table *out)
+{
+        const struct pg_table_info *t = &p->tables->items[i];
+        const struct route_table *r = route_find(p->route, t->schema, t->name);
+
+        *out = (struct plan_table){.source = memory_printf("%s.%s", t->schema, t->name),
+                .target = memory_printf("%s.%s", r->schema, r->name),
+                .rows = t->rows,
+                .bytes = t->bytes,
+                .identity = identity_name(t),
+                .usable_identity = t->has_identity,
+                .create = p->missing[i],
+                .partitioned = t->kind == 'p',
+                .partitions = t->kind == 'p' ? t->leaves_n : 0};
+}
+
+static void show(const struct plan *p, bool json, FILE *out)
+{
+        struct plan_view v = {.pipeline = p->config->pipeline.name,
+                .begun = p->begun,
+                .source = view_end(p->source),
+                .target = view_end(p->target),
+                .tables = memory_new((p->tables->n + 1) * sizeof *v.tables),
+                .n = p->tables->n,
+                .checks = &p->checks};
+
+        for (unsigned i = 0; i < v.n; i++)
+                view_table(p, i, &v.tables[i]);
+        for (unsigned i = 0; p->schema && i < pg_schema_made_n(p->schema); i++)
+                plan_line(&v.made, memory_string(pg_schema_made(p->schema, i)));
+        for (unsigned i = 0; p->schema && i < pg_schema_left_n(p->schema); i++)
+                plan_line(&v.left, memory_string(pg_schema_left(p->schema, i)));
+        (json ? plan_print_json : plan_print)(&v, out);
+        plan_view_done(&v);
+}
+
 static void plan_done(struct plan *p)
 {
         pg_schema_free(p->schema);
@@ -228,16 +299,11 @@ static void check_end(struct config *c, const char *section, const struct config
         struct error e = ERROR_INIT;
         int line = config_line(c, section, "uri");
 
-        if (!end->uri)
-                return;
-        if (end->kind != KIND_POSTGRESQL)
-                config_complain(
-                        c, line, "%s.uri: plan is built for postgresql:// only so far", section);
-        else if (pg_uri_check(end->uri, &e) < 0)
+        if (end->uri && end->kind == KIND_POSTGRESQL && pg_uri_check(end->uri, &e) < 0)
                 config_complain(c, line, "%s.uri: %s", section, e.message);
 }
 
-int plan_run(const char *config_path, bool json, FILE *out, FILE *err)
+int plan_run(enum plan_kind kind, const char *config_path, bool json, FILE *out, FILE *err)
 {
         struct plan p = {.config = config_load(config_path)};
         struct sigaction action = {.sa_handler = on_signal};
@@ -254,13 +320,22 @@ int plan_run(const char *config_path, bool json, FILE *out, FILE *err)
                 plan_done(&p);
                 return CONTROL_USAGE;
         }
+        if (p.config->source.kind != KIND_POSTGRESQL || p.config->target.kind != KIND_POSTGRESQL)
+                return move_plan_run(kind, p.config, json, out, err);
+        if (kind == PLAN_SCHEMA || kind == PLAN_APPLY) {
+                fputs("culvertctl: schema is not built between two PostgreSQL servers, where the "
+                      "tables are made by pg_dump and pg_restore; plan lists what they make\n",
+                        err);
+                plan_done(&p);
+                return CONTROL_FAILED;
+        }
         sigaction(SIGINT, &action, NULL);
         sigaction(SIGTERM, &action, NULL);
         if (gather(&p, &e) < 0) {
                 fprintf(err, "culvertctl: %s\n", e.message);
                 code = CONTROL_FAILED;
         } else {
-                (json ? plan_print_json : plan_print)(&p, out);
+                show(&p, json, out);
                 code = p.checks.errors ? CONTROL_FAILED : CONTROL_DONE;
         }
         plan_done(&p);

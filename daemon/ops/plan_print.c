@@ -5,25 +5,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void version(PGconn *c, char out[32])
+void plan_line(struct plan_lines *l, char *line)
 {
-        int v = PQserverVersion(c);
-
-        snprintf(out, 32, "%d.%d", v / 10000, v % 10000);
+        l->items = memory_grow(l->items, (l->n + 1) * sizeof *l->items);
+        l->items[l->n++] = line;
 }
 
-static const char *identity_name(const struct pg_table_info *t)
+static void lines_done(struct plan_lines *l)
 {
-        switch (t->identity) {
-        case IDENTITY_FULL:
-                return "full";
-        case IDENTITY_INDEX:
-                return "index";
-        case IDENTITY_NOTHING:
-                return "nothing";
-        default:
-                return t->has_identity ? "primary key" : "none";
+        for (unsigned i = 0; i < l->n; i++)
+                free(l->items[i]);
+        free(l->items);
+}
+
+void plan_view_done(struct plan_view *v)
+{
+        for (unsigned i = 0; i < v->n; i++) {
+                free(v->tables[i].source);
+                free(v->tables[i].target);
         }
+        free(v->tables);
+        lines_done(&v->columns);
+        lines_done(&v->made);
+        lines_done(&v->left);
 }
 
 static void human_bytes(uint64_t bytes, char out[32])
@@ -37,30 +41,29 @@ static void human_bytes(uint64_t bytes, char out[32])
         snprintf(out, 32, unit ? "%.1f %s" : "%.0f %s", v, units[unit]);
 }
 
-static void print_table(const struct plan *p, unsigned i, FILE *out)
+static void print_table(const struct plan_table *t, FILE *out)
 {
-        const struct pg_table_info *t = &p->tables->items[i];
-        const struct route_table *r = route_find(p->route, t->schema, t->name);
         char size[32], rows[32] = "unknown number of";
 
         human_bytes(t->bytes, size);
         if (t->rows >= 0)
                 snprintf(rows, sizeof rows, "about %.0f", t->rows);
-        fprintf(out, "  %s.%s", t->schema, t->name);
-        if (strcmp(r->schema, t->schema) != 0 || strcmp(r->name, t->name) != 0)
-                fprintf(out, " -> %s.%s", r->schema, r->name);
-        fprintf(out, ": %s rows, %s, identity: %s", rows, size, identity_name(t));
-        if (t->kind == 'p')
-                fprintf(out, ", %u partitions", t->leaves_n);
-        fputs(p->missing[i] ? ", to be created\n" : "\n", out);
+        fprintf(out, "  %s", t->source);
+        if (strcmp(t->source, t->target) != 0)
+                fprintf(out, " -> %s", t->target);
+        fprintf(out, ": %s rows, %s, identity: %s", rows, size, t->identity);
+        if (t->partitioned)
+                fprintf(out, ", %u partitions", t->partitions);
+        fputs(t->create ? ", to be created\n" : "\n", out);
 }
 
-static void print_checks(const struct plan *p, enum check_level level, const char *title, FILE *out)
+static void print_checks(
+        const struct plan_view *v, enum check_level level, const char *title, FILE *out)
 {
         bool any = false;
 
-        for (unsigned i = 0; i < p->checks.n; i++) {
-                const struct check *c = &p->checks.items[i];
+        for (unsigned i = 0; i < v->checks->n; i++) {
+                const struct check *c = &v->checks->items[i];
 
                 if (c->level != level)
                         continue;
@@ -74,94 +77,90 @@ static void print_checks(const struct plan *p, enum check_level level, const cha
         }
 }
 
-static void print_lines(const char *title, const struct pg_schema *s,
-        unsigned (*count)(const struct pg_schema *),
-        const char *(*line)(const struct pg_schema *, unsigned), FILE *out)
+static void print_lines(const char *title, const struct plan_lines *l, FILE *out)
 {
-        unsigned n = s ? count(s) : 0;
-
-        if (n)
+        if (l->n)
                 fprintf(out, "\n%s:\n", title);
-        for (unsigned i = 0; i < n; i++)
-                fprintf(out, "  %s\n", line(s, i));
+        for (unsigned i = 0; i < l->n; i++)
+                fprintf(out, "  %s\n", l->items[i]);
 }
 
-void plan_print(const struct plan *p, FILE *out)
+void plan_print(const struct plan_view *v, FILE *out)
 {
-        char source[32], target[32], size[32];
+        unsigned errors = v->checks->errors;
         uint64_t bytes = 0;
+        char size[32];
 
-        version(p->source, source);
-        version(p->target, target);
-        for (unsigned i = 0; i < p->tables->n; i++)
-                bytes += p->tables->items[i].bytes;
+        for (unsigned i = 0; i < v->n; i++)
+                bytes += v->tables[i].bytes;
         human_bytes(bytes, size);
-        fprintf(out, "%s: PostgreSQL %s to PostgreSQL %s%s\n\nTables (%u, %s):\n",
-                p->config->pipeline.name, source, target, p->begun ? ", begun already" : "",
-                p->tables->n, size);
-        for (unsigned i = 0; i < p->tables->n; i++)
-                print_table(p, i, out);
-        print_lines("Made on the target", p->schema, pg_schema_made_n, pg_schema_made, out);
-        print_lines("Stays behind", p->schema, pg_schema_left_n, pg_schema_left, out);
-        print_checks(p, CHECK_STATEMENT, "Statements that culvert runs", out);
-        print_checks(p, CHECK_NOTE, "Notes", out);
-        print_checks(p, CHECK_WARNING, "Warnings", out);
-        print_checks(p, CHECK_ERROR, "Errors, each with what mends it", out);
-        if (p->checks.errors)
-                fprintf(out, "\n%u error%s: a start would be refused.\n", p->checks.errors,
-                        p->checks.errors == 1 ? "" : "s");
+        fprintf(out, "%s: %s %s to %s %s%s\n\nTables (%u, %s):\n", v->pipeline, v->source.title,
+                v->source.version, v->target.title, v->target.version,
+                v->begun ? ", begun already" : "", v->n, size);
+        for (unsigned i = 0; i < v->n; i++)
+                print_table(&v->tables[i], out);
+        print_lines("Columns", &v->columns, out);
+        print_lines("Made on the target", &v->made, out);
+        print_lines("Stays behind", &v->left, out);
+        print_checks(v, CHECK_STATEMENT, "Statements that culvert runs", out);
+        print_checks(v, CHECK_NOTE, "Notes", out);
+        print_checks(v, CHECK_WARNING, "Warnings", out);
+        print_checks(v, CHECK_ERROR, "Errors, each with what mends it", out);
+        if (errors)
+                fprintf(out, "\n%u error%s: a start would be refused.\n", errors,
+                        errors == 1 ? "" : "s");
         else
                 fputs("\nNothing is in the way of a start.\n", out);
 }
 
-static cJSON *json_table(const struct plan *p, unsigned i)
+void plan_print_statements(const struct plan_view *v, FILE *out)
 {
-        const struct pg_table_info *t = &p->tables->items[i];
-        const struct route_table *r = route_find(p->route, t->schema, t->name);
-        AUTO_STRING from = memory_printf("%s.%s", t->schema, t->name);
-        AUTO_STRING to = memory_printf("%s.%s", r->schema, r->name);
+        for (unsigned i = 0; i < v->left.n; i++)
+                fprintf(out, "-- not carried: %s\n", v->left.items[i]);
+        for (unsigned i = 0; i < v->made.n; i++)
+                fprintf(out, "%s;\n", v->made.items[i]);
+}
+
+static cJSON *json_table(const struct plan_table *t)
+{
         cJSON *o = cJSON_CreateObject();
 
-        json_text(o, "source", from);
-        json_text(o, "target", to);
+        json_text(o, "source", t->source);
+        json_text(o, "target", t->target);
         json_known(o, "rows_estimated", t->rows < 0 ? -1 : (int64_t)t->rows);
         json_count(o, "bytes", t->bytes);
-        json_text(o, "identity", identity_name(t));
-        json_bool(o, "usable_identity", t->has_identity);
-        json_count(o, "partitions", t->kind == 'p' ? t->leaves_n : 0);
-        json_bool(o, "create", p->missing[i]);
+        json_text(o, "identity", t->identity);
+        json_bool(o, "usable_identity", t->usable_identity);
+        json_count(o, "partitions", t->partitions);
+        json_bool(o, "create", t->create);
         return o;
 }
 
-static cJSON *json_lines(const struct pg_schema *s, unsigned (*count)(const struct pg_schema *),
-        const char *(*line)(const struct pg_schema *, unsigned))
+static cJSON *json_lines(const struct plan_lines *l)
 {
         cJSON *a = cJSON_CreateArray();
-        unsigned n = s ? count(s) : 0;
 
-        for (unsigned i = 0; i < n; i++)
-                cJSON_AddItemToArray(a, cJSON_CreateString(line(s, i)));
+        for (unsigned i = 0; i < l->n; i++)
+                cJSON_AddItemToArray(a, cJSON_CreateString(l->items[i]));
         return a;
 }
 
-static cJSON *json_end(PGconn *c)
+static cJSON *json_end(const struct plan_end *end)
 {
         cJSON *o = cJSON_CreateObject();
-        char text[32];
 
-        version(c, text);
-        json_text(o, "kind", "postgresql");
-        json_text(o, "server_version", text);
+        json_text(o, "kind", end->kind);
+        json_text(o, "server_version", end->version);
         return o;
 }
 
-static void add_checks(cJSON *root, const struct plan *p)
+static void add_checks(cJSON *root, const struct checks *found)
 {
         cJSON *checks = cJSON_AddArrayToObject(root, "checks");
         cJSON *statements = cJSON_AddArrayToObject(root, "statements");
 
-        for (unsigned i = 0; i < p->checks.n; i++) {
-                const struct check *c = &p->checks.items[i];
+        for (unsigned i = 0; i < found->n; i++) {
+                const struct check *c = &found->items[i];
                 cJSON *o = cJSON_CreateObject();
 
                 if (c->level == CHECK_STATEMENT) {
@@ -177,24 +176,23 @@ static void add_checks(cJSON *root, const struct plan *p)
         }
 }
 
-void plan_print_json(const struct plan *p, FILE *out)
+void plan_print_json(const struct plan_view *v, FILE *out)
 {
         cJSON *root = json_object();
         cJSON *tables = cJSON_AddArrayToObject(root, "tables");
         char *text;
 
-        json_text(root, "pipeline", p->config->pipeline.name);
-        json_bool(root, "begun", p->begun);
-        cJSON_AddItemToObject(root, "source", json_end(p->source));
-        cJSON_AddItemToObject(root, "target", json_end(p->target));
-        for (unsigned i = 0; i < p->tables->n; i++)
-                cJSON_AddItemToArray(tables, json_table(p, i));
-        cJSON_AddItemToObject(
-                root, "made", json_lines(p->schema, pg_schema_made_n, pg_schema_made));
-        cJSON_AddItemToObject(
-                root, "left", json_lines(p->schema, pg_schema_left_n, pg_schema_left));
-        add_checks(root, p);
-        json_count(root, "errors", p->checks.errors);
+        json_text(root, "pipeline", v->pipeline);
+        json_bool(root, "begun", v->begun);
+        cJSON_AddItemToObject(root, "source", json_end(&v->source));
+        cJSON_AddItemToObject(root, "target", json_end(&v->target));
+        for (unsigned i = 0; i < v->n; i++)
+                cJSON_AddItemToArray(tables, json_table(&v->tables[i]));
+        cJSON_AddItemToObject(root, "columns", json_lines(&v->columns));
+        cJSON_AddItemToObject(root, "made", json_lines(&v->made));
+        cJSON_AddItemToObject(root, "left", json_lines(&v->left));
+        add_checks(root, v->checks);
+        json_count(root, "errors", v->checks->errors);
         text = cJSON_PrintUnformatted(root);
         fprintf(out, "%s\n", text);
         cJSON_free(text);

@@ -2,11 +2,14 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/memory.h"
+#include "ops/copy_plan.h"
+#include "ops/move.h"
 #include "ops/prepare_private.h"
 
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static void close_all(struct prepare *p)
 {
@@ -31,11 +34,17 @@ static void report(void *context)
         p->events.done(p->context, p->failed ? NULL : result, p->failed ? &p->error : NULL);
 }
 
+/* pg_dump and COPY to COPY carry more than rows and columns. */
+static bool is_native(const struct config *c)
+{
+        return c->source.kind == KIND_POSTGRESQL && c->target.kind == KIND_POSTGRESQL;
+}
+
 static void *run(void *context)
 {
         struct prepare *p = context;
 
-        p->failed = prepare_run(p, &p->error) < 0;
+        p->failed = (is_native(p->config) ? prepare_run : move_run)(p, &p->error) < 0;
         if (p->failed && atomic_load(&p->stopped))
                 error_set(&p->error, ERROR_RETRY, "stopped before it was finished");
         close_all(p);
@@ -70,6 +79,7 @@ struct prepare *prepare_new(struct loop *l, const struct config *c, struct route
         p->config = c;
         p->route = r;
         p->accepted = accept->shape ? relation_ref(accept->shape) : NULL;
+        p->accept = accept->shape || accept->definitions;
         p->accept_marks = accept->marks;
         p->add = accept->add;
         p->events = *events;
@@ -122,7 +132,10 @@ void prepare_result_free(struct prepare_result *r)
                 relation_unref(r->shapes[i]);
         for (unsigned i = 0; r->next && i < r->shapes_n; i++)
                 relation_unref(r->next[i]);
+        for (unsigned i = 0; r->targets && i < r->shapes_n; i++)
+                relation_unref(r->targets[i]);
         pg_marks_free(r->marks, r->shapes_n);
+        free(r->targets);
         free(r->shapes);
         free(r->next);
         free(r->begin);
@@ -151,6 +164,18 @@ void prepare_phase(struct prepare *p, const char *phase, bool copying)
         loop_post(p->loop, on_phase, p);
 }
 
+void prepare_show_counters(struct prepare *p, struct copy_counter *counters, unsigned n)
+{
+        struct copy_counter *old;
+
+        pthread_mutex_lock(&p->lock);
+        old = p->counters;
+        p->counters = counters;
+        p->counters_n = n;
+        pthread_mutex_unlock(&p->lock);
+        free(old);
+}
+
 static void set_counter(const struct prepare *p, struct copy_counter *n,
         const struct pg_table_info *t, enum copy_stage stage)
 {
@@ -166,18 +191,13 @@ static void set_counter(const struct prepare *p, struct copy_counter *n,
 void prepare_set_counters(struct prepare *p)
 {
         unsigned others = p->others ? p->others->n : 0, count = p->tables->n + others;
-        struct copy_counter *n = memory_new((count + 1) * sizeof *n), *old;
+        struct copy_counter *n = memory_new((count + 1) * sizeof *n);
 
         for (unsigned i = 0; i < p->tables->n; i++)
                 set_counter(p, &n[i], &p->tables->items[i], p->record.stage);
         for (unsigned i = 0; i < others; i++)
                 set_counter(p, &n[p->tables->n + i], &p->others->items[i], STAGE_DONE);
-        pthread_mutex_lock(&p->lock);
-        old = p->counters;
-        p->counters = n;
-        p->counters_n = count;
-        pthread_mutex_unlock(&p->lock);
-        free(old);
+        prepare_show_counters(p, n, count);
 }
 
 static void fill_tables(const struct prepare *p, struct prepare_progress *out)
@@ -202,6 +222,20 @@ static void fill_tables(const struct prepare *p, struct prepare_progress *out)
         }
 }
 
+static double seconds_left(const struct prepare *p, const struct prepare_progress *now)
+{
+        struct timespec t;
+        double elapsed;
+
+        if (p->copy)
+                return copy_seconds_left(p->copy);
+        if (!p->copying || !p->copy_began || now->rows_estimated < 0)
+                return -1;
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        elapsed = (double)(t.tv_sec * SECOND + t.tv_nsec / 1000 - p->copy_began) / SECOND;
+        return copy_eta((double)now->rows_done, (double)now->rows_estimated, elapsed);
+}
+
 void prepare_progress(struct prepare *p, struct prepare_progress *out)
 {
         *out = (struct prepare_progress){0};
@@ -209,7 +243,7 @@ void prepare_progress(struct prepare *p, struct prepare_progress *out)
         out->copying = p->copying;
         out->phase = p->phase;
         fill_tables(p, out);
-        out->eta_seconds = p->copy ? copy_seconds_left(p->copy) : -1;
+        out->eta_seconds = seconds_left(p, out);
         pthread_mutex_unlock(&p->lock);
 }
 

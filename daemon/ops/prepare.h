@@ -42,6 +42,10 @@ struct prepare_result {
         char **marks;             /* of each, ops/pg_marks.h */
         struct position *begin;   /* of each: what commits before it is in its copy, or none */
         unsigned shapes_n;
+        /* Where the two sides are not both PostgreSQL; `targets` is NULL otherwise. */
+        enum engine from, to;
+        struct convert_policy policy;
+        struct relation **targets; /* of each, as the target's catalogue has it */
         struct position until; /* the stream is to end there, and all begins anew; none: for ever */
         const struct route_table **fresh; /* selected, and not migrated yet */
         unsigned fresh_n;
@@ -60,6 +64,7 @@ struct prepare_events {
 struct prepare_accept {
         const struct relation *shape; /* stopped the stream (ddl = stop): recorded as the table's
                                          next one. May be NULL */
+        bool definitions;             /* as the source has them now, where its log told of DDL */
         bool marks;                   /* what no change in the stream told (ops/pg_marks.h) */
         bool add;                     /* `reload`: tables that came after the start are copied */
 };

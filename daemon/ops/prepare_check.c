@@ -36,7 +36,7 @@ static int refuse(const struct checks *k, struct error *e)
         return error_set(e, ERROR_CONFIG, "%s", buf_text(&list));
 }
 
-static int judge(const struct checks *k, struct error *e)
+int prepare_judge(const struct checks *k, struct error *e)
 {
         for (unsigned i = 0; i < k->n; i++) {
                 const struct check *c = &k->items[i];
@@ -78,7 +78,7 @@ static int check(const struct prepare *p, struct error *e)
         if (rc == 0)
                 rc = pg_check_target(p->target, p->source, &in, NULL, &found, e);
         if (rc == 0)
-                rc = judge(&found, e);
+                rc = prepare_judge(&found, e);
         checks_done(&found);
         for (unsigned i = 0; i < in.n; i++)
                 relation_unref(tables[i].shape);

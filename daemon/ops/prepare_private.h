@@ -9,6 +9,7 @@
  * `lock` guards what the loop's thread reads; all else belongs to the preparing thread until
  * `done`.
  */
+#include "db/pg_check.h"
 #include "ops/copy.h"
 #include "ops/copy_record.h"
 #include "ops/pg_marks.h"
@@ -28,7 +29,7 @@ struct prepare {
         const struct config *config;
         struct route *route;
         struct relation *accepted; /* only read by the thread; NULL: none */
-        bool accept_marks, add;
+        bool accept, accept_marks, add;
         struct prepare_events events;
         void *context;
 
@@ -43,6 +44,7 @@ struct prepare {
         struct copy_counter *counters;
         unsigned counters_n;
         struct copy *copy; /* while rows are loaded */
+        int64_t copy_began; /* CLOCK_MONOTONIC microseconds, where ops/move does it; else 0 */
 
         struct pg_params *source_params, *target_params, *replication_params;
         PGconn *source, *target, *replication, *anchor;
@@ -89,6 +91,10 @@ int prepare_read_marks(struct prepare *p, PGconn *c, struct error *e);
 int prepare_resume(struct prepare *p, struct error *e);
 /* All rows are in, the slot still has everything since: indexes, sequences and so on remain. */
 int prepare_go_on(struct prepare *p, struct error *e);
+/* Counters of `n` tables, for all readers of the progress; taken. */
+void prepare_show_counters(struct prepare *p, struct copy_counter *counters, unsigned n);
+/* What the checks have found: warnings to the log; errors, all of them, are one error. */
+int prepare_judge(const struct checks *found, struct error *e);
 /* The start checks on p->tables, once a start; warnings go to the log. */
 int prepare_check(struct prepare *p, struct error *e);
 /* Looks at the target's tables, and refuses what may not be loaded. */

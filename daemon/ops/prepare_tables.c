@@ -1,90 +1,35 @@
 /* What is to be migrated, and what the target holds of it. */
 #include "base/memory.h"
-#include "model/pattern.h"
-#include "ops/nearest.h"
 #include "ops/prepare_private.h"
+#include "ops/selection.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Which of the configuration's patterns and sections have met a table. */
-struct selection {
-        struct prepare *p;
-        bool *include, *exclude, *table;
-        char **names; /* of all tables there are, for the nearest */
-        unsigned names_n;
+struct reading {
+        struct selection selection;
+        const struct pg_tables *only;
 };
 
 static bool select_table(void *context, const char *schema, const char *name)
 {
-        struct selection *s = context;
-        const struct config *c = s->p->config;
+        struct reading *r = context;
 
-        for (unsigned i = 0; i < c->tables.include.n; i++)
-                s->include[i] |= pattern_matches(c->tables.include.items[i], schema, name);
-        for (unsigned i = 0; i < c->tables.exclude.n; i++)
-                s->exclude[i] |= pattern_matches(c->tables.exclude.items[i], schema, name);
-        for (unsigned i = 0; i < c->table_n; i++)
-                s->table[i] |=
-                        !strcmp(c->table[i].schema, schema) && !strcmp(c->table[i].name, name);
-        s->names = memory_grow(s->names, (s->names_n + 1) * sizeof *s->names);
-        s->names[s->names_n++] = memory_printf("%s.%s", schema, name);
-        return route_find(s->p->route, schema, name) &&
-               (!s->p->only || pg_tables_find(s->p->only, schema, name));
-}
-
-static int unmatched(
-        const struct selection *s, const char *what, const char *text, int line, struct error *e)
-{
-        const char *near = nearest_of(text, (const char *const *)s->names, s->names_n);
-
-        return error_set(e, ERROR_CONFIG, "%s:%d: %s '%s' matches no table of the source%s%s%s",
-                s->p->config->path, line, what, text, near ? " (did you mean '" : "",
-                near ? near : "", near ? "'?)" : "");
-}
-
-static int check_selection(const struct selection *s, struct error *e)
-{
-        const struct config *c = s->p->config;
-        int line = config_line(c, "tables", "include");
-
-        for (unsigned i = 0; line > 0 && i < c->tables.include.n; i++)
-                if (!s->include[i])
-                        return unmatched(s, "tables.include", c->tables.include.items[i], line, e);
-        line = config_line(c, "tables", "exclude");
-        for (unsigned i = 0; line > 0 && i < c->tables.exclude.n; i++)
-                if (!s->exclude[i])
-                        return unmatched(s, "tables.exclude", c->tables.exclude.items[i], line, e);
-        for (unsigned i = 0; i < c->table_n; i++) {
-                AUTO_STRING name = memory_printf("%s.%s", c->table[i].schema, c->table[i].name);
-
-                if (!s->table[i])
-                        return unmatched(s, "[table]", name, c->table[i].line, e);
-        }
-        return 0;
-}
-
-static void selection_done(struct selection *s)
-{
-        for (unsigned i = 0; i < s->names_n; i++)
-                free(s->names[i]);
-        free(s->names);
-        free(s->include);
-        free(s->exclude);
-        free(s->table);
+        return selection_see(&r->selection, schema, name) &&
+               (!r->only || pg_tables_find(r->only, schema, name));
 }
 
 int prepare_read_tables(struct prepare *p, PGconn *c, struct error *e)
 {
-        struct selection s = {.p = p,
-                .include = memory_new(p->config->tables.include.n + 1),
-                .exclude = memory_new(p->config->tables.exclude.n + 1),
-                .table = memory_new(p->config->table_n + 1)};
-        struct pg_tables *t = pg_tables_read(c, select_table, &s, e);
-        int rc = t ? check_selection(&s, e) : error_context(e, "source");
+        struct reading reading = {.only = p->only};
+        struct pg_tables *t;
+        int rc;
 
-        selection_done(&s);
+        selection_init(&reading.selection, p->config, p->route);
+        t = pg_tables_read(c, select_table, &reading, e);
+        rc = t ? selection_check(&reading.selection, e) : error_context(e, "source");
+        selection_done(&reading.selection);
         if (rc < 0) {
                 pg_tables_free(t);
                 return -1;

@@ -1,19 +1,23 @@
 #include "ops/state_row.h"
 #include "base/loop.h"
 #include "base/memory.h"
+#include "db/my_link.h"
 #include "db/pg_link.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define RETRY_INTERVAL (10 * SECOND)
 
 struct state_row {
         struct loop *loop;
         char *pipeline;
-        struct pg_params *params;
-        struct pg_link *link;
+        struct pg_params *pg_params; /* one of the two kinds of target; NULL: no usable URI */
+        struct my_params *my_params;
+        struct pg_link *pg_link; /* while the row is written */
+        struct my_link *my_link;
         struct task close;
         struct timer retry;
         bool enabled, dirty;
@@ -23,28 +27,50 @@ struct state_row {
 
 static void write_row(struct state_row *r);
 
+static void close_link(struct state_row *r)
+{
+        r->pg_link = pg_link_free(r->pg_link);
+        r->my_link = my_link_free(r->my_link);
+}
+
 static void run_close(void *context)
 {
         struct state_row *r = context;
 
-        r->link = pg_link_free(r->link);
+        close_link(r);
         if (r->dirty)
                 write_row(r);
 }
 
-static void on_written(void *context, PGresult *result, const struct error *e)
+static void written(struct state_row *r, bool done)
 {
-        struct state_row *r = context;
-
-        (void)e;
-        if (!result) {
+        if (!done) {
                 r->dirty = true;
                 timer_set(&r->retry, RETRY_INTERVAL);
         }
         loop_defer(r->loop, &r->close);
 }
 
-static void on_up(void *context)
+static void on_down(void *context, const struct error *e)
+{
+        struct state_row *r = context;
+
+        (void)e;
+        task_cancel(r->loop, &r->close);
+        close_link(r);
+        r->dirty = true;
+        timer_set(&r->retry, RETRY_INTERVAL);
+}
+
+/* ---- PostgreSQL ---- */
+
+static void on_pg_written(void *context, PGresult *result, const struct error *e)
+{
+        (void)e;
+        written(context, result != NULL);
+}
+
+static void on_pg_up(void *context)
 {
         struct state_row *r = context;
         char since[32];
@@ -52,7 +78,7 @@ static void on_up(void *context)
 
         snprintf(since, sizeof since, "%.6f", (double)r->since / SECOND);
         r->dirty = false;
-        pg_link_query(r->link, on_written, r,
+        pg_link_query(r->pg_link, on_pg_written, r,
                 "insert into culvert.state as s (pipeline, sequence, state, phase, direction, "
                 "since) "
                 "values ($1, 1, $2, $3, 'forward', pg_catalog.to_timestamp($4::float8)) on "
@@ -63,23 +89,51 @@ static void on_up(void *context)
                 4, values);
 }
 
-static void on_down(void *context, const struct error *e)
+/* ---- MySQL and MariaDB ---- */
+
+static void on_my_written(void *context, unsigned answered, const struct error *e)
+{
+        (void)answered;
+        written(context, e == NULL);
+}
+
+static void add_text(struct buf *sql, const char *text)
+{
+        my_literal(sql, text, strlen(text));
+        buf_str(sql, ", ");
+}
+
+static void on_my_up(void *context)
 {
         struct state_row *r = context;
+        struct buf sql = BUF_INIT;
 
-        (void)e;
-        task_cancel(r->loop, &r->close);
-        r->link = pg_link_free(r->link);
-        r->dirty = true;
-        timer_set(&r->retry, RETRY_INTERVAL);
+        r->dirty = false;
+        buf_str(&sql, "insert into culvert.state (pipeline, state, phase, `sequence`, direction, "
+                      "since, updated_at) values (");
+        add_text(&sql, r->pipeline);
+        add_text(&sql, state_name(r->state));
+        add_text(&sql, state_name(r->phase));
+        buf_printf(&sql,
+                "1, 'forward', from_unixtime(%.6f), utc_timestamp(6)) on duplicate key update "
+                "`sequence` = `sequence` + 1, state = values(state), phase = values(phase), "
+                "since = values(since), updated_at = values(updated_at)",
+                (double)r->since / SECOND);
+        my_link_batch(r->my_link, &sql, NULL, on_my_written, r);
+        buf_done(&sql);
 }
 
 static void write_row(struct state_row *r)
 {
-        static const struct pg_link_events events = {on_up, on_down};
+        static const struct pg_link_events pg_events = {on_pg_up, on_down};
+        static const struct my_link_events my_events = {on_my_up, on_down};
 
-        if (r->enabled && !r->link && r->params)
-                r->link = pg_link_new(r->loop, r->params, &events, r);
+        if (!r->enabled || r->pg_link || r->my_link)
+                return;
+        if (r->pg_params)
+                r->pg_link = pg_link_new(r->loop, r->pg_params, &pg_events, r);
+        else if (r->my_params)
+                r->my_link = my_link_new(r->loop, r->my_params, &my_events, r);
 }
 
 static void on_retry(void *context)
@@ -98,7 +152,10 @@ struct state_row *state_row_new(struct loop *l, const struct config *c)
 
         r->loop = l;
         r->pipeline = memory_string(c->pipeline.name);
-        r->params = pg_params_new(&c->target, "target", name, false, &ignored);
+        if (config_is_mysql(c->target.kind))
+                r->my_params = my_params_new(&c->target, "target", &ignored);
+        else
+                r->pg_params = pg_params_new(&c->target, "target", name, false, &ignored);
         task_init(&r->close, run_close, r);
         timer_init(&r->retry, l, on_retry, r);
         return r;
@@ -110,8 +167,9 @@ struct state_row *state_row_free(struct state_row *r)
                 return NULL;
         timer_cancel(&r->retry);
         task_cancel(r->loop, &r->close);
-        pg_link_free(r->link);
-        pg_params_free(r->params);
+        close_link(r);
+        pg_params_free(r->pg_params);
+        my_params_free(r->my_params);
         free(r->pipeline);
         free(r);
         return NULL;

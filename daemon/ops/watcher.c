@@ -167,6 +167,8 @@ struct watcher *watcher_new(struct loop *l, const struct config *c, struct route
 
 void watcher_look(struct watcher *w)
 {
+        if (!w)
+                return;
         if (w->running)
                 w->again = true;
         else

@@ -32,7 +32,7 @@ struct watcher_events {
 
 struct watcher *watcher_new(struct loop *l, const struct config *c, struct route *r,
         const struct watched *watched, const struct watcher_events *events, void *context);
-/* Looks now, and once more after a look that is under way. */
+/* NULL: nothing is watched. Looks now, and once more after a look that is under way. */
 void watcher_look(struct watcher *w);
 /* The same, unless the last look is younger than some seconds. */
 void watcher_look_soon(struct watcher *w);

@@ -16,6 +16,8 @@ from psycopg2.extras import Json
 
 Counts = namedtuple("Counts", "transactions rows inserted deleted rolled_back refused unknown "
                               "reconnects operations")
+# lost, clash: exceptions; operations: {function: weight}; writer: makes a Writer from a seed
+Dialect = namedtuple("Dialect", "lost clash operations writer")
 LOST = (psycopg2.OperationalError, psycopg2.InterfaceError)
 CLASH = (psycopg2.errors.DeadlockDetected, psycopg2.errors.SerializationFailure,
          psycopg2.errors.IntegrityError)
@@ -28,6 +30,8 @@ METHODS = ["card", "cash", "支付宝", "SEPA"]
 class Writer:
     """What one transaction may do. Rows count when the transaction commits; those of a savepoint
     that was rolled back never do."""
+
+    portable = False  # only what has a place in the MySQL family
 
     def __init__(self, seed):
         self.random = random.Random(seed)
@@ -98,7 +102,8 @@ def new_products(w):
 
 def advance_order(w):
     w.do("update shop.orders set state = %s, delivered_on = %s where id = %s",
-         w.pick(["packed", "sent", "returned ↩"]), w.pick([None, "2026-11-02", "infinity"]),
+         w.pick(["packed", "sent", "returned ↩"]),
+         w.pick([None, "2026-11-02", "9999-12-31" if w.portable else "infinity"]),
          w.key("shop.orders"))
 
 
@@ -176,26 +181,37 @@ OPERATIONS = {new_customer: 10, new_order: 20, new_products: 4, advance_order: 1
               change_customer: 8, delete_order: 4, visit: 8, change_visit: 2, forget_visit: 2}
 
 
-def with_savepoint(w, one):
+class PortableWriter(Writer):
+    portable = True
+
+
+POSTGRES = Dialect(LOST, CLASH, OPERATIONS, Writer)
+PORTABLE = POSTGRES._replace(writer=PortableWriter)
+
+
+def with_savepoint(w, operations, one):
     """The work before and after the savepoint stays, what is in it goes."""
+    simple = next(iter(operations))
     one(w)
     kept = len(w.changes)
     w.cursor.execute("savepoint here")
-    w.pick(list(OPERATIONS))(w)
+    w.pick(list(operations))(w)
     w.cursor.execute("savepoint inner_one")
-    new_customer(w)
+    simple(w)
     w.cursor.execute("release savepoint inner_one")
     w.cursor.execute("rollback to savepoint here")
     del w.changes[kept:]
-    new_customer(w)
+    simple(w)
 
 
 class Load:
-    """connect() gives a fresh psycopg2 connection with autocommit off. rate: transactions a second
-    over all threads (0: as fast as it goes). total: end after so many commits. reconnect: outlive
+    """connect() gives a fresh connection of the dialect with autocommit off. rate: transactions a
+    second over all threads (0: as fast as it goes). total: end after so many commits. reconnect: outlive
     restarts of the server; otherwise a lost connection ends the load, and stop() raises it."""
 
-    def __init__(self, connect, seed=1, threads=2, rate=500, total=None, reconnect=False):
+    def __init__(self, connect, seed=1, threads=2, rate=500, total=None, reconnect=False,
+                 dialect=POSTGRES):
+        self._dialect = dialect
         self._connect, self._reconnect = connect, reconnect
         self._interval = threads / rate if rate else 0
         self._total = total
@@ -257,7 +273,7 @@ class Load:
 
     def _run(self, seed):
         try:
-            self._write(Writer(seed))
+            self._write(self._dialect.writer(seed))
         except Exception as e:  # handed to whoever stops or waits for the load
             with self._moved:
                 self._error = self._error or e
@@ -271,7 +287,7 @@ class Load:
             due = max(due + self._interval, time.monotonic() - 1)  # never catches up a long stop
             try:
                 self._transaction(connection, w)
-            except LOST:
+            except self._dialect.lost:
                 if not self._reconnect:
                     raise
                 connection.close()
@@ -284,14 +300,15 @@ class Load:
         while True:
             try:
                 return self._connect()
-            except LOST:
+            except self._dialect.lost:
                 if not self._reconnect:
                     raise
             if self._ending.wait(0.05):
                 return None
 
     def _transaction(self, connection, w):
-        operation = w.random.choices(list(OPERATIONS), list(OPERATIONS.values()))[0]
+        operations = self._dialect.operations
+        operation = w.random.choices(list(operations), list(operations.values()))[0]
         w.changes = []
         try:
             with connection.cursor() as w.cursor:
@@ -299,7 +316,7 @@ class Load:
             if w.random.random() < 0.04:
                 connection.rollback()
                 return self._add("rolled_back")
-        except CLASH:  # with the other threads
+        except self._dialect.clash:  # with the other threads
             connection.rollback()
             return self._add("refused")
         self._commit(connection, w, operation)
@@ -307,19 +324,19 @@ class Load:
     def _statements(self, w, operation):
         chance = w.random.random()
         if chance < 0.08:
-            with_savepoint(w, operation)
+            with_savepoint(w, self._dialect.operations, operation)
         else:
             operation(w)
         if 0.08 <= chance < 0.2:
-            w.pick(list(OPERATIONS))(w)
+            w.pick(list(self._dialect.operations))(w)
 
     def _commit(self, connection, w, operation):
         try:
             connection.commit()
-        except CLASH:
+        except self._dialect.clash:
             connection.rollback()
             return self._add("refused")
-        except LOST:  # nobody can say from here whether it is committed
+        except self._dialect.lost:  # nobody can say from here whether it is committed
             self._add("unknown")
             raise
         self._count(w, operation)

@@ -6,15 +6,17 @@ TABLES = ("shop.customers", "shop.products", "shop.orders", "shop.items", "shop.
           "public.visits")
 
 
-def fill(connection, scale=1.0):
+def fill(connection, scale=1.0, portable=False):
     """Creates the shop in the database that connection (autocommit off) is in, and commits.
-    Returns {table: rows}; scale 1.0 is about 300,000 rows in all."""
+    portable: without values that the MySQL family has no place for. Returns {table: rows}; scale
+    1.0 is about 300,000 rows in all."""
     with open(SQL, encoding="utf-8") as f:
         sql = f.read()
     with connection.cursor() as c:
         c.execute("select set_config('shop.scale', %s, false), "
                   "set_config('synchronous_commit', 'off', false), "
-                  "set_config('timezone', 'UTC', false)", (str(scale),))
+                  "set_config('timezone', 'UTC', false), set_config('shop.portable', %s, false)",
+                  (str(scale), "on" if portable else "off"))
         c.execute(sql)
     connection.commit()
     return counts(connection)
@@ -30,12 +32,12 @@ def counts(connection):
     return rows
 
 
-def create(server, database="shop", scale=1.0):
+def create(server, database="shop", scale=1.0, portable=False):
     """A new database on a harness.servers.Postgres with the shop in it. Returns {table: rows}."""
     server.run(f"create database {database}")
     connection = server.connect(database, autocommit=False)
     try:
-        rows = fill(connection, scale)
+        rows = fill(connection, scale, portable)
     finally:
         connection.close()
     server.run("analyze", db=database)

@@ -6,8 +6,10 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from harness.compare_cross import compare_across  # noqa: E402
 from harness.daemon import Culvert  # noqa: E402
 from harness.servers import Postgres  # noqa: E402
+from harness.servers_my import MariaDB  # noqa: E402
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -74,12 +76,15 @@ class Pair:
         for server in (self.source, self.target):
             if not server.running():
                 server.start()
-            server.run("select pg_terminate_backend(active_pid, 5000) from pg_replication_slots "
-                       "where database = %s and active", self.name)
-            server.run("select pg_drop_replication_slot(slot_name) from pg_replication_slots "
-                       "where database = %s", self.name)
-            self._drop_origins(server)
-            server.run(f"drop database if exists {self.name} with (force)")
+            self._drop_pg(server)
+
+    def _drop_pg(self, server):
+        server.run("select pg_terminate_backend(active_pid, 5000) from pg_replication_slots "
+                   "where database = %s and active", self.name)
+        server.run("select pg_drop_replication_slot(slot_name) from pg_replication_slots "
+                   "where database = %s", self.name)
+        self._drop_origins(server)
+        server.run(f"drop database if exists {self.name} with (force)")
 
     def _drop_origins(self, server):
         """They belong to the whole server, and each holds one of max_replication_slots."""
@@ -100,6 +105,114 @@ def pair(pg_source, pg_target):
     p = Pair(pg_source, pg_target, f"db{_count}")
     yield p
     p.drop()
+
+
+@pytest.fixture(scope="session")
+def my_source(folder):
+    server = MariaDB(folder, "msrc").start()
+    yield server
+    server.destroy()
+
+
+@pytest.fixture(scope="session")
+def my_target(folder):
+    server = MariaDB(folder, "mdst").start()
+    yield server
+    server.destroy()
+
+
+class Cross(Pair):
+    """The same between engines: at least one side is of the MySQL family."""
+
+    def grant(self, schemas="public", name="shop", **more):
+        for side in ("source", "target"):
+            server = getattr(self, side)
+            if is_my(server):
+                self._grant_my(server, side)
+            else:
+                self._grant_pg(server, side, schemas, name, **more)
+
+    def _grant_pg(self, server, side, schemas, name, **more):
+        variables = {"role": "culvert", "database": self.name, "schemas": schemas, **more}
+        if side == "source":
+            variables["publication"] = f"culvert_{name}"
+        arguments = [x for k, v in variables.items() for x in ("-v", f"{k}={v}")]
+        server.psql(self.name, *arguments, "-f", os.path.join(TOP, "conf", f"postgresql-{side}.sql"))
+
+    def _grant_my(self, server, side):
+        with open(os.path.join(TOP, "conf", f"mysql-{side}.sql")) as f:
+            server.client(None, input=f"set @role = 'culvert', @host = '127.0.0.1', "
+                                      f"@database = '{self.name}';\n" + f.read())
+        server.run("alter user culvert@'127.0.0.1' identified by '' account unlock")
+
+    def config(self, user=None, source_port=None, target_port=None, **sections):
+        config = {}
+        for side, port in (("source", source_port), ("target", target_port)):
+            server = getattr(self, side)
+            admin = "root" if is_my(server) else "postgres"
+            config[side] = {"uri": server.uri(self.name, user or admin, port)}
+        for section, keys in sections.items():
+            config.setdefault(section, {}).update(keys)
+        return config
+
+    def compare(self, names=None, only=None):
+        return compare_across(self.source, self.target, self.name, names=names, only=only)
+
+    def qualified(self, table, side="source"):
+        """schema.table, as patterns and errors name it."""
+        return f"{self.name if is_my(getattr(self, side)) else 'public'}.{table}"
+
+    def drop(self):
+        for server in (self.source, self.target):
+            if not server.running():
+                server.start()
+        for server in (self.source, self.target):
+            if is_my(server):
+                server.run(f"drop database if exists `{self.name}`; drop database if exists culvert")
+                server.run("drop user if exists culvert@'127.0.0.1'")
+            else:
+                self._drop_pg(server)
+
+
+def is_my(server):
+    return hasattr(server, "engine")
+
+
+DIRECTIONS = {"my-pg": ("my_source", "pg_target"), "pg-my": ("pg_source", "my_target"),
+              "my-my": ("my_source", "my_target")}
+
+
+def make_cross(request, direction):
+    global _count
+    _count += 1
+    source, target = (request.getfixturevalue(name) for name in DIRECTIONS[direction])
+    c = Cross(source, target, f"x{_count}")
+    c.direction = direction
+    return c
+
+
+@pytest.fixture(params=list(DIRECTIONS))
+def cross(request):
+    """A database on two servers, in each direction that has the MySQL family in it."""
+    c = make_cross(request, request.param)
+    yield c
+    c.drop()
+
+
+@pytest.fixture(params=["my-pg", "my-my"])
+def from_my(request):
+    """Those with a MySQL-family source."""
+    c = make_cross(request, request.param)
+    yield c
+    c.drop()
+
+
+@pytest.fixture(params=["pg-my", "my-my"])
+def to_my(request):
+    """Those with a MySQL-family target."""
+    c = make_cross(request, request.param)
+    yield c
+    c.drop()
 
 
 @pytest.fixture

@@ -205,7 +205,8 @@ static void test_bad_values(void **state)
                 {"[source]\nslot =", "[source] slot: a value is wanted"},
                 {"[schemas]\na.b = c", "[schemas] a.b: one name without a dot is wanted"},
                 {"[schemas]\na =", "[schemas] a: a name is empty"},
-                {"[schemas]\na = culvert", "schema 'culvert' on the target takes no migrated table"},
+                {"[schemas]\na = culvert",
+                        "schema 'culvert' on the target takes no migrated table"},
                 {"[table a.b]\nto = x.*", "[table a.b] to: a name without * and ? is wanted"},
                 {"[table a.b]\nto = a.b.c", "[table a.b] to: more than schema.table"},
                 {"[table a.b]\ncolumns.exclude = x,",
@@ -270,8 +271,6 @@ static void test_not_built(void **state)
                 {"[apply]\nlanes = 2", "[apply] lanes: not built yet; leave it at 1"},
                 {"[apply]\nerror_threshold = 0.5",
                         "[apply] error_threshold: not built yet; leave it at 0.01"},
-                {"[values]\nzero_date = null",
-                        "[values] zero_date: not built yet; leave it at error"},
                 {"[throttle]\nrows_per_second = 5",
                         "[throttle] rows_per_second: not built yet; leave it at 0"},
                 {"[throttle]\nwindow = 22:00-06:00",
@@ -290,7 +289,6 @@ static void test_not_built(void **state)
                 {"[tables]\nddl = ignore", "[tables] ddl: ignore is not built yet; today: stop"},
                 {"[metrics]\nlisten = 127.0.0.1:9187",
                         "[metrics] listen: not built yet; leave it out"},
-                {"[source]\nserver_id = 7", "[source] server_id: not built yet; leave it at 0"},
         };
 
         (void)state;
@@ -318,21 +316,25 @@ static void test_uris(void **state)
                 "postgresql://[::1]/d", "postgresql://u@[2001:db8::1]:5432",
                 "postgresql://h:5432?sslmode=require",
                 "postgresql://h/d?passfile=/x&require_auth=scram-sha-256", "postgresql://u%3Ax@h/d",
-                "postgresql://h/d?options=-c%20x%3Dpassword", "postgresql://u@h/d@x:y"};
+                "postgresql://h/d?options=-c%20x%3Dpassword", "postgresql://u@h/d@x:y",
+                "mysql://u@h/d", "mariadb://u%40x@[::1]:3306/d?ssl-mode=DISABLED",
+                "mysql://u@/d?socket=/run/mysqld/mysqld.sock"};
         static const char *const secret[] = {"postgresql://u:sesame@h/d", "postgres://u:@h/d",
                 "postgresql://u:se?same@h/d", "postgresql://u:se/same@h/d",
                 "postgresql://u:ses@me@h/d", "postgresql://h/d?password=sesame",
                 "postgresql://?password=sesame", "postgresql://h/d?sslmode=require&password=sesame",
                 "postgresql://h?pass%77ord=sesame", "postgresql://h?sslpassword=sesame",
-                "mysql://u:sesame@h/d"};
+                "mysql://u:sesame@h/d", "mysql://u:sesame@[::1]:3306/d", "mysql://u:se/same@h/d",
+                "mariadb://u@h/d?ssl-mode=REQUIRED&password=sesame"};
 
         (void)state;
         for (size_t i = 0; i < sizeof fine / sizeof *fine; i++)
                 expect_uri(fine[i], NULL);
         for (size_t i = 0; i < sizeof secret / sizeof *secret; i++)
                 expect_uri(secret[i], "a password in a URI is not allowed");
-        expect_uri("mysql://u@h/d", "mysql:// is not built yet");
-        expect_uri("mariadb://u@h/d", "mariadb:// is not built yet");
+        expect_uri("mysql://u@h", "the database is missing");
+        expect_uri("mariadb://h/d", "the user is missing");
+        expect_uri("mysql://u@h/d?sslmode=require", "unknown parameter in the URI");
         expect_uri("segments:/x", "segments: is not built yet");
         expect_uri("host=h password=sesame", "not a URI");
         expect_uri("", "not a URI");
@@ -768,9 +770,87 @@ static void test_unreadable_files(void **state)
         config_free(c);
 }
 
+/* The MySQL family: what is its own database here is the other side's home there. */
+static void test_homes(void **state)
+{
+        static const struct {
+                const char *source, *target, *more, *schema, *becomes;
+        } cases[] = {
+                {"mysql://a@h/shop", "postgresql://a@h/x", "", "shop", "public"},
+                {"postgresql://a@h/x", "mariadb://a@h/shop", "", "public", "shop"},
+                {"mysql://a@h/shop", "mysql://a@h/store", "", "shop", "store"},
+                {"mysql://a@h/shop", "mysql://a@h/store", "", "other", "other"},
+                {"mysql://a@h/shop", "postgresql://a@h/x", "[schemas]\nshop = s\n", "shop", "s"},
+                {"postgresql://a@h/x", "postgresql://a@h/y", "", "public", "public"},
+        };
+
+        (void)state;
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+                AUTO_STRING text = memory_printf("[source]\nuri = %s\n[target]\nuri = %s\n%s",
+                        cases[i].source, cases[i].target, cases[i].more);
+                struct config *c = config_parse("/shop.conf", text, strlen(text), false);
+
+                assert_int_equal(c->problems_n, 0);
+                assert_string_equal(config_schema_of(c, cases[i].schema), cases[i].becomes);
+                config_free(c);
+        }
+}
+
+/* Of a MySQL-family server, only the URI's database is migrated unless the file says otherwise. */
+static void test_own_database_only(void **state)
+{
+        static const char text[] =
+                "[source]\nuri = mysql://a@h/my%2Ashop\n[target]\nuri = postgresql://a@h/x\n";
+        static const char more[] = "[source]\nuri = mysql://a@h/shop\n[target]\nuri = "
+                                   "postgresql://a@h/x\n[tables]\ninclude = *.*\n";
+        struct config *c = config_parse("/shop.conf", text, sizeof text - 1, false);
+
+        (void)state;
+        assert_int_equal(c->problems_n, 0);
+        assert_true(config_selects(c, "my*shop", "t"));
+        assert_false(config_selects(c, "my_shop", "t")); /* no wildcard */
+        config_free(c);
+        c = config_parse("/shop.conf", more, sizeof more - 1, false);
+        assert_true(config_selects(c, "other", "t"));
+        assert_false(config_selects(c, "mysql", "user"));
+        assert_false(config_selects(c, "sys", "t"));
+        assert_false(config_selects(c, "culvert", "state"));
+        config_free(c);
+}
+
+static void test_zero_date(void **state)
+{
+        static const char *const good[] = {"error", "null", "1970-01-01", "2024-02-29"};
+        static const char *const bad[] = {
+                "0000-00-00", "2023-02-29", "2023-13-01", "1970-1-1", "yesterday", "1970-01-01x"};
+
+        (void)state;
+        for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+                AUTO_STRING text = memory_printf("[source]\nuri = mysql://a@h/x\n[target]\nuri = "
+                                                 "postgresql://a@h/x\n[values]\nzero_date = %s\n",
+                        good[i]);
+                struct config *c = config_parse("/shop.conf", text, strlen(text), false);
+
+                assert_int_equal(c->problems_n, 0);
+                assert_int_equal(config_convert_policy(c).zero_date, i == 0   ? ZERO_DATE_ERROR
+                                                                     : i == 1 ? ZERO_DATE_NULL
+                                                                              : ZERO_DATE_VALUE);
+                config_free(c);
+        }
+        for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+                AUTO_STRING text = memory_printf("[values]\nzero_date = %s", bad[i]);
+
+                expect_problem(text, "[values] zero_date is none of error, null and a date "
+                                     "(YYYY-MM-DD)");
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_homes),
+                cmocka_unit_test(test_own_database_only),
+                cmocka_unit_test(test_zero_date),
                 cmocka_unit_test(test_defaults),
                 cmocka_unit_test(test_every_field),
                 cmocka_unit_test(test_unknown_names),

@@ -631,9 +631,63 @@ static void test_table_that_begins_later(void **state)
         done(&s);
 }
 
+/* Sources without relation ids tell tables by name, and DDL as statements. */
+static void test_tables_by_name(void **state)
+{
+        struct setting s;
+        struct relation *a = shape(0, "shop", "a", 'd', "*id:3"),
+                        *b = shape(0, "shop", "b", 'd', "*id:3");
+        struct relation *next = shape(0, "shop", "b", 'd', "*id:3 x:3");
+
+        (void)state;
+        open_with(&s, "");
+        route_expect(s.route, a, NULL);
+        route_expect(s.route, b, next);
+        assert_ptr_equal(route_known(s.route, "shop", "a", 0), a);
+        assert_null(route_known(s.route, "shop", "a", 1));
+        assert_ptr_equal(route_known(s.route, "shop", "b", 0), b);
+        assert_ptr_equal(route_known(s.route, "shop", "b", 1), next);
+        assert_null(route_known(s.route, "shop", "c", 0));
+        assert_int_equal(route_relation(s.route, a, &s.e), 0);
+        assert_int_equal(route_relation(s.route, a, &s.e), 0); /* told again, as after a rotate */
+        assert_int_equal(route_relation(s.route, next, &s.e), 0);
+        relation_unref(a);
+        relation_unref(b);
+        relation_unref(next);
+        done(&s);
+}
+
+static void test_statements_stop(void **state)
+{
+        struct statement alter = {.kind = STATEMENT_ALTER,
+                .schema = "shop",
+                .table = "a",
+                .at = {.lsn = 400, .file = 3},
+                .end = {.lsn = 500, .file = 3}};
+        struct setting s;
+
+        (void)state;
+        open_with(&s, "");
+        assert_int_equal(route_statement(s.route, &alter, &s.e), -1);
+        assert_int_equal(s.e.class, ERROR_DATA);
+        assert_string_equal(s.e.table, "shop.a");
+        assert_string_equal(s.e.position, "000003:500");
+        assert_string_equal(s.e.code, ROUTE_STATEMENT_CODE);
+        assert_non_null(strstr(s.e.message, "altered"));
+        route_accept_statements(s.route, alter.end); /* the operator has resumed */
+        assert_int_equal(route_statement(s.route, &alter, &s.e), 0);
+        alter.kind = STATEMENT_WRITE;
+        alter.end.lsn = 600;
+        assert_int_equal(route_statement(s.route, &alter, &s.e), -1); /* the next one is another */
+        assert_non_null(strstr(s.e.message, "not logged by row"));
+        done(&s);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_tables_by_name),
+                cmocka_unit_test(test_statements_stop),
                 cmocka_unit_test(test_include_and_exclude),
                 cmocka_unit_test(test_names_on_the_target),
                 cmocka_unit_test(test_changes_of_other_tables_go),

@@ -1,0 +1,237 @@
+#include "db/my_meta.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TABLE_OPTIONS                                                                              \
+        ") engine = InnoDB, row_format = dynamic, default character set utf8mb4 collate "          \
+        "utf8mb4_bin;"
+
+/* Text columns of a bounded length have no default that an older server would refuse; every writer
+ * names all columns. */
+static const char create_sql[] =
+        "create database if not exists culvert character set utf8mb4 collate utf8mb4_bin;"
+        "create table if not exists culvert.meta ("
+        "  format int primary key, version varchar(64) not null,"
+        "  installed_at datetime(6) not null" TABLE_OPTIONS
+        "create table if not exists culvert.checkpoint ("
+        "  pipeline varchar(64) not null, direction varchar(16) not null, lane int not null,"
+        "  uuid char(36) not null, position varchar(255) not null,"
+        "  epoch bigint unsigned not null, counter bigint unsigned not null,"
+        "  source varchar(400) not null, updated_at datetime(6) not null,"
+        "  primary key (pipeline, direction, lane)" TABLE_OPTIONS
+        "create table if not exists culvert.state ("
+        "  pipeline varchar(64) primary key, `sequence` bigint not null,"
+        "  state varchar(64) not null, phase varchar(64) not null, direction varchar(16) not null,"
+        "  since datetime(6) not null, updated_at datetime(6) not null" TABLE_OPTIONS
+        "create table if not exists culvert.`tables` ("
+        "  pipeline varchar(64) not null, source_schema varchar(64) not null,"
+        "  source_name varchar(64) not null, target_schema varchar(64) not null,"
+        "  target_name varchar(64) not null, state varchar(64) not null, created tinyint not null,"
+        "  `rows` bigint unsigned not null, shape longtext not null, shape_next longtext not null,"
+        "  mark longtext not null, start_position varchar(255) not null, staged tinyint not null,"
+        "  primary key (pipeline, source_schema, source_name)" TABLE_OPTIONS
+        "create table if not exists culvert.`copy` ("
+        "  pipeline varchar(64) primary key, state varchar(64) not null,"
+        "  start_position varchar(255) not null, snapshot longtext not null,"
+        "  source varchar(400) not null, mode varchar(64) not null, published longtext not null,"
+        "  updated_at datetime(6) not null" TABLE_OPTIONS
+        "insert into culvert.meta (format, version, installed_at) select 1, '" CULVERT_VERSION
+        "', utc_timestamp(6) from dual where not exists (select 1 from culvert.meta)";
+
+const char *my_meta_create_sql(void)
+{
+        return create_sql;
+}
+
+const char *my_meta_lock_name(const char *pipeline, char name[MY_META_LOCK])
+{
+        snprintf(name, MY_META_LOCK, "culvert_%s", pipeline);
+        return name;
+}
+
+static void where_checkpoint(struct buf *out, const char *pipeline)
+{
+        buf_str(out, " where pipeline = ");
+        my_literal(out, pipeline, strlen(pipeline));
+        buf_str(out, " and direction = 'forward' and lane = 0");
+}
+
+void my_meta_epoch_sql(struct buf *out, const char *pipeline)
+{
+        buf_str(out, "start transaction read write;"
+                     "select epoch, position, source from culvert.checkpoint");
+        where_checkpoint(out, pipeline);
+        buf_str(out, " for update;"
+                     "update culvert.checkpoint set epoch = epoch + 1, counter = counter + 1, "
+                     "updated_at = utc_timestamp(6)");
+        where_checkpoint(out, pipeline);
+        buf_str(out, ";commit");
+}
+
+void my_meta_checkpoint_sql(
+        struct buf *out, const char *pipeline, uint64_t epoch, struct position position)
+{
+        char text[POSITION_TEXT];
+
+        buf_printf(out,
+                "update culvert.checkpoint set position = '%s', counter = counter + 1, "
+                "updated_at = utc_timestamp(6)",
+                position_format(position, text));
+        where_checkpoint(out, pipeline);
+        buf_printf(out, " and epoch = %" PRIu64, epoch);
+}
+
+int my_meta_fenced(struct error *e, const char *pipeline)
+{
+        return error_set(e, ERROR_BUG,
+                "fenced: another culvertd has taken over pipeline %s on the target", pipeline);
+}
+
+/* ---- blocking ---- */
+
+/* The first row of a result, or NULL. */
+static MYSQL_ROW first(MYSQL_RES *r)
+{
+        return mysql_num_rows(r) ? mysql_fetch_row(r) : NULL;
+}
+
+int my_meta_check(MYSQL *c, struct error *e)
+{
+        AUTO_MY_RESULT there = my_query(c, e,
+                "select 1 from information_schema.tables where table_schema = 'culvert' and "
+                "table_name = 'meta'");
+        AUTO_MY_RESULT r = NULL;
+        MYSQL_ROW row;
+
+        if (!there)
+                return -1;
+        if (mysql_num_rows(there) == 0)
+                return 1;
+        if (!(r = my_query(c, e, "select max(format) from culvert.meta")))
+                return -1;
+        row = first(r);
+        if (!row || !row[0])
+                return 1;
+        if (atoi(row[0]) > MY_META_FORMAT)
+                return error_set(e, ERROR_CONFIG,
+                        "database culvert on the target has format %s; this culvert %s knows "
+                        "format %d: use the newer culvert",
+                        row[0], CULVERT_VERSION, MY_META_FORMAT);
+        return 0;
+}
+
+int my_meta_prove_epoch(MYSQL *c, const char *pipeline, uint64_t epoch, struct error *e)
+{
+        AUTO_BUF sql = BUF_INIT;
+        AUTO_MY_RESULT r = NULL;
+
+        buf_str(&sql, "select 1 from culvert.checkpoint");
+        where_checkpoint(&sql, pipeline);
+        buf_printf(&sql, " and epoch = %" PRIu64 " lock in share mode", epoch);
+        if (!(r = my_query(c, e, buf_text(&sql))))
+                return -1;
+        return mysql_num_rows(r) == 1 ? 0 : my_meta_fenced(e, pipeline);
+}
+
+/* Not every server and role tells who holds it. */
+static int say_holder(MYSQL *c, const char *pipeline, const char *lock, struct error *e)
+{
+        AUTO_MY_RESULT r = my_queryf(c, e,
+                "select id, user, host from information_schema.processlist where id = "
+                "is_used_lock('%s')",
+                lock);
+        MYSQL_ROW row = r ? first(r) : NULL;
+
+        error_set(e, ERROR_RETRY,
+                "another session holds the lock of pipeline %s on the target (connection %s, user "
+                "%s, from %s)",
+                pipeline, row ? row[0] : "unknown", row && row[1] ? row[1] : "unknown",
+                row && row[2] ? row[2] : "unknown");
+        return 1;
+}
+
+/* 0: the lock is ours; 1: another session has it. */
+static int take_lock(MYSQL *c, const char *pipeline, struct error *e)
+{
+        char lock[MY_META_LOCK];
+        AUTO_MY_RESULT r =
+                my_queryf(c, e, "select get_lock('%s', 0)", my_meta_lock_name(pipeline, lock));
+        MYSQL_ROW row = r ? first(r) : NULL;
+
+        if (!r)
+                return -1;
+        return row && row[0] && !strcmp(row[0], "1") ? 0 : say_holder(c, pipeline, lock, e);
+}
+
+static int insert_checkpoint(MYSQL *c, const char *pipeline, struct error *e)
+{
+        AUTO_BUF sql = BUF_INIT;
+
+        buf_str(&sql, "insert into culvert.checkpoint (pipeline, direction, lane, uuid, position, "
+                      "epoch, counter, source, updated_at) select ");
+        my_literal(&sql, pipeline, strlen(pipeline));
+        buf_str(&sql, ", 'forward', 0, uuid(), '', 0, 0, '', utc_timestamp(6) from dual where not "
+                      "exists (select 1 from culvert.checkpoint");
+        where_checkpoint(&sql, pipeline);
+        buf_str(&sql, ")");
+        return my_run(c, e, buf_text(&sql));
+}
+
+static int read_epoch(MYSQL *c, const char *pipeline, uint64_t *epoch, struct position *position,
+        char source[IDENTITY_TEXT], struct error *e)
+{
+        AUTO_BUF sql = BUF_INIT;
+        AUTO_MY_RESULT r = NULL;
+        MYSQL_ROW row;
+
+        buf_str(&sql, "select epoch, position, source from culvert.checkpoint");
+        where_checkpoint(&sql, pipeline);
+        buf_str(&sql, " for update");
+        if (!(r = my_query(c, e, buf_text(&sql))))
+                return -1;
+        if (!(row = first(r)))
+                return error_set(e, ERROR_BUG, "the checkpoint row of %s is not there", pipeline);
+        *epoch = strtoull(row[0], NULL, 10) + 1;
+        snprintf(source, IDENTITY_TEXT, "%s", row[2]);
+        return position_parse(position, row[1], e);
+}
+
+static int raise_epoch(MYSQL *c, const char *pipeline, uint64_t *epoch, struct position *position,
+        char source[IDENTITY_TEXT], struct error *e)
+{
+        AUTO_BUF sql = BUF_INIT;
+        uint64_t found = 0;
+
+        if (my_run(c, e, "start transaction read write") < 0 ||
+                read_epoch(c, pipeline, epoch, position, source, e) < 0)
+                return -1;
+        buf_str(&sql, "update culvert.checkpoint set epoch = epoch + 1, counter = counter + 1, "
+                      "updated_at = utc_timestamp(6)");
+        where_checkpoint(&sql, pipeline);
+        if (my_affected(c, e, buf_text(&sql), &found) < 0)
+                return -1;
+        if (found != 1)
+                return error_set(e, ERROR_BUG, "the checkpoint row of %s is not there", pipeline);
+        return my_run(c, e, "commit");
+}
+
+int my_meta_open(MYSQL *c, const char *pipeline, uint64_t *epoch, struct position *position,
+        char source[IDENTITY_TEXT], struct error *e)
+{
+        struct error ignored = ERROR_INIT;
+        int taken, format = my_meta_check(c, e);
+
+        if (format < 0 || (format == 1 && my_run(c, e, create_sql) < 0))
+                return -1;
+        if ((taken = take_lock(c, pipeline, e)) != 0)
+                return taken;
+        if (insert_checkpoint(c, pipeline, e) < 0)
+                return -1;
+        if (raise_epoch(c, pipeline, epoch, position, source, e) == 0)
+                return 0;
+        my_run(c, &ignored, "rollback");
+        return -1;
+}

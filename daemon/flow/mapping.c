@@ -1,0 +1,185 @@
+#include "flow/mapping.h"
+#include "base/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int no_target_column(const struct route_table *t, const char *name, struct error *e)
+{
+        return error_set(e, ERROR_CONFIG, "table %s.%s on the target has no column '%s'", t->schema,
+                t->name, name);
+}
+
+/* 1: the column travels; 0: it is excluded, or the target works it out by itself; -1. */
+static int travels(const struct route_table *t, const struct column *c,
+        const struct relation *target, struct error *e)
+{
+        const char *name = route_column(t, c->name);
+        int at;
+
+        if (!name)
+                return 0;
+        if (!target)
+                return 1;
+        at = relation_column(target, name);
+        if (at >= 0)
+                return !column_is_generated(&target->columns[at]);
+        return column_is_generated(c) ? 0 : no_target_column(t, name, e);
+}
+
+/* `wanted` is the whole shape under the target's names; keeps what travels. */
+static int take_columns(struct mapping *m, const struct relation *source,
+        const struct relation *target, const struct relation *wanted, struct error *e)
+{
+        uint16_t n = 0, at = 0;
+
+        m->source_of = memory_new((source->columns_n + 1u) * sizeof *m->source_of);
+        m->target = relation_new(
+                wanted->id, wanted->schema, wanted->name, wanted->identity, wanted->columns_n);
+        for (uint16_t i = 0; i < source->columns_n; i++) {
+                const struct column *c = &source->columns[i], *w;
+                int takes = travels(m->table, c, target, e);
+
+                if (!route_column(m->table, c->name))
+                        continue;
+                w = &wanted->columns[at++];
+                if (takes < 0)
+                        return -1;
+                if (!takes)
+                        continue;
+                relation_set_column(m->target, n, w->name, w->type, w->modifier, w->key);
+                if (target)
+                        relation_set_native(m->target, n,
+                                target->columns[relation_column(target, w->name)].native);
+                m->source_of[n++] = i;
+        }
+        m->target->columns_n = n;
+        m->identical = n == source->columns_n;
+        return 0;
+}
+
+static struct coltype *type_of(
+        enum engine engine, const struct column *c, const struct relation *known, struct error *e)
+{
+        const char *native = c->native;
+        int at = native || !known ? -1 : relation_column(known, c->name);
+
+        if (at >= 0)
+                native = known->columns[at].native;
+        return engine == ENGINE_POSTGRESQL ? coltype_pg(c->type, c->modifier, native)
+                                           : coltype_my(engine, native ? native : "", e);
+}
+
+static int choose_converter(struct mapping *m, uint16_t i, const struct column *from,
+        const struct mapping_ends *ends, struct error *e)
+{
+        struct coltype *a = type_of(ends->from, from, ends->known, e);
+        struct coltype *b = a ? type_of(ends->to, &m->target->columns[i], NULL, e) : NULL;
+        int rc = b ? convert_new(a, b, &ends->policy, &m->convert[i], e) : -1;
+
+        coltype_free(a);
+        coltype_free(b);
+        if (m->convert[i])
+                m->identical = false;
+        return rc < 0 ? error_context(e, "column '%s' of %s.%s", from->name,
+                                m->table->source_schema, m->table->source_name)
+                      : 0;
+}
+
+static int choose_converters(struct mapping *m, const struct relation *source,
+        const struct mapping_ends *ends, struct error *e)
+{
+        if (!ends->target)
+                return 0;
+        m->convert = memory_new((m->target->columns_n + 1u) * sizeof *m->convert);
+        for (uint16_t i = 0; i < m->target->columns_n; i++)
+                if (choose_converter(m, i, &source->columns[m->source_of[i]], ends, e) < 0)
+                        return -1;
+        return 0;
+}
+
+static int bind_filter(struct mapping *m, const struct relation *source, struct error *e)
+{
+        unsigned n;
+
+        if (route_filter(m->table, source, &m->filter, e) < 0)
+                return -1;
+        n = mapping_scratch(m);
+        m->filter_at = memory_new((n + 1) * sizeof *m->filter_at);
+        for (unsigned i = 0; i < n; i++)
+                m->filter_at[i] = (uint16_t)relation_column(source, filter_column(m->filter, i));
+        return 0;
+}
+
+int mapping_init(struct mapping *m, const struct route_table *t, const struct relation *source,
+        const struct mapping_ends *ends, struct error *e)
+{
+        struct relation *wanted = route_target_shape(t, source, e);
+        int rc;
+
+        *m = (struct mapping){.table = t};
+        rc = wanted ? take_columns(m, source, ends->target, wanted, e) : -1;
+        if (rc == 0)
+                rc = choose_converters(m, source, ends, e);
+        if (rc == 0)
+                rc = bind_filter(m, source, e);
+        relation_unref(wanted);
+        return rc;
+}
+
+void mapping_done(struct mapping *m)
+{
+        for (uint16_t i = 0; m->convert && i < m->target->columns_n; i++)
+                convert_free(m->convert[i]);
+        free(m->convert);
+        relation_unref(m->target);
+        filter_free(m->filter);
+        free(m->source_of);
+        free(m->filter_at);
+        *m = (struct mapping){0};
+}
+
+unsigned mapping_scratch(const struct mapping *m)
+{
+        return m->filter ? filter_columns(m->filter) : 0;
+}
+
+int mapping_passes(const struct mapping *m, const struct value *row, struct filter_value *scratch,
+        struct error *e)
+{
+        if (!m->filter)
+                return 1;
+        for (unsigned i = 0; i < filter_columns(m->filter); i++) {
+                const struct value *v = &row[m->filter_at[i]];
+
+                if (v->kind == VALUE_UNCHANGED)
+                        return error_set(e, ERROR_DATA,
+                                "the filter of %s.%s needs column '%s', which is not in the log: "
+                                "alter table ... replica identity full",
+                                m->table->source_schema, m->table->source_name,
+                                filter_column(m->filter, i));
+                scratch[i] = (struct filter_value){v->kind == VALUE_NULL, v->data, v->len};
+        }
+        return filter_passes(m->filter, scratch);
+}
+
+struct value *mapping_row(
+        const struct mapping *m, struct arena *a, struct value *row, struct error *e)
+{
+        struct value *mapped;
+
+        if (!row || m->identical)
+                return row;
+        mapped = arena_alloc(a, (m->target->columns_n + 1u) * sizeof *mapped);
+        for (uint16_t i = 0; i < m->target->columns_n; i++) {
+                const struct value *v = &row[m->source_of[i]];
+
+                if (!m->convert || !m->convert[i])
+                        mapped[i] = *v;
+                else if (convert_value(m->convert[i], a, v, &mapped[i], e) < 0) {
+                        error_context(e, "column '%s'", m->target->columns[i].name);
+                        return NULL;
+                }
+        }
+        return mapped;
+}

@@ -1,0 +1,275 @@
+/*
+ * The copy: each thread has a reader on the source and a loader on the target, and takes table
+ * after table. A table is one transaction on the target. Where the source cannot let sessions share
+ * a snapshot, each reader stands at a position of its own; the stream begins at the first of them,
+ * and changes of a table that lie before its reader's position are in its copy (flow/route.h,
+ * route_begin).
+ */
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/memory.h"
+#include "ops/crew.h"
+#include "ops/destination_ddl.h"
+#include "ops/move_private.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define KEEP_EVERY (10 * SECOND)
+#define COUNT_EVERY 1000            /* rows after which the counters are brought up to date */
+#define ARENA_MAX ((size_t)1 << 20) /* of converted values, before it is begun anew */
+
+struct worker {
+        struct move *move;
+        struct origin_reader *reader;
+        struct loader *loader;
+        struct arena *arena;
+};
+
+static int64_t now(void)
+{
+        struct timespec t;
+
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return t.tv_sec * SECOND + t.tv_nsec / 1000;
+}
+
+int move_map(struct move *m, struct error *e)
+{
+        m->mappings = memory_new((m->tables->n + 1) * sizeof *m->mappings);
+        for (unsigned i = 0; i < m->tables->n; i++) {
+                const struct table_def *t = &m->tables->items[i];
+                const struct mapping_ends ends = {.from = m->from->engine(m->origin),
+                        .to = m->to->engine(m->destination),
+                        .policy = m->policy,
+                        .known = t->shape,
+                        .target = m->targets[i]};
+
+                if (mapping_init(&m->mappings[i], m->destined[i].route, t->shape, &ends, e) < 0)
+                        return error_context(e, "table %s.%s", t->schema, t->name);
+        }
+        return 0;
+}
+
+/* The key of a row that has no place on the target. */
+static int blame(const struct table_def *t, const struct value *row, struct error *e)
+{
+        AUTO_BUF key = BUF_INIT;
+
+        for (uint16_t i = 0; i < t->shape->columns_n; i++)
+                if (t->shape->columns[i].key && row[i].kind != VALUE_UNCHANGED)
+                        buf_printf(&key, "%s%s=%.60s", key.len ? ", " : "",
+                                t->shape->columns[i].name,
+                                row[i].kind == VALUE_NULL ? "NULL" : row[i].data);
+        snprintf(e->key, sizeof e->key, "%s", buf_text(&key));
+        return -1;
+}
+
+static int put_row(struct worker *w, const struct table_def *t, const struct mapping *map,
+        struct value *row, struct filter_value *scratch, struct error *e)
+{
+        int wanted = mapping_passes(map, row, scratch, e);
+        const struct value *mapped;
+
+        if (wanted <= 0)
+                return wanted;
+        if (arena_bytes(w->arena) > ARENA_MAX) {
+                arena_free(w->arena);
+                w->arena = arena_new();
+        }
+        if (!(mapped = mapping_row(map, w->arena, row, e)))
+                return blame(t, row, e);
+        return w->move->to->row(w->loader, mapped, e) < 0 ? -1 : 1;
+}
+
+static int pump(struct worker *w, unsigned i, uint64_t *rows, struct error *e)
+{
+        struct move *m = w->move;
+        const struct table_def *t = &m->tables->items[i];
+        const struct mapping *map = &m->mappings[i];
+        struct value *row = memory_new((t->shape->columns_n + 1u) * sizeof *row);
+        struct filter_value *scratch = memory_new((mapping_scratch(map) + 1) * sizeof *scratch);
+        uint64_t told = 0;
+        int rc;
+
+        while ((rc = m->from->next(w->reader, row, e)) > 0) {
+                if ((rc = put_row(w, t, map, row, scratch, e)) < 0)
+                        break;
+                *rows += (uint64_t)rc;
+                if (*rows - told >= COUNT_EVERY) {
+                        atomic_fetch_add(&m->p->counters[i].rows, *rows - told);
+                        told = *rows;
+                        if ((rc = halt_check(m->p->halt, e)) < 0)
+                                break;
+                }
+        }
+        atomic_fetch_add(&m->p->counters[i].rows, *rows - told);
+        free(row);
+        free(scratch);
+        return rc;
+}
+
+static int copy_table(struct worker *w, unsigned i, struct error *e)
+{
+        struct move *m = w->move;
+        const struct table_def *t = &m->tables->items[i];
+        uint64_t rows = 0;
+
+        m->begins[i] = m->from->position(w->reader);
+        atomic_store(&m->p->counters[i].state, TABLE_COPYING);
+        if (m->from->read(w->reader, t, e) < 0 ||
+                m->to->load(w->loader, m->mappings[i].target, e) < 0 || pump(w, i, &rows, e) < 0 ||
+                m->to->loaded(w->loader, t->schema, t->name, m->append[i] ? "appended" : "copied",
+                        rows, m->begins[i], e) < 0) {
+                error_context(e, "copy of %s.%s", t->schema, t->name);
+                snprintf(e->table, sizeof e->table, "%s.%s", t->schema, t->name);
+                return -1;
+        }
+        atomic_store(&m->p->counters[i].state, TABLE_COPIED);
+        return 0;
+}
+
+static int copy_tables(struct worker *w, struct error *e)
+{
+        struct move *m = w->move;
+        unsigned at;
+
+        while ((at = atomic_fetch_add(&m->next, 1)) < m->tables->n)
+                if (halt_check(m->p->halt, e) < 0 || copy_table(w, m->order[at], e) < 0)
+                        return -1;
+        return 0;
+}
+
+static int work(void *context, unsigned number, struct error *e)
+{
+        struct move *m = context;
+        struct worker w = {.move = m,
+                .reader = m->from->reader(m->origin, number),
+                .loader = m->to->loader(m->destination, e)};
+        int rc = -1;
+
+        if (w.loader) {
+                w.arena = arena_new();
+                rc = copy_tables(&w, e);
+                w.arena = arena_free(w.arena);
+        }
+        m->to->unload(w.loader);
+        return rc;
+}
+
+/* A sign of life on connections that only hold something. */
+static int tick(void *context, struct error *e)
+{
+        struct move *m = context;
+        int64_t t = now();
+
+        if (t - m->kept < KEEP_EVERY)
+                return 0;
+        m->kept = t;
+        return m->from->keep(m->origin, e) < 0 ? error_context(e, "source") : 0;
+}
+
+static int by_size(const void *a, const void *b, void *tables)
+{
+        const struct table_defs *t = tables;
+        uint64_t x = t->items[*(const unsigned *)a].bytes, y = t->items[*(const unsigned *)b].bytes;
+
+        return (x < y) - (x > y);
+}
+
+static void set_order(struct move *m)
+{
+        free(m->order);
+        m->order = memory_new((m->tables->n + 1) * sizeof *m->order);
+        for (unsigned i = 0; i < m->tables->n; i++)
+                m->order[i] = i;
+        qsort_r(m->order, m->tables->n, sizeof *m->order, by_size, m->tables);
+        m->next = 0;
+}
+
+static int empty_targets(struct move *m, struct error *e)
+{
+        for (unsigned i = 0; i < m->tables->n; i++) {
+                const struct route_table *r = m->destined[i].route;
+
+                if (m->p->config->tables.existing == EXISTING_TRUNCATE && m->targets[i] &&
+                        m->to->empty(m->destination, r->schema, r->name, e) < 0)
+                        return error_context(e, "target");
+        }
+        return 0;
+}
+
+/* Between two servers of one engine a table is made from the server's own text. */
+static int read_verbatim(struct move *m, struct error *e)
+{
+        bool same = m->from->engine(m->origin) == m->to->engine(m->destination);
+
+        for (unsigned i = 0; same && m->from->verbatim && i < m->tables->n; i++)
+                if (m->destined[i].create &&
+                        m->from->verbatim(m->origin, &m->tables->items[i], e) < 0)
+                        return -1;
+        return 0;
+}
+
+static int make_tables(struct move *m, struct error *e)
+{
+        AUTO_BUF left = BUF_INIT;
+        const char *line, *end;
+
+        prepare_phase(m->p, "schema", true);
+        if (read_verbatim(m, e) < 0)
+                return error_context(e, "source");
+        if (destination_create(
+                    m->to, m->destination, m->destined, m->tables->n, m->p->halt, &left, e) < 0)
+                return error_context(e, "target");
+        for (line = buf_text(&left); *line; line = *end ? end + 1 : end) {
+                end = strchrnul(line, '\n');
+                log_warning("not carried: %.*s", (int)(end - line), line);
+        }
+        return move_look_at_target(m, false, e) < 0 ? -1 : move_map(m, e);
+}
+
+static int record_loaded(struct move *m, struct error *e)
+{
+        m->p->record.stage = STAGE_LOADED;
+        if (m->to->begin(m->destination, e) < 0 ||
+                m->to->write_record(m->destination, &m->p->record, e) < 0)
+                return error_context(e, "target");
+        return m->to->commit(m->destination, e);
+}
+
+static int load_rows(struct move *m, unsigned readers, struct error *e)
+{
+        int rc;
+
+        prepare_phase(m->p, "rows", true);
+        set_order(m);
+        free(m->begins);
+        m->begins = memory_new((m->tables->n + 1) * sizeof *m->begins);
+        m->kept = m->p->copy_began = now();
+        rc = crew_run(readers, work, tick, m, m->p->halt, e);
+        m->from->release(m->origin);
+        return rc;
+}
+
+int move_load(struct move *m, struct error *e)
+{
+        struct prepare *p = m->p;
+        unsigned readers = (unsigned)p->config->snapshot.workers;
+        char text[POSITION_TEXT];
+
+        if (readers > m->tables->n)
+                readers = m->tables->n ? m->tables->n : 1;
+        prepare_phase(p, "snapshot", true);
+        if (m->from->point(m->origin, m->tables, readers, &p->record.start, e) < 0)
+                return error_context(e, "source");
+        log_event(LOG_LEVEL_INFO, LOG_COPY,
+                &(struct log_fields){.position = position_format(p->record.start, text)},
+                "the stream will begin at %s", text);
+        if (move_write_records(m, STAGE_COPYING, e) < 0 || empty_targets(m, e) < 0 ||
+                make_tables(m, e) < 0 || load_rows(m, readers, e) < 0)
+                return -1;
+        return record_loaded(m, e);
+}

@@ -1,0 +1,422 @@
+/*
+ * A MySQL-family target as the copy sees it: tables by db/my_ddl.h, rows by INSERTs of many rows in
+ * one transaction a table, records as everywhere (ops/copy_record.h). DDL commits by itself there
+ * (HAZARDS B7), so every statement may find its work done by an attempt that was interrupted.
+ */
+#include "base/memory.h"
+#include "db/my_catalog.h"
+#include "db/my_check.h"
+#include "db/my_ddl.h"
+#include "ops/destination.h"
+#include "ops/my_record.h"
+#include "sinks/my_value.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BATCH ((size_t)1 << 20) /* an INSERT is about this long, if the server takes that much */
+
+struct destination {
+        const struct config *config;
+        struct halt *halt;
+        struct my_params *params;
+        MYSQL *conn;
+        struct my_book book;
+        uint64_t packet; /* max_allowed_packet */
+};
+
+struct loader {
+        struct destination *destination;
+        MYSQL *conn;
+        struct buf prefix, batch, row;
+        struct coltype **types;
+        uint16_t columns_n;
+        uint64_t rows, pending; /* written; in the batch */
+};
+
+static struct destination *my_destination_close(struct destination *d)
+{
+        if (!d)
+                return NULL;
+        halt_my_close(d->halt, &d->conn);
+        my_params_free(d->params);
+        free(d);
+        return NULL;
+}
+
+/* Rows arrive in no order that foreign keys would like, and dates as the source has them. */
+static MYSQL *connect_target(struct destination *d, struct error *e)
+{
+        MYSQL *c = halt_my_connect(d->halt, d->params, e);
+
+        if (c && my_run(c, e,
+                         "set session foreign_key_checks = 0, "
+                         "sql_mode = concat(@@sql_mode, ',ALLOW_INVALID_DATES')") < 0)
+                halt_my_close(d->halt, &c);
+        return c;
+}
+
+static int read_packet(struct destination *d, struct error *e)
+{
+        AUTO_MY_RESULT r = my_query(d->conn, e, "select @@max_allowed_packet");
+        MYSQL_ROW row = r ? mysql_fetch_row(r) : NULL;
+
+        if (row)
+                d->packet = strtoull(row[0], NULL, 10);
+        return r ? 0 : -1;
+}
+
+static struct destination *my_destination_open(
+        const struct config *c, struct halt *h, struct error *e)
+{
+        struct destination *d = memory_new_of(struct destination);
+
+        d->config = c;
+        d->halt = h;
+        d->book.pipeline = c->pipeline.name;
+        if (!(d->params = my_params_new(&c->target, "target", e)) ||
+                !(d->conn = connect_target(d, e)) || read_packet(d, e) < 0)
+                return my_destination_close(d);
+        d->book.target = d->conn;
+        return d;
+}
+
+static enum engine my_destination_engine(const struct destination *d)
+{
+        return my_engine(d->conn);
+}
+
+static char *my_destination_version(const struct destination *d)
+{
+        return my_version_text(d->conn);
+}
+
+static int my_destination_format(struct destination *d, struct error *e)
+{
+        return my_meta_check(d->conn, e);
+}
+
+static bool my_destination_begun(struct destination *d)
+{
+        struct error ignored = ERROR_INIT;
+        AUTO_BUF sql = BUF_INIT;
+        AUTO_MY_RESULT r = NULL;
+
+        buf_str(&sql, "select 1 from culvert.checkpoint where pipeline = ");
+        my_literal(&sql, d->book.pipeline, strlen(d->book.pipeline));
+        r = my_query(d->conn, &ignored, buf_text(&sql));
+        return r && mysql_num_rows(r) > 0;
+}
+
+static int my_destination_claim(
+        struct destination *d, struct position *p, char source[IDENTITY_TEXT], struct error *e)
+{
+        return my_meta_open(d->conn, d->book.pipeline, &d->book.epoch, p, source, e);
+}
+
+/* ---- records ---- */
+
+static int my_destination_begin(struct destination *d, struct error *e)
+{
+        return my_book_begin(&d->book, e);
+}
+
+static int my_destination_commit(struct destination *d, struct error *e)
+{
+        return my_book_commit(&d->book, e);
+}
+
+static int my_read_record(struct destination *d, struct copy_record *r, struct error *e)
+{
+        return my_record_read(&d->book, r, e);
+}
+
+static int my_write_record(struct destination *d, const struct copy_record *r, struct error *e)
+{
+        return my_record_write(&d->book, r, e);
+}
+
+static struct table_records *my_read_tables(struct destination *d, struct error *e)
+{
+        return my_records_read(&d->book, e);
+}
+
+static int my_clear_tables(struct destination *d, struct error *e)
+{
+        return my_records_clear(&d->book, e);
+}
+
+static int my_write_table(struct destination *d, const struct table_record *t, struct error *e)
+{
+        return my_records_write(&d->book, t, e);
+}
+
+static int my_finish(struct destination *d, const struct copy_record *r, struct error *e)
+{
+        return my_record_finish(&d->book, r, e);
+}
+
+/* ---- tables ---- */
+
+static int my_table_there(struct destination *d, const char *schema, const char *name,
+        struct relation **shape, bool *rows, struct error *e)
+{
+        return my_catalog_table(d->conn, schema, name, shape, rows, e);
+}
+
+static int my_destination_check(struct destination *d, const struct destined *t, unsigned n,
+        struct checks *out, struct error *e)
+{
+        struct my_check_table *tables = memory_new((n + 1) * sizeof *tables);
+        const struct my_check_input in = {
+                .config = d->config, .params = d->params, .tables = tables, .n = n};
+        int rc;
+
+        for (unsigned i = 0; i < n; i++)
+                tables[i] = (struct my_check_table){.def = t[i].def,
+                        .schema = t[i].route->schema,
+                        .name = t[i].route->name,
+                        .create = t[i].create};
+        rc = my_check_target(d->conn, &in, out, e);
+        free(tables);
+        return rc;
+}
+
+static int my_write_ddl(struct destination *d, const struct table_def *t, const struct ddl_names *n,
+        struct ddl *out, struct error *e)
+{
+        return my_ddl(t, my_engine(d->conn), n, out, e);
+}
+
+/* Duplicate database, table, key, foreign key, primary key (mysqld_error.h). */
+static bool is_duplicate(unsigned number)
+{
+        return number == 1007 || number == 1050 || number == 1061 || number == 1826 ||
+               number == 1068 || number == 1022;
+}
+
+static int my_run_ddl(struct destination *d, const char *sql, struct error *e)
+{
+        if (my_run(d->conn, e, sql) == 0)
+                return 0;
+        if (!is_duplicate(mysql_errno(d->conn)))
+                return -1;
+        error_clear(e);
+        return 1;
+}
+
+/* TRUNCATE commits by itself and would not be under the epoch's proof. */
+static int my_empty(struct destination *d, const char *schema, const char *name, struct error *e)
+{
+        AUTO_BUF sql = BUF_INIT;
+
+        buf_str(&sql, "delete from ");
+        my_table(&sql, schema, name);
+        if (my_book_begin(&d->book, e) < 0 || my_run(d->conn, e, buf_text(&sql)) < 0) {
+                my_book_rollback(&d->book);
+                return error_context(e, "emptying %s.%s", schema, name);
+        }
+        return my_book_commit(&d->book, e);
+}
+
+/* InnoDB itself stays above what is in the column. */
+static int my_set_counter(struct destination *d, const struct destined *t, const char *column,
+        const char *next, struct error *e)
+{
+        AUTO_BUF sql = BUF_INIT;
+
+        (void)column;
+        if (strspn(next, "0123456789") != strlen(next))
+                return 0; /* a sequence that goes down or below 0 */
+        buf_str(&sql, "alter table ");
+        my_table(&sql, t->route->schema, t->route->name);
+        buf_printf(&sql, " auto_increment = %s", next);
+        return my_run(d->conn, e, buf_text(&sql)) < 0 ? error_context(e, "auto_increment of %s.%s",
+                                                                t->route->schema, t->route->name)
+                                                      : 0;
+}
+
+static int my_analyze(struct destination *d, const char *schema, const char *name, struct error *e)
+{
+        AUTO_BUF sql = BUF_INIT;
+        AUTO_MY_RESULT r = NULL;
+
+        buf_str(&sql, "analyze table ");
+        my_table(&sql, schema, name);
+        r = my_query(d->conn, e, buf_text(&sql));
+        return r ? 0 : -1;
+}
+
+/* ---- loading ---- */
+
+static void forget_types(struct loader *l)
+{
+        for (uint16_t i = 0; l->types && i < l->columns_n; i++)
+                coltype_free(l->types[i]);
+        free(l->types);
+        l->types = NULL;
+}
+
+static struct loader *my_unload(struct loader *l)
+{
+        if (!l)
+                return NULL;
+        halt_my_close(l->destination->halt, &l->conn);
+        forget_types(l);
+        buf_done(&l->prefix);
+        buf_done(&l->batch);
+        buf_done(&l->row);
+        free(l);
+        return NULL;
+}
+
+static struct loader *my_loader(struct destination *d, struct error *e)
+{
+        struct loader *l = memory_new_of(struct loader);
+
+        l->destination = d;
+        return (l->conn = connect_target(d, e)) ? l : my_unload(l);
+}
+
+static int take_types(struct loader *l, const struct relation *target, struct error *e)
+{
+        forget_types(l);
+        l->columns_n = target->columns_n;
+        l->types = memory_new((l->columns_n + 1u) * sizeof(*l->types));
+        for (uint16_t i = 0; i < l->columns_n; i++)
+                if (!(l->types[i] = coltype_my(my_engine(l->conn), target->columns[i].native, e)))
+                        return -1;
+        return 0;
+}
+
+static int my_load(struct loader *l, const struct relation *target, struct error *e)
+{
+        const struct destination *d = l->destination;
+
+        if (take_types(l, target, e) < 0 || my_run(l->conn, e, "start transaction") < 0 ||
+                my_meta_prove_epoch(l->conn, d->book.pipeline, d->book.epoch, e) < 0)
+                return -1;
+        buf_clear(&l->prefix);
+        buf_clear(&l->batch);
+        l->rows = l->pending = 0;
+        buf_str(&l->prefix, "insert into ");
+        my_table(&l->prefix, target->schema, target->name);
+        buf_str(&l->prefix, " (");
+        for (uint16_t i = 0; i < target->columns_n; i++) {
+                buf_str(&l->prefix, i ? ", " : "");
+                my_ident(&l->prefix, target->columns[i].name);
+        }
+        buf_str(&l->prefix, ") values ");
+        return 0;
+}
+
+static int flush(struct loader *l, struct error *e)
+{
+        uint64_t found = 0;
+
+        if (!l->pending)
+                return 0;
+        if (my_affected(l->conn, e, buf_text(&l->batch), &found) < 0)
+                return error_context(e, "target");
+        if (found != l->pending)
+                return error_set(e, ERROR_DATA,
+                        "%" PRIu64 " rows were sent and %" PRIu64
+                        " written: a trigger on the target keeps rows out",
+                        l->pending, found);
+        l->rows += l->pending;
+        l->pending = 0;
+        buf_clear(&l->batch);
+        return 0;
+}
+
+/* HAZARDS A12: a plain INSERT under strict mode, so nothing is cut or dropped. */
+static int my_row(struct loader *l, const struct value *row, struct error *e)
+{
+        uint64_t limit = l->destination->packet > 1024 ? l->destination->packet - 1024 : 0;
+
+        buf_clear(&l->row);
+        for (uint16_t i = 0; i < l->columns_n; i++) {
+                buf_str(&l->row, i ? "," : "(");
+                if (my_value(&l->row, l->types[i], &row[i], e) < 0)
+                        return -1;
+        }
+        buf_str(&l->row, l->columns_n ? ")" : "()");
+        if (l->prefix.len + l->row.len > limit)
+                return error_set(e, ERROR_DATA,
+                        "a row needs a packet of %zu bytes, and the target takes %" PRIu64
+                        " (max_allowed_packet)",
+                        l->prefix.len + l->row.len, l->destination->packet);
+        if (l->pending &&
+                (l->batch.len + l->row.len > BATCH || l->batch.len + l->row.len > limit) &&
+                flush(l, e) < 0)
+                return -1;
+        if (l->pending)
+                buf_char(&l->batch, ',');
+        else
+                buf_add(&l->batch, l->prefix.data, l->prefix.len);
+        buf_add(&l->batch, l->row.data, l->row.len);
+        l->pending++;
+        return 0;
+}
+
+static int record(struct loader *l, const char *schema, const char *name, const char *state,
+        uint64_t rows, struct position at, struct error *e)
+{
+        AUTO_BUF sql = BUF_INIT;
+        char start[POSITION_TEXT];
+        uint64_t found = 0;
+
+        buf_printf(&sql, "update culvert.tables set `rows` = %" PRIu64 ", state = ", rows);
+        my_literal(&sql, state, strlen(state));
+        position_format(at, start);
+        buf_str(&sql, ", start_position = ");
+        my_literal(&sql, start, strlen(start));
+        buf_str(&sql, " where pipeline = ");
+        my_literal(&sql, l->destination->book.pipeline, strlen(l->destination->book.pipeline));
+        buf_str(&sql, " and source_schema = ");
+        my_literal(&sql, schema, strlen(schema));
+        buf_str(&sql, " and source_name = ");
+        my_literal(&sql, name, strlen(name));
+        if (my_affected(l->conn, e, buf_text(&sql), &found) < 0)
+                return -1;
+        return found == 1 ? 0 : error_set(e, ERROR_BUG, "its row in culvert.tables is gone");
+}
+
+static int my_loaded(struct loader *l, const char *schema, const char *name, const char *state,
+        uint64_t rows, struct position at, struct error *e)
+{
+        if (flush(l, e) < 0 || record(l, schema, name, state, rows, at, e) < 0)
+                return -1;
+        return my_run(l->conn, e, "commit");
+}
+
+const struct destination_ops my_destination_ops = {
+        .open = my_destination_open,
+        .close = my_destination_close,
+        .engine = my_destination_engine,
+        .version = my_destination_version,
+        .format = my_destination_format,
+        .begun = my_destination_begun,
+        .claim = my_destination_claim,
+        .begin = my_destination_begin,
+        .commit = my_destination_commit,
+        .read_record = my_read_record,
+        .write_record = my_write_record,
+        .read_tables = my_read_tables,
+        .clear_tables = my_clear_tables,
+        .write_table = my_write_table,
+        .finish = my_finish,
+        .table = my_table_there,
+        .check = my_destination_check,
+        .ddl = my_write_ddl,
+        .run = my_run_ddl,
+        .empty = my_empty,
+        .set_counter = my_set_counter,
+        .analyze = my_analyze,
+        .loader = my_loader,
+        .unload = my_unload,
+        .load = my_load,
+        .row = my_row,
+        .loaded = my_loaded,
+};

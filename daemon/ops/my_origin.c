@@ -1,0 +1,365 @@
+/*
+ * A MySQL-family source as the copy sees it.
+ *
+ * MariaDB tells where in the binlog a consistent snapshot stands (binlog_snapshot_file and
+ * _position, exact: HAZARDS A18), so each reader opens its own and no writer waits; readers that
+ * opened at different moments stand at different positions. MySQL does not tell: the tables are
+ * locked against writes for as long as it takes to open the readers' snapshots and to read the
+ * position (HAZARDS B5), so all readers stand at the same one. The lock gives up after some seconds
+ * and is tried again, since writers queue behind it.
+ */
+#include "base/memory.h"
+#include "db/my_catalog.h"
+#include "db/my_check.h"
+#include "decoders/binlog.h"
+#include "decoders/binlog_identity.h"
+#include "ops/origin.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define LOCK_TRIES 5
+#define LOCK_SECONDS 3
+
+struct origin_reader {
+        MYSQL *conn;
+        MYSQL_RES *rows;
+        struct position at;
+        uint16_t columns_n;
+};
+
+struct origin {
+        const struct config *config;
+        struct halt *halt;
+        struct my_params *params;
+        MYSQL *conn;
+        struct origin_reader *readers;
+        unsigned readers_n;
+};
+
+static void my_release(struct origin *o)
+{
+        for (unsigned i = 0; i < o->readers_n; i++) {
+                my_result_done(&o->readers[i].rows);
+                halt_my_close(o->halt, &o->readers[i].conn);
+        }
+        free(o->readers);
+        o->readers = NULL;
+        o->readers_n = 0;
+}
+
+static struct origin *my_origin_close(struct origin *o)
+{
+        if (!o)
+                return NULL;
+        my_release(o);
+        halt_my_close(o->halt, &o->conn);
+        my_params_free(o->params);
+        free(o);
+        return NULL;
+}
+
+static struct origin *my_origin_open(const struct config *c, struct halt *h, struct error *e)
+{
+        struct origin *o = memory_new_of(struct origin);
+
+        o->config = c;
+        o->halt = h;
+        if (!(o->params = my_params_new(&c->source, "source", e)) ||
+                !(o->conn = halt_my_connect(h, o->params, e)))
+                return my_origin_close(o);
+        return o;
+}
+
+static enum engine my_origin_engine(const struct origin *o)
+{
+        return my_engine(o->conn);
+}
+
+static char *my_origin_version(const struct origin *o)
+{
+        return my_version_text(o->conn);
+}
+
+static int my_origin_identity(struct origin *o, struct source_identity *id, struct error *e)
+{
+        struct position end;
+
+        return binlog_identity(o->conn, id, &end, e);
+}
+
+static struct table_defs *my_origin_tables(
+        struct origin *o, origin_select *select, void *context, struct error *e)
+{
+        return my_catalog_read(o->conn, o->params->database, select, context, e);
+}
+
+static int my_origin_verbatim(struct origin *o, struct table_def *t, struct error *e)
+{
+        return my_catalog_verbatim(o->conn, t, e);
+}
+
+static int my_origin_check(
+        struct origin *o, const struct table_defs *t, struct checks *out, struct error *e)
+{
+        return my_check_source(o->conn, t, out, e);
+}
+
+/* The binlog needs nothing. */
+static int my_origin_arrange(
+        struct origin *o, const struct table_defs *t, bool begun, struct error *e)
+{
+        (void)o;
+        (void)t;
+        (void)begun;
+        (void)e;
+        return 0;
+}
+
+/* The stream itself finds out whether its files are there still. */
+static int my_origin_resume(struct origin *o, struct relation *const *shapes, unsigned n,
+        struct position from, struct error *e)
+{
+        (void)o;
+        (void)shapes;
+        (void)n;
+        (void)from;
+        (void)e;
+        return 0;
+}
+
+/* ---- the consistent point ---- */
+
+static int open_snapshot(struct origin *o, struct origin_reader *r, struct error *e)
+{
+        if (!(r->conn = halt_my_connect(o->halt, o->params, e)))
+                return -1;
+        return my_run(r->conn, e,
+                "set session transaction isolation level repeatable read;"
+                "start transaction with consistent snapshot");
+}
+
+static int snapshot_position(struct origin_reader *r, struct error *e)
+{
+        AUTO_MY_RESULT rows = my_query(r->conn, e, "show status like 'binlog_snapshot_%'");
+        int64_t file = -1;
+        MYSQL_ROW row;
+
+        while (rows && (row = mysql_fetch_row(rows))) {
+                if (!strcasecmp(row[0], "binlog_snapshot_file"))
+                        file = binlog_file_number(row[1], NULL);
+                else if (!strcasecmp(row[0], "binlog_snapshot_position"))
+                        r->at.lsn = strtoull(row[1], NULL, 10);
+        }
+        if (rows && (file <= 0 || !r->at.lsn))
+                return error_set(e, ERROR_CONFIG,
+                        "the server does not tell where in the binary log a snapshot stands: is "
+                        "log_bin on?");
+        r->at.file = (uint32_t)file;
+        return rows ? 0 : -1;
+}
+
+static int point_mariadb(struct origin *o, struct error *e)
+{
+        for (unsigned i = 0; i < o->readers_n; i++)
+                if (open_snapshot(o, &o->readers[i], e) < 0 ||
+                        snapshot_position(&o->readers[i], e) < 0)
+                        return -1;
+        return 0;
+}
+
+static void lock_statement(const struct table_defs *t, struct buf *sql)
+{
+        const char *comma = "flush tables ";
+
+        for (unsigned i = 0; i < t->n; i++) {
+                buf_str(sql, comma);
+                my_table(sql, t->items[i].schema, t->items[i].name);
+                comma = ", ";
+        }
+        buf_str(sql, " with read lock");
+}
+
+static int lock_tables(struct origin *o, const struct table_defs *t, struct error *e)
+{
+        AUTO_BUF sql = BUF_INIT;
+        int tries = 0;
+
+        lock_statement(t, &sql);
+        if (my_runf(o->conn, e, "set session lock_wait_timeout = %d", LOCK_SECONDS) < 0)
+                return -1;
+        while (my_run(o->conn, e, buf_text(&sql)) < 0) {
+                if (mysql_errno(o->conn) != 1205) /* lock wait timeout */
+                        return error_context(e, "the brief lock at the start of the copy");
+                if (++tries == LOCK_TRIES)
+                        return error_context(e,
+                                "the brief lock at the start of the copy waits for transactions "
+                                "that are open on the source");
+                if (halt_check(o->halt, e) < 0)
+                        return -1;
+        }
+        return 0;
+}
+
+static int open_locked(struct origin *o, struct error *e)
+{
+        struct source_identity ignored;
+        struct position at;
+
+        for (unsigned i = 0; i < o->readers_n; i++)
+                if (open_snapshot(o, &o->readers[i], e) < 0)
+                        return -1;
+        if (binlog_identity(o->conn, &ignored, &at, e) < 0)
+                return -1;
+        for (unsigned i = 0; i < o->readers_n; i++)
+                o->readers[i].at = at;
+        return 0;
+}
+
+static int point_mysql(struct origin *o, const struct table_defs *t, struct error *e)
+{
+        struct error ignored = ERROR_INIT;
+        int rc;
+
+        if (t->n && lock_tables(o, t, e) < 0)
+                return -1;
+        rc = open_locked(o, e);
+        if (my_run(o->conn, rc < 0 ? &ignored : e, "unlock tables") < 0)
+                rc = -1;
+        return rc;
+}
+
+static int my_origin_point(struct origin *o, const struct table_defs *t, unsigned readers,
+        struct position *start, struct error *e)
+{
+        struct source_identity ignored;
+
+        my_release(o);
+        if (readers == 0)
+                return binlog_identity(o->conn, &ignored, start, e);
+        o->readers = memory_new(readers * sizeof *o->readers);
+        o->readers_n = readers;
+        if ((my_origin_engine(o) == ENGINE_MARIADB ? point_mariadb(o, e) : point_mysql(o, t, e)) <
+                0)
+                return -1;
+        *start = o->readers[0].at;
+        for (unsigned i = 1; i < readers; i++)
+                if (position_compare(o->readers[i].at, *start) < 0)
+                        *start = o->readers[i].at;
+        return 0;
+}
+
+/* ---- reading ---- */
+
+static struct origin_reader *my_reader(struct origin *o, unsigned i)
+{
+        return &o->readers[i];
+}
+
+static struct position my_reader_position(const struct origin_reader *r)
+{
+        return r->at;
+}
+
+/* What the catalogue hides (MariaDB's own hash columns) cannot be asked for; a FLOAT is asked for
+ * as a double, since the server prints six digits of it only. */
+static void select_column(
+        struct buf *sql, enum engine engine, const struct table_def *t, const struct column *c)
+{
+        struct error ignored = ERROR_INIT;
+        struct coltype *type = coltype_my(engine, c->native, &ignored);
+        bool real = type && type->class == TYPE_FLOAT;
+
+        coltype_free(type);
+        if (table_def_column(t, c->name) < 0) {
+                buf_str(sql, "null");
+                return;
+        }
+        my_ident(sql, c->name);
+        if (real)
+                buf_str(sql, " + 0e0");
+}
+
+static int my_read(struct origin_reader *r, const struct table_def *t, struct error *e)
+{
+        AUTO_BUF sql = BUF_INIT;
+
+        for (uint16_t i = 0; i < t->shape->columns_n; i++) {
+                buf_str(&sql, i ? ", " : "select ");
+                select_column(&sql, my_engine(r->conn), t, &t->shape->columns[i]);
+        }
+        buf_str(&sql, " from ");
+        my_table(&sql, t->schema, t->name);
+        my_result_done(&r->rows);
+        r->columns_n = t->shape->columns_n;
+        if (mysql_real_query(r->conn, sql.data, sql.len) != 0 ||
+                !(r->rows = mysql_use_result(r->conn)))
+                return my_error(e, r->conn, "source");
+        return 0;
+}
+
+static int my_next(struct origin_reader *r, struct value *row, struct error *e)
+{
+        MYSQL_ROW fields = mysql_fetch_row(r->rows);
+        unsigned long *lengths;
+
+        if (!fields) {
+                if (mysql_errno(r->conn))
+                        return my_error(e, r->conn, "source");
+                my_result_done(&r->rows);
+                return 0;
+        }
+        lengths = mysql_fetch_lengths(r->rows);
+        for (uint16_t i = 0; i < r->columns_n; i++)
+                row[i] = fields[i] ? (struct value){.kind = VALUE_TEXT,
+                                             .len = (uint32_t)lengths[i],
+                                             .data = fields[i]}
+                                   : (struct value){.kind = VALUE_NULL};
+        return 1;
+}
+
+static int my_origin_keep(struct origin *o, struct error *e)
+{
+        return my_run(o->conn, e, "do 1");
+}
+
+static int my_origin_counters(struct origin *o, const struct table_defs *t, origin_counter *each,
+        void *context, struct error *e)
+{
+        uint64_t *next = memory_new((t->n + 1) * sizeof *next);
+        int rc = my_catalog_counters(o->conn, t, next, e);
+
+        for (unsigned i = 0; rc == 0 && i < t->n; i++)
+                for (unsigned k = 0; next[i] && k < t->items[i].columns_n; k++) {
+                        AUTO_STRING text = memory_printf("%" PRIu64, next[i]);
+
+                        if (t->items[i].columns[k].default_kind == DEFAULT_COUNTER && rc == 0)
+                                rc = each(context, &t->items[i], t->items[i].columns[k].name, text,
+                                        e);
+                }
+        free(next);
+        return rc;
+}
+
+const struct origin_ops my_origin_ops = {
+        .open = my_origin_open,
+        .close = my_origin_close,
+        .engine = my_origin_engine,
+        .version = my_origin_version,
+        .identity = my_origin_identity,
+        .tables = my_origin_tables,
+        .verbatim = my_origin_verbatim,
+        .check = my_origin_check,
+        .arrange = my_origin_arrange,
+        .resume = my_origin_resume,
+        .point = my_origin_point,
+        .reader = my_reader,
+        .position = my_reader_position,
+        .read = my_read,
+        .next = my_next,
+        .keep = my_origin_keep,
+        .release = my_release,
+        .counters = my_origin_counters,
+};

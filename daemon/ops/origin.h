@@ -1,0 +1,58 @@
+#pragma once
+/*
+ * Origin: a source database as the start and the copy see it, whatever its engine, where the two
+ * sides are not both PostgreSQL (those have pg_dump and COPY to COPY, ops/prepare_*.c). One table
+ * of functions per engine. Blocking: `open` to `close` belong to the preparing thread, each reader
+ * to the thread that took it.
+ */
+#include "db/pg_check.h"
+#include "flow/route.h"
+#include "model/table_def.h"
+#include "ops/halt.h"
+
+struct origin;
+struct origin_reader;
+
+typedef bool origin_select(void *context, const char *schema, const char *name);
+/* `next`: what the counter (auto_increment, sequence) of a column will give next. */
+typedef int origin_counter(void *context, const struct table_def *t, const char *column,
+        const char *next, struct error *e);
+
+struct origin_ops {
+        struct origin *(*open)(const struct config *c, struct halt *h, struct error *e);
+        struct origin *(*close)(struct origin *o); /* takes NULL and half-open ones */
+        enum engine (*engine)(const struct origin *o);
+        char *(*version)(const struct origin *o); /* "10.11.19"; the caller frees */
+        int (*identity)(struct origin *o, struct source_identity *id, struct error *e);
+        /* Those for which `select` is true, with everything that creating them needs. */
+        struct table_defs *(*tables)(
+                struct origin *o, origin_select *select, void *context, struct error *e);
+        /* The server's own CREATE TABLE into t->verbatim; NULL: there is none of that kind. */
+        int (*verbatim)(struct origin *o, struct table_def *t, struct error *e);
+        int (*check)(
+                struct origin *o, const struct table_defs *t, struct checks *out, struct error *e);
+        /* What the log needs before a position is taken: publication, no slot left over. `begun`:
+         * an earlier attempt of ours was interrupted. */
+        int (*arrange)(struct origin *o, const struct table_defs *t, bool begun, struct error *e);
+        /* Can the stream go on from there? "resync required" if not. `shapes`: what it carries. */
+        int (*resume)(struct origin *o, struct relation *const *shapes, unsigned n,
+                struct position from, struct error *e);
+        /* Takes the position where the stream begins. With readers: every one of them sees the
+         * database as it was at its own position, which is `start` or later (HAZARDS B5). */
+        int (*point)(struct origin *o, const struct table_defs *t, unsigned readers,
+                struct position *start, struct error *e);
+        struct origin_reader *(*reader)(struct origin *o, unsigned i);
+        struct position (*position)(const struct origin_reader *r);
+        /* Begins to read the rows of a table: all columns of its shape, in order. */
+        int (*read)(struct origin_reader *r, const struct table_def *t, struct error *e);
+        /* 1: a row, valid until the next call; 0: there are no more; -1. */
+        int (*next)(struct origin_reader *r, struct value *row, struct error *e);
+        /* A sign of life on connections that only hold something; about every 10 s. */
+        int (*keep)(struct origin *o, struct error *e);
+        void (*release)(struct origin *o); /* the readers are done */
+        int (*counters)(struct origin *o, const struct table_defs *t, origin_counter *each,
+                void *context, struct error *e);
+};
+
+const struct origin_ops *origin_ops_of(enum config_kind kind);
+extern const struct origin_ops my_origin_ops, pg_origin_ops;

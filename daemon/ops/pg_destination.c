@@ -1,0 +1,431 @@
+/*
+ * A PostgreSQL target as the copy from another engine sees it: tables by db/pg_ddl.h, rows by COPY
+ * in its text form, records as everywhere (ops/copy_record.h).
+ */
+#include "base/memory.h"
+#include "db/pg_ddl.h"
+#include "db/pg_define.h"
+#include "ops/destination.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define BATCH ((size_t)64 * 1024) /* rows go out in messages of about this size */
+
+struct destination {
+        const struct config *config;
+        struct halt *halt;
+        struct pg_params *params;
+        PGconn *conn;
+        struct copy_book book;
+        bool replica; /* the role may set session_replication_role */
+};
+
+struct loader {
+        struct destination *destination;
+        PGconn *conn;
+        struct buf batch;
+        uint16_t columns_n;
+};
+
+static struct destination *pg_destination_close(struct destination *d)
+{
+        if (!d)
+                return NULL;
+        halt_close(d->halt, &d->conn);
+        pg_params_free(d->params);
+        free(d);
+        return NULL;
+}
+
+static void drop_notice(void *context, const PGresult *r)
+{
+        (void)context;
+        (void)r;
+}
+
+static PGconn *connect_target(struct destination *d, struct error *e)
+{
+        PGconn *c = halt_connect(d->halt, d->params, e);
+
+        if (!c)
+                return NULL;
+        PQsetNoticeReceiver(c, drop_notice, NULL);
+        if (pg_run(c, e,
+                    "set client_min_messages = error; set tcp_keepalives_idle = 20;"
+                    "set tcp_keepalives_interval = 10; set tcp_keepalives_count = 4") < 0)
+                halt_close(d->halt, &c);
+        return c;
+}
+
+static int try_replica_role(struct destination *d, struct error *e)
+{
+        if (pg_run(d->conn, e, "set session_replication_role = replica") == 0) {
+                d->replica = true;
+                return pg_run(d->conn, e, "set session_replication_role = origin");
+        }
+        if (strcmp(e->code, "42501") != 0)
+                return error_context(e, "target");
+        error_clear(e);
+        return 0;
+}
+
+static struct destination *pg_destination_open(
+        const struct config *c, struct halt *h, struct error *e)
+{
+        AUTO_STRING name = memory_printf("culvert %s", c->pipeline.name);
+        struct destination *d = memory_new_of(struct destination);
+
+        d->config = c;
+        d->halt = h;
+        d->book.pipeline = c->pipeline.name;
+        if (!(d->params = pg_params_new(&c->target, "target", name, false, e)) ||
+                !(d->conn = connect_target(d, e)) || try_replica_role(d, e) < 0)
+                return pg_destination_close(d);
+        d->book.target = d->conn;
+        return d;
+}
+
+static enum engine pg_destination_engine(const struct destination *d)
+{
+        (void)d;
+        return ENGINE_POSTGRESQL;
+}
+
+static char *pg_destination_version(const struct destination *d)
+{
+        const char *text = PQparameterStatus(d->conn, "server_version");
+
+        return memory_printf("%.*s", (int)strcspn(text ? text : "", " "), text ? text : "");
+}
+
+static int pg_destination_format(struct destination *d, struct error *e)
+{
+        return pg_meta_check(d->conn, e);
+}
+
+static bool pg_destination_begun(struct destination *d)
+{
+        struct error ignored = ERROR_INIT;
+        AUTO_RESULT r = pg_query(d->conn, &ignored,
+                "select from culvert.checkpoint where pipeline = $1", 1, &d->book.pipeline);
+
+        return r && PQntuples(r) > 0;
+}
+
+static int pg_destination_claim(
+        struct destination *d, struct position *p, char source[IDENTITY_TEXT], struct error *e)
+{
+        return pg_meta_open(d->conn, d->book.pipeline, &d->book.epoch, p, source, e);
+}
+
+/* ---- records ---- */
+
+static int pg_destination_begin(struct destination *d, struct error *e)
+{
+        return copy_book_begin(&d->book, e);
+}
+
+static int pg_destination_commit(struct destination *d, struct error *e)
+{
+        return copy_book_commit(&d->book, e);
+}
+
+static int pg_read_record(struct destination *d, struct copy_record *r, struct error *e)
+{
+        return copy_record_read(&d->book, r, e);
+}
+
+static int pg_write_record(struct destination *d, const struct copy_record *r, struct error *e)
+{
+        return copy_record_write(&d->book, r, e);
+}
+
+static struct table_records *pg_read_tables(struct destination *d, struct error *e)
+{
+        return table_records_read(&d->book, e);
+}
+
+static int pg_clear_tables(struct destination *d, struct error *e)
+{
+        return table_records_clear(&d->book, e);
+}
+
+static int pg_write_table(struct destination *d, const struct table_record *t, struct error *e)
+{
+        return table_record_write(&d->book, t, e);
+}
+
+static int pg_finish(struct destination *d, const struct copy_record *r, struct error *e)
+{
+        return copy_record_finish(&d->book, r, e);
+}
+
+/* ---- tables ---- */
+
+static int pg_table_there(struct destination *d, const char *schema, const char *name,
+        struct relation **shape, bool *rows, struct error *e)
+{
+        return pg_define_table(d->conn, schema, name, shape, rows, e);
+}
+
+static int pg_destination_check(struct destination *d, const struct destined *t, unsigned n,
+        struct checks *out, struct error *e)
+{
+        struct check_table *tables = memory_new((n + 1) * sizeof *tables);
+        const struct check_input in = {.config = d->config, .tables = tables, .n = n};
+        int rc;
+
+        for (unsigned i = 0; i < n; i++)
+                tables[i] = (struct check_table){
+                        .schema = t[i].route->schema, .name = t[i].route->name};
+        rc = pg_check_target(d->conn, NULL, &in, NULL, out, e);
+        free(tables);
+        return rc;
+}
+
+static int pg_write_ddl(struct destination *d, const struct table_def *t, const struct ddl_names *n,
+        struct ddl *out, struct error *e)
+{
+        (void)d;
+        return pg_ddl(t, n, out, e);
+}
+
+/* SQLSTATEs of duplicate objects (PostgreSQL, Appendix A). */
+static bool is_duplicate(const struct error *e)
+{
+        static const char *const codes[] = {"42P07", "42710", "42P06", "42P16", "42701"};
+
+        for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
+                if (!strcmp(e->code, codes[i]))
+                        return true;
+        return false;
+}
+
+static int pg_run_ddl(struct destination *d, const char *sql, struct error *e)
+{
+        if (pg_run(d->conn, e, sql) == 0)
+                return 0;
+        if (!is_duplicate(e))
+                return -1;
+        error_clear(e);
+        return 1;
+}
+
+static int pg_empty(struct destination *d, const char *schema, const char *name, struct error *e)
+{
+        AUTO_BUF sql = BUF_INIT;
+
+        buf_str(&sql, "truncate ");
+        pg_table(&sql, schema, name);
+        if (copy_book_begin(&d->book, e) < 0 ||
+                pg_run(d->conn, e, "set local lock_timeout = '30s'") < 0 ||
+                pg_run(d->conn, e, buf_text(&sql)) < 0) {
+                copy_book_rollback(&d->book);
+                return error_context(e, "emptying %s.%s", schema, name);
+        }
+        return copy_book_commit(&d->book, e);
+}
+
+/* Past what the source would give next, and past what is in the column. */
+static int pg_set_counter(struct destination *d, const struct destined *t, const char *column,
+        const char *next, struct error *e)
+{
+        AUTO_BUF table = BUF_INIT, sql = BUF_INIT;
+        AUTO_RESULT done = NULL;
+        const char *values[] = {NULL, column, next};
+
+        pg_table(&table, t->route->schema, t->route->name);
+        values[0] = buf_text(&table);
+        buf_str(&sql,
+                "select pg_catalog.setval(s, greatest($3::numeric, coalesce(m, 0) + 1)::bigint,"
+                " false) from (select pg_catalog.pg_get_serial_sequence($1, $2) as s, "
+                "(select max(");
+        pg_ident(&sql, column);
+        buf_printf(&sql, ")::numeric from %s) as m) x where s is not null", buf_text(&table));
+        done = pg_query(d->conn, e, buf_text(&sql), 3, values);
+        return done ? 0 : error_context(e, "sequence of %s.%s", t->route->schema, t->route->name);
+}
+
+static int pg_analyze(struct destination *d, const char *schema, const char *name, struct error *e)
+{
+        AUTO_BUF sql = BUF_INIT;
+
+        buf_str(&sql, "analyze ");
+        pg_table(&sql, schema, name);
+        return pg_run(d->conn, e, buf_text(&sql));
+}
+
+/* ---- loading ---- */
+
+static struct loader *pg_unload(struct loader *l)
+{
+        if (!l)
+                return NULL;
+        halt_close(l->destination->halt, &l->conn);
+        buf_done(&l->batch);
+        free(l);
+        return NULL;
+}
+
+static struct loader *pg_loader(struct destination *d, struct error *e)
+{
+        struct loader *l = memory_new_of(struct loader);
+
+        l->destination = d;
+        if (!(l->conn = connect_target(d, e)) ||
+                pg_run(l->conn, e, "set synchronous_commit = off") < 0 ||
+                (d->replica && pg_run(l->conn, e, "set session_replication_role = replica") < 0))
+                return pg_unload(l);
+        return l;
+}
+
+static int pg_load(struct loader *l, const struct relation *target, struct error *e)
+{
+        const struct destination *d = l->destination;
+        AUTO_BUF sql = BUF_INIT;
+        AUTO_RESULT r = NULL;
+
+        if (pg_run(l->conn, e, "begin isolation level read committed read write") < 0 ||
+                pg_meta_prove_epoch(l->conn, d->book.pipeline, d->book.epoch, e) < 0)
+                return -1;
+        buf_str(&sql, "copy ");
+        pg_table(&sql, target->schema, target->name);
+        for (uint16_t i = 0; i < target->columns_n; i++) {
+                buf_str(&sql, i ? ", " : " (");
+                pg_ident(&sql, target->columns[i].name);
+        }
+        buf_str(&sql, target->columns_n ? ") from stdin" : " from stdin");
+        r = PQexec(l->conn, buf_text(&sql));
+        l->columns_n = target->columns_n;
+        buf_clear(&l->batch);
+        return PQresultStatus(r) == PGRES_COPY_IN ? 0 : pg_error(e, l->conn, r, "target");
+}
+
+/* One value in COPY's text form (PostgreSQL documentation, COPY, "Text Format"). */
+static void put_text(struct buf *out, const char *text, size_t len)
+{
+        static const char special[256] = {['\\'] = '\\', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
+
+        for (size_t from = 0; from < len;) {
+                size_t to = from;
+
+                while (to < len && !special[(unsigned char)text[to]])
+                        to++;
+                buf_add(out, text + from, to - from);
+                if (to < len) {
+                        buf_char(out, '\\');
+                        buf_char(out, special[(unsigned char)text[to++]]);
+                }
+                from = to;
+        }
+}
+
+static int flush(struct loader *l, struct error *e)
+{
+        int rc = l->batch.len ? PQputCopyData(l->conn, l->batch.data, (int)l->batch.len) : 1;
+
+        buf_clear(&l->batch);
+        return rc == 1 ? 0 : pg_error(e, l->conn, NULL, "target");
+}
+
+static int pg_row(struct loader *l, const struct value *row, struct error *e)
+{
+        for (uint16_t i = 0; i < l->columns_n; i++) {
+                if (i)
+                        buf_char(&l->batch, '\t');
+                if (row[i].kind == VALUE_TEXT)
+                        put_text(&l->batch, row[i].data, row[i].len);
+                else
+                        buf_str(&l->batch, "\\N");
+        }
+        buf_char(&l->batch, '\n');
+        return l->batch.len > BATCH ? flush(l, e) : 0;
+}
+
+static int64_t end_copy(struct loader *l, struct error *e)
+{
+        int64_t rows = -1;
+        PGresult *r;
+
+        if (flush(l, e) < 0)
+                return -1;
+        if (PQputCopyEnd(l->conn, NULL) != 1)
+                return pg_error(e, l->conn, NULL, "target");
+        while ((r = PQgetResult(l->conn))) {
+                rows = PQresultStatus(r) == PGRES_COMMAND_OK ? strtoll(PQcmdTuples(r), NULL, 10)
+                                                             : pg_error(e, l->conn, r, "target");
+                PQclear(r);
+                if (PQstatus(l->conn) == CONNECTION_BAD)
+                        break;
+        }
+        return rows;
+}
+
+static int record(struct loader *l, const char *schema, const char *name, const char *state,
+        uint64_t rows, struct position at, struct error *e)
+{
+        char text[24], start[POSITION_TEXT];
+        const char *values[] = {l->destination->book.pipeline, schema, name, text, state,
+                position_format(at, start)};
+        AUTO_RESULT r = NULL;
+
+        snprintf(text, sizeof text, "%" PRIu64, rows);
+        r = pg_query(l->conn, e,
+                "update culvert.tables set rows = $4::bigint, state = $5, start_position = $6 "
+                "where "
+                "pipeline = $1 and source_schema = $2 and source_name = $3",
+                6, values);
+        if (!r)
+                return -1;
+        if (strcmp(PQcmdTuples(r), "1") != 0)
+                return error_set(e, ERROR_BUG, "its row in culvert.tables is gone");
+        return 0;
+}
+
+static int pg_loaded(struct loader *l, const char *schema, const char *name, const char *state,
+        uint64_t rows, struct position at, struct error *e)
+{
+        int64_t written = end_copy(l, e);
+
+        if (written < 0)
+                return -1;
+        if ((uint64_t)written != rows)
+                return error_set(e, ERROR_DATA,
+                        "%" PRIu64 " rows were read and %" PRId64
+                        " written: a trigger or rule on the target keeps rows out",
+                        rows, written);
+        return record(l, schema, name, state, rows, at, e) < 0 ? -1 : pg_run(l->conn, e, "commit");
+}
+
+const struct destination_ops pg_destination_ops = {
+        .open = pg_destination_open,
+        .close = pg_destination_close,
+        .engine = pg_destination_engine,
+        .version = pg_destination_version,
+        .format = pg_destination_format,
+        .begun = pg_destination_begun,
+        .claim = pg_destination_claim,
+        .begin = pg_destination_begin,
+        .commit = pg_destination_commit,
+        .read_record = pg_read_record,
+        .write_record = pg_write_record,
+        .read_tables = pg_read_tables,
+        .clear_tables = pg_clear_tables,
+        .write_table = pg_write_table,
+        .finish = pg_finish,
+        .table = pg_table_there,
+        .check = pg_destination_check,
+        .ddl = pg_write_ddl,
+        .run = pg_run_ddl,
+        .empty = pg_empty,
+        .set_counter = pg_set_counter,
+        .analyze = pg_analyze,
+        .loader = pg_loader,
+        .unload = pg_unload,
+        .load = pg_load,
+        .row = pg_row,
+        .loaded = pg_loaded,
+};

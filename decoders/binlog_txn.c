@@ -1,0 +1,239 @@
+#include "base/memory.h"
+#include "decoders/binlog_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SAVEPOINTS_MAX 100000
+
+/* MariaDB's Gtid_log_event::flags2 */
+#define FL_STANDALONE 1
+#define FL_COMPLETED_XA 128
+
+struct savepoint {
+        struct savepoint *next; /* the older one */
+        char *name;
+        unsigned pieces;
+        uint32_t changes_n;
+        struct change **tail;
+};
+
+static struct txn *new_piece(const struct binlog *b)
+{
+        struct txn *t = txn_new();
+
+        t->first = b->pieces == 0;
+        t->commit = b->group_begin;
+        t->committed_at = b->committed_at;
+        return t;
+}
+
+int binlog_begin(struct binlog *b, enum binlog_group group, struct error *e)
+{
+        char text[POSITION_TEXT];
+
+        if (b->group == GROUP_OPEN || (b->group == GROUP_ANNOUNCED && group == GROUP_ANNOUNCED))
+                return error_set(e, ERROR_DATA,
+                        "binlog: a transaction begins inside the one that began at %s",
+                        position_format(b->group_begin, text));
+        if (b->group == GROUP_NONE) {
+                b->group_begin = b->begin;
+                b->committed_at = (int64_t)b->when * 1000000;
+                b->pieces = 0;
+                b->open = new_piece(b);
+        }
+        b->group = group;
+        return 0;
+}
+
+static int emit(struct binlog *b, bool last, struct error *e)
+{
+        struct txn *t = b->open;
+        int rc;
+
+        t->last = last;
+        if (last)
+                t->end = b->end;
+        b->pieces++;
+        b->open = last ? NULL : new_piece(b);
+        rc = b->events.piece(b->context, &t, e);
+        txn_free(t);
+        return rc;
+}
+
+static void close_group(struct binlog *b)
+{
+        binlog_forget_savepoints(b);
+        b->group = GROUP_NONE;
+}
+
+int binlog_commit(struct binlog *b, struct error *e)
+{
+        if (b->group == GROUP_NONE)
+                return error_set(e, ERROR_DATA, "binlog: a commit outside a transaction");
+        close_group(b);
+        return emit(b, true, e);
+}
+
+/* What is undone here was logged because something else in the transaction could not be; that is
+ * in groups of its own, since row events of tables without transactions never wait for a commit. */
+static int undo_all(struct binlog *b, struct error *e)
+{
+        if (b->pieces > 0)
+                return error_set(e, ERROR_DATA,
+                        "binlog: a transaction larger than a piece is rolled back after its rows "
+                        "were passed on");
+        txn_free(b->open);
+        b->open = new_piece(b);
+        return 0;
+}
+
+int binlog_rollback(struct binlog *b, struct error *e)
+{
+        if (b->group == GROUP_NONE)
+                return error_set(e, ERROR_DATA, "binlog: a rollback outside a transaction");
+        if (undo_all(b, e) < 0)
+                return -1;
+        return binlog_commit(b, e);
+}
+
+int binlog_abandon(struct binlog *b, struct error *e)
+{
+        if (b->group == GROUP_NONE)
+                return 0;
+        if (undo_all(b, e) < 0)
+                return -1;
+        close_group(b);
+        b->open = txn_free(b->open);
+        return 0;
+}
+
+int binlog_cut(struct binlog *b, struct error *e)
+{
+        return txn_bytes(b->open) >= b->setup.piece_bytes ? emit(b, false, e) : 0;
+}
+
+/* ---- savepoints ---- */
+
+static struct savepoint *free_savepoint(struct binlog *b, struct savepoint *s)
+{
+        struct savepoint *next = s->next;
+
+        b->savepoints_n--;
+        free(s->name);
+        free(s);
+        return next;
+}
+
+void binlog_forget_savepoints(struct binlog *b)
+{
+        while (b->savepoints)
+                b->savepoints = free_savepoint(b, b->savepoints);
+}
+
+static struct savepoint **find_savepoint(struct binlog *b, const char *name)
+{
+        struct savepoint **at = &b->savepoints;
+
+        while (*at && strcasecmp((*at)->name, name) != 0)
+                at = &(*at)->next;
+        return at;
+}
+
+/* The same name again replaces the older one. */
+int binlog_savepoint(struct binlog *b, const char *name, struct error *e)
+{
+        struct savepoint **old, *s;
+
+        if (b->group != GROUP_OPEN)
+                return 0;
+        old = find_savepoint(b, name);
+        if (*old)
+                *old = free_savepoint(b, *old);
+        if (b->savepoints_n == SAVEPOINTS_MAX)
+                return error_set(e, ERROR_DATA, "binlog: more than %u savepoints in a transaction",
+                        SAVEPOINTS_MAX);
+        s = memory_new_of(struct savepoint);
+        *s = (struct savepoint){
+                b->savepoints, memory_string(name), b->pieces, b->open->changes_n, b->open->tail};
+        b->savepoints = s;
+        b->savepoints_n++;
+        return 0;
+}
+
+/* The server logs this only when something cannot be undone; mostly it takes what was undone out of
+ * the log before it writes it. But when it does, the rows since the savepoint are in the log. */
+int binlog_rollback_to(struct binlog *b, const char *name, struct error *e)
+{
+        struct savepoint *s = *find_savepoint(b, name);
+
+        if (b->group != GROUP_OPEN || !s)
+                return error_set(e, ERROR_DATA,
+                        "binlog: a ROLLBACK TO SAVEPOINT whose savepoint is not in the log");
+        if (s->pieces != b->pieces)
+                return error_set(e, ERROR_DATA,
+                        "binlog: a ROLLBACK TO SAVEPOINT in a transaction larger than a piece, "
+                        "after the rows to undo were passed on");
+        while (b->savepoints != s)
+                b->savepoints = free_savepoint(b, b->savepoints);
+        *s->tail = NULL;
+        b->open->tail = s->tail;
+        b->open->changes_n = s->changes_n;
+        return 0;
+}
+
+/* ---- events ---- */
+
+/* Xid: the number of the transaction, 8 bytes. */
+int binlog_on_xid(struct binlog *b, struct error *e)
+{
+        reader_le64(&b->in);
+        if (!reader_ok(&b->in))
+                return binlog_malformed(b, e);
+        return binlog_commit(b, e);
+}
+
+/* Flags 1, server's UUID 16, number 8, kind of the next two 1, last committed 8, sequence number 8,
+ * then since 8.0 commit time on this server 7 (microseconds; the highest bit: the original commit
+ * time follows). */
+int binlog_on_gtid(struct binlog *b, struct error *e)
+{
+        struct reader *in = &b->in;
+        uint64_t committed = 0;
+
+        reader_bytes(in, 1 + 16 + 8);
+        if (!reader_ok(in))
+                return binlog_malformed(b, e);
+        reader_bytes(in, 1 + 8 + 8);
+        committed = reader_le(in, 7) & ~(UINT64_C(1) << 55);
+        if (binlog_begin(b, GROUP_ANNOUNCED, e) < 0)
+                return -1;
+        if (reader_ok(in) && committed)
+                b->committed_at = (int64_t)committed;
+        b->open->committed_at = b->committed_at;
+        return 0;
+}
+
+/* MySQL's own serialization; nothing in it is needed. */
+int binlog_on_gtid_tagged(struct binlog *b, struct error *e)
+{
+        return binlog_begin(b, GROUP_ANNOUNCED, e);
+}
+
+/* Number 8, domain 4, flags 1, and by the flags what is not needed. It stands for BEGIN, unless one
+ * statement is all. */
+int binlog_on_mariadb_gtid(struct binlog *b, struct error *e)
+{
+        uint8_t flags;
+
+        reader_le64(&b->in);
+        reader_le32(&b->in);
+        flags = reader_u8(&b->in);
+        if (!reader_ok(&b->in))
+                return binlog_malformed(b, e);
+        if (binlog_begin(b, GROUP_ANNOUNCED, e) < 0)
+                return -1;
+        if (!(flags & (FL_STANDALONE | FL_COMPLETED_XA)))
+                b->group = GROUP_OPEN;
+        return 0;
+}

@@ -1,0 +1,43 @@
+#pragma once
+/*
+ * Binding: how rows of one relation are written on one connection to a MySQL-family target: which
+ * columns, of which types, found by which key. Made from the target's catalogue, kept with the
+ * relation, and made again for each new connection (`generation`). Loop thread only.
+ *
+ * Generated columns are never written. A row is found by the source's replica identity; under
+ * REPLICA IDENTITY FULL by the target's primary key where all its columns are in the log, else by
+ * every column exactly, and then one of equal rows is taken. The SQL of changes: sinks/my_change.h.
+ */
+#include "db/my.h"
+#include "model/txn.h"
+
+struct my_column {
+        struct coltype *type; /* on the target */
+        char *quoted;         /* its name as SQL */
+        bool written, key, not_null;
+        bool touched; /* ON UPDATE CURRENT_TIMESTAMP (HAZARDS A11) */
+};
+
+struct my_binding {
+        uint64_t generation;
+        const struct relation *relation;
+        char *table;    /* `schema`.`name` */
+        char *insert;   /* "insert into `schema`.`name` (`a`, `b`) values " */
+        char *triggers; /* their names, or NULL: they fire for what we write (HAZARDS A9) */
+        char **others;  /* columns ON UPDATE CURRENT_TIMESTAMP that only the target has, as SQL */
+        unsigned others_n;
+        bool whole_row; /* found by every column, one of equal rows */
+        struct my_column columns[];
+};
+
+/* The statement that describes the target table; no row: there is no such table. */
+void my_binding_sql(struct buf *out, const struct relation *r);
+
+/* The binding for this connection, or NULL: describe the table first. */
+struct my_binding *my_binding_of(const struct relation *r, uint64_t generation);
+/* NULL: error. It belongs to the relation. */
+struct my_binding *my_binding_new(const struct relation *r, uint64_t generation, enum engine engine,
+        MYSQL_RES *description, struct error *e);
+
+/* Names the table, and the key columns with their values in e->key only. `b` may be NULL. */
+void my_binding_blame(const struct my_binding *b, const struct change *c, struct error *e);

@@ -1,0 +1,355 @@
+#include "sinks/my_wire.h"
+#include "base/memory.h"
+#include "db/my_meta.h"
+#include "sinks/my_change.h"
+#include "sinks/my_texts.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define GROUP_ROWS 1000 /* rows of one INSERT */
+
+struct my_wire {
+        char *pipeline;
+        uint64_t epoch, generation;
+        enum engine engine;
+        size_t packet;
+        struct my_wire_events events;
+        void *context;
+        bool binding, careful;
+        struct my_texts *texts;
+        struct buf statement;           /* the one in the making */
+        const struct my_binding *group; /* the newest statement is an insert of it */
+};
+
+/* ---- statements ---- */
+
+/* Sends w->statement. */
+static struct my_op *add(struct my_wire *w, enum my_op_kind kind)
+{
+        w->group = NULL;
+        return my_texts_add(w->texts, kind, &w->statement);
+}
+
+static void add_plain(struct my_wire *w, enum my_op_kind kind, const char *sql)
+{
+        buf_clear(&w->statement);
+        buf_str(&w->statement, sql);
+        add(w, kind);
+}
+
+void my_wire_begin(struct my_wire *w)
+{
+        add_plain(w, MY_OP_BEGIN, "start transaction read write");
+}
+
+void my_wire_checkpoint(struct my_wire *w, struct position end)
+{
+        buf_clear(&w->statement);
+        my_meta_checkpoint_sql(&w->statement, w->pipeline, w->epoch, end);
+        add(w, MY_OP_CHECKPOINT);
+}
+
+void my_wire_commit(struct my_wire *w)
+{
+        add_plain(w, MY_OP_COMMIT, "commit");
+}
+
+void my_wire_alive(struct my_wire *w)
+{
+        add_plain(w, MY_OP_ALIVE, "do 1");
+}
+
+/* ---- changes ---- */
+
+/* The first relation of the change that is not bound on this connection. */
+static const struct relation *unbound(const struct my_wire *w, const struct change *c)
+{
+        if (c->op != CHANGE_TRUNCATE)
+                return my_binding_of(c->relation, w->generation) ? NULL : c->relation;
+        for (uint32_t i = 0; i < c->truncated_n; i++)
+                if (!my_binding_of(c->truncated[i], w->generation))
+                        return c->truncated[i];
+        return NULL;
+}
+
+static enum my_wire_sent send_bind(struct my_wire *w, const struct relation *r)
+{
+        buf_clear(&w->statement);
+        my_binding_sql(&w->statement, r);
+        add(w, MY_OP_BIND)->relation = r;
+        w->binding = true;
+        return MY_WIRE_BINDING;
+}
+
+static enum my_wire_sent refuse(
+        struct my_wire *w, const struct my_binding *b, const struct change *c, struct error *e)
+{
+        my_binding_blame(b, c, e);
+        my_texts_fail(w->texts, e);
+        return MY_WIRE_FAILED;
+}
+
+/* Told before a byte of it is sent: the server would only hang up. */
+static int check_size(
+        const struct my_wire *w, const struct my_binding *b, size_t len, struct error *e)
+{
+        if (len <= w->packet)
+                return 0;
+        return error_set(e, ERROR_DATA,
+                "a row of %s.%s makes a statement of %zu bytes, max_allowed_packet of the target "
+                "allows %zu: set global max_allowed_packet to more",
+                b->relation->schema, b->relation->name, len, w->packet);
+}
+
+/* Can the insert before take one more row of its table? */
+static bool joins(const struct my_wire *w, const struct my_binding *b)
+{
+        const struct my_op *newest = my_texts_newest(w->texts);
+
+        return w->group == b && !w->careful && newest && newest->rows < GROUP_ROWS;
+}
+
+static enum my_wire_sent send_insert(
+        struct my_wire *w, const struct my_binding *b, struct change *c)
+{
+        struct error e = ERROR_INIT;
+        AUTO_BUF row = BUF_INIT;
+        struct my_op *o;
+
+        if (my_change_row(&row, b, c, &e) < 0 ||
+                check_size(w, b, strlen(b->insert) + row.len, &e) < 0)
+                return refuse(w, b, c, &e);
+        if (joins(w, b) && my_texts_extend(w->texts, &row)) {
+                my_texts_newest(w->texts)->rows++;
+                return MY_WIRE_SENT;
+        }
+        buf_clear(&w->statement);
+        buf_str(&w->statement, b->insert);
+        buf_add(&w->statement, row.data, row.len);
+        o = add(w, MY_OP_CHANGE);
+        o->change = c;
+        o->rows = 1;
+        w->group = b;
+        return MY_WIRE_SENT;
+}
+
+static enum my_wire_sent send_row(struct my_wire *w, const struct my_binding *b, struct change *c)
+{
+        struct error e = ERROR_INIT;
+        int made;
+
+        buf_clear(&w->statement);
+        made = my_change_sql(&w->statement, b, c, &e);
+        if (made == MY_CHANGE_NOTHING)
+                return MY_WIRE_SENT; /* only generated columns differ */
+        if (made < 0 || check_size(w, b, w->statement.len, &e) < 0)
+                return refuse(w, b, c, &e);
+        add(w, MY_OP_CHANGE)->change = c;
+        return MY_WIRE_SENT;
+}
+
+/* TRUNCATE would commit what came before it. */
+static enum my_wire_sent send_truncate(struct my_wire *w, struct change *c)
+{
+        for (uint32_t i = 0; i < c->truncated_n; i++) {
+                buf_clear(&w->statement);
+                buf_printf(&w->statement, "delete from %s",
+                        my_binding_of(c->truncated[i], w->generation)->table);
+                add(w, MY_OP_TRUNCATE)->change = c;
+        }
+        return MY_WIRE_SENT;
+}
+
+enum my_wire_sent my_wire_change(struct my_wire *w, struct change *c)
+{
+        const struct relation *r = unbound(w, c);
+        const struct my_binding *b;
+
+        if (r)
+                return send_bind(w, r);
+        if (c->op == CHANGE_TRUNCATE)
+                return send_truncate(w, c);
+        b = my_binding_of(c->relation, w->generation);
+        return c->op == CHANGE_INSERT ? send_insert(w, b, c) : send_row(w, b, c);
+}
+
+void my_wire_keep(struct my_wire *w, struct txn *piece)
+{
+        my_texts_keep(w->texts, piece);
+}
+
+/* ---- answers ---- */
+
+static int expect_found(const struct my_op *o, uint64_t found, struct error *e)
+{
+        static const char *const verbs[] = {"insert into", "update of", "delete from"};
+        const struct change *c = o->change;
+
+        if (found == (o->rows ? o->rows : 1))
+                return 0;
+        if (found == 0)
+                return error_set(e, ERROR_DATA,
+                        "conflict: %s %s.%s: the row is not there on the target", verbs[c->op],
+                        c->relation->schema, c->relation->name);
+        return error_set(e, ERROR_DATA,
+                "conflict: %s %s.%s: %" PRIu64 " rows on the target have its key", verbs[c->op],
+                c->relation->schema, c->relation->name, found);
+}
+
+static void warn_triggers(struct my_wire *w, const struct my_binding *b)
+{
+        AUTO_BUF text = BUF_INIT;
+
+        if (!b->triggers)
+                return;
+        buf_printf(&text,
+                "triggers of %s.%s on the target fire a second time for every change that arrives, "
+                "and this server cannot switch them off: drop them until the cutover (%.200s)",
+                b->relation->schema, b->relation->name, b->triggers);
+        w->events.warning(w->context, buf_text(&text));
+}
+
+static int take_description(
+        struct my_wire *w, const struct my_op *o, MYSQL_RES *rows, struct error *e)
+{
+        const struct my_binding *b;
+
+        w->binding = false;
+        if (!rows)
+                return error_set(e, ERROR_BUG, "target: a description without rows");
+        if (!(b = my_binding_new(o->relation, w->generation, w->engine, rows, e)))
+                return -1;
+        warn_triggers(w, b);
+        return 0;
+}
+
+static int on_answer(
+        void *context, const struct my_op *o, uint64_t found, MYSQL_RES *rows, struct error *e)
+{
+        struct my_wire *w = context;
+
+        switch (o->kind) {
+        case MY_OP_CHANGE:
+                return expect_found(o, found, e);
+        case MY_OP_CHECKPOINT:
+                return found == 1 ? 0 : my_meta_fenced(e, w->pipeline);
+        case MY_OP_BIND:
+                return take_description(w, o, rows, e);
+        default:
+                return 0;
+        }
+}
+
+/* Names what an error is about. One of many rows cannot be named, and may be when they are sent one
+ * by one: that is an error which goes away. */
+static void on_refused(void *context, const struct my_op *o, struct error *e)
+{
+        struct my_wire *w = context;
+        const struct relation *r = o->change ? o->change->relation : o->relation;
+
+        if (!r || e->class == ERROR_RETRY || e->class == ERROR_BUG)
+                return;
+        if (o->change && o->rows <= 1)
+                my_binding_blame(my_binding_of(r, w->generation), o->change, e);
+        else
+                snprintf(e->table, sizeof e->table, "%s.%s", r->schema, r->name);
+        if (o->rows <= 1 || e->class != ERROR_DATA)
+                return;
+        e->class = ERROR_RETRY;
+        e->code[0] = '\0';
+        error_context(e, "%" PRIu32 " rows at once for %s.%s (next time one by one)", o->rows,
+                r->schema, r->name);
+        w->events.refused(w->context);
+}
+
+static void on_released(void *context, size_t bytes)
+{
+        struct my_wire *w = context;
+
+        w->events.released(w->context, bytes);
+}
+
+static void on_committed(void *context)
+{
+        struct my_wire *w = context;
+
+        w->events.committed(w->context);
+}
+
+static void on_moved(void *context)
+{
+        struct my_wire *w = context;
+
+        w->events.moved(w->context);
+}
+
+/* ---- what the owner asks ---- */
+
+bool my_wire_ready(const struct my_wire *w)
+{
+        return my_texts_ok(w->texts) && !w->binding;
+}
+
+bool my_wire_ok(const struct my_wire *w)
+{
+        return my_texts_ok(w->texts);
+}
+
+bool my_wire_idle(const struct my_wire *w)
+{
+        return my_texts_idle(w->texts);
+}
+
+bool my_wire_answered(const struct my_wire *w)
+{
+        return my_texts_answered(w->texts);
+}
+
+bool my_wire_full(const struct my_wire *w)
+{
+        return my_texts_full(w->texts);
+}
+
+void my_wire_flush(struct my_wire *w)
+{
+        my_texts_flush(w->texts);
+}
+
+void my_wire_careful(struct my_wire *w, bool careful)
+{
+        w->careful = careful;
+}
+
+struct my_wire *my_wire_new(struct my_link *k, const char *pipeline,
+        const struct my_session_result *session, uint64_t generation, bool careful,
+        const struct my_wire_events *events, void *context)
+{
+        static const struct my_texts_events from_texts = {
+                on_answer, on_refused, on_released, on_committed, on_moved};
+        struct my_wire *w = memory_new_of(struct my_wire);
+
+        w->pipeline = memory_string(pipeline);
+        w->epoch = session->start.epoch;
+        w->engine = session->engine;
+        w->packet = session->packet;
+        w->generation = generation;
+        w->careful = careful;
+        w->events = *events;
+        w->context = context;
+        w->texts = my_texts_new(k, w->packet, &from_texts, w);
+        return w;
+}
+
+struct my_wire *my_wire_free(struct my_wire *w)
+{
+        if (!w)
+                return NULL;
+        my_texts_free(w->texts);
+        buf_done(&w->statement);
+        free(w->pipeline);
+        free(w);
+        return NULL;
+}

@@ -1,0 +1,184 @@
+"""MySQL 9.7 as source and as target, with PostgreSQL, MariaDB and itself on the other side. The
+server comes from tests/tools/mysql; CULVERT_MYSQL names its folder."""
+import pytest
+
+from harness.servers import Postgres
+from harness.servers_my import MariaDB, MySQL
+from integration import test_my_exactly_once as bank_test
+from integration import test_my_stream as stream
+from integration.conftest import Cross, is_my
+from integration.my_types import TYPES
+from integration.test_my_types import move, run_all
+
+pytestmark = pytest.mark.skipif(not MySQL.available(), reason="no CULVERT_MYSQL")
+KINDS = {"mysql": MySQL, "maria": MariaDB, "pg": Postgres}
+DIRECTIONS = ["mysql-pg", "pg-mysql", "mysql-mysql", "maria-mysql", "mysql-maria"]
+COUNT = [0]
+
+
+@pytest.fixture(scope="session")
+def server(folder):
+    """server(kind, side): a running server, kept for the other tests of this session."""
+    running = {}
+
+    def get(kind, side):
+        if (kind, side) not in running:
+            running[kind, side] = KINDS[kind](folder, f"{side}{kind}").start()
+        return running[kind, side]
+
+    yield get
+    for s in running.values():
+        s.destroy()
+
+
+@pytest.fixture
+def make(server):
+    """make("mysql-pg"): an empty database on each."""
+    made = []
+
+    def one(direction):
+        source, target = direction.split("-")
+        COUNT[0] += 1
+        c = Cross(server(source, "s"), server(target, "d"), f"m{COUNT[0]}")
+        c.direction = direction
+        made.append(c)
+        return c
+
+    yield one
+    for c in made:
+        c.drop()
+
+
+def setup(cross, text):
+    """Without MariaDB's sequence engine: its rows from a recursive query."""
+    if getattr(cross.source, "engine", "") != "mysql":
+        return cross.sql(text["my" if is_my(cross.source) else "pg"])
+    rows = "(with recursive s(seq) as (select 1 union all select seq + 1 from s where seq < {}) select seq from s) q"
+    text = text["my"].replace("seq_1_to_1000", rows.format(1000)).replace("seq_1_to_200", rows.format(200))
+    return cross.sql(text)
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_copy_stream_and_kill(make, culvert, direction):
+    cross = make(direction)
+    setup(cross, stream.SETUP)
+    c = culvert(cross.least(), cross.name).start()
+    c.wait(lag=0)
+    kinds = {s: getattr(getattr(cross, s), "engine", "postgresql") for s in ("source", "target")}
+    status = c.status()
+    assert {s: status[s]["kind"] for s in kinds} == kinds
+    if kinds["source"] == "mysql":
+        assert status["source"]["server_version"].startswith("9.")
+    cross.sql("insert into plain values (2000, 'é😀', -0.01), (2001, '', null)")
+    cross.sql("update plain set v = 'changed' where id <= 10; update plain set id = -id where id between 20 and 25; "
+              "delete from plain where id between 30 and 40; begin; insert into plain (id) values (3000); savepoint a; "
+              "insert into plain (id) values (3001); rollback to savepoint a; commit")
+    c.kill9()
+    cross.sql("truncate table composite; insert into composite values (9, 'x', 'after'); update byindex set code = 'uno'"
+              " where id = 1")
+    c.start()
+    c.wait(lag=0)
+    assert cross.compare() > 900
+    c.stop()
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_exactly_once(make, culvert, direction):
+    bank = make(direction)
+    setup(bank, bank_test.SETUP)
+    c = culvert(bank.least(), bank.name).start()
+    bank_test.kill_loop(bank, c, 3)
+    with bank_test.Writer(bank.source, bank.name) as w:
+        w.more(50)
+        bank.source.restart("immediate")
+        w.more(50)
+        bank.target.restart("immediate")
+        w.more(50)
+    bank_test.equal(bank, c)
+    c.stop()
+
+
+@pytest.mark.parametrize("direction", ["mysql-pg", "mysql-mysql"])
+def test_all_types(make, culvert, direction):
+    cross = make(direction)
+    move(cross, culvert, TYPES)
+
+
+def test_json_changed_in_part(make, culvert):
+    """binlog_row_value_options=PARTIAL_JSON logs what changed within a document."""
+    cross = make("mysql-pg")
+    cross.sql("create table j (id int primary key, v json); insert into j values (1, '{\"a\": 1, \"b\": [1, 2, 3]}'), (2, '{}')")
+    cross.source.setting("binlog_row_value_options", "PARTIAL_JSON")
+    try:
+        c = culvert(cross.config(), cross.name).start()
+        if c.ctl("wait", "--lag", "0", "--timeout", "60", check=False).returncode:
+            assert "PARTIAL_JSON" in c.status()["error"]["message"].upper()
+            return
+        cross.sql("update j set v = json_set(v, '$.a', 2, '$.b[1]', 'x')")
+        if c.ctl("wait", "--lag", "0", "--timeout", "60", check=False).returncode:
+            assert c.status()["error"]["class"] == "data" and "json" in c.status()["error"]["message"].lower()
+        else:
+            assert cross.compare() == 2
+    finally:
+        cross.source.setting("binlog_row_value_options", "''")
+
+
+@pytest.mark.parametrize("direction", ["mysql-pg", "mysql-mysql"])
+def test_compressed_transactions(make, culvert, direction):
+    cross = make(direction)
+    cross.sql("create table t (id int primary key, v text); insert into t values (1, 'one')")
+    cross.source.setting("binlog_transaction_compression", "ON")
+    try:
+        c = culvert(cross.config(), cross.name).start()
+        c.wait(lag=0)
+        cross.sql("begin; insert into t values (2, repeat('compress ', 5000)), (3, ''); update t set v = 'x' where id = 1; commit")
+        c.wait(lag=0)
+        assert cross.compare() == 3
+    finally:
+        cross.source.setting("binlog_transaction_compression", "OFF")
+
+
+@pytest.mark.parametrize("gtids", ["ON", "OFF"])
+def test_with_and_without_gtids(folder, make, culvert, gtids):
+    source = MySQL(folder, f"g{gtids}", gtid_mode=gtids, enforce_gtid_consistency=gtids).start()
+    cross = Cross(source, make("mysql-pg").target, f"gtid{gtids.lower()}")
+    cross.direction = "mysql-pg"
+    try:
+        cross.sql("create table t (id int primary key, v text); insert into t values (1, 'one')")
+        c = culvert(cross.config(), cross.name).start()
+        c.wait(lag=0)
+        cross.sql("insert into t values (2, 'two')")
+        c.kill9()
+        source.run("flush binary logs")
+        cross.sql("insert into t values (3, 'three')")
+        c.start()
+        c.wait(lag=0)
+        assert cross.compare() == 3
+        c.destroy()
+    finally:
+        cross.drop()
+        source.destroy()
+
+
+def test_new_type_of_9(make, culvert):
+    """VECTOR has no place elsewhere: its bytes, or a refusal that names it."""
+    cross = make("mysql-mysql")
+    cross.sql("create table t (id int primary key, v vector(3)); insert into t values (1, to_vector('[1,2,3]'))")
+    c = culvert(cross.config(), cross.name).start()
+    if c.ctl("wait", "--lag", "0", "--timeout", "60", check=False).returncode:
+        assert "vector" in c.status()["error"]["message"].lower()
+        return
+    run_all(cross.source, cross.name, ["insert into t values (2, to_vector('[0.1,-2,3e30]'))"])
+    c.wait(lag=0)
+    assert cross.compare() == 2
+
+
+def test_invisible_primary_key(make, culvert):
+    """sql_generate_invisible_primary_key: a column that select * does not show and the log has."""
+    cross = make("mysql-pg")
+    cross.sql("set session sql_generate_invisible_primary_key = on; create table t (v text); insert into t values ('x'), ('x')")
+    c = culvert(cross.config(), cross.name).start()
+    c.wait(lag=0)
+    cross.sql("update t set v = 'y' limit 1; insert into t values ('z')")
+    c.wait(lag=0)
+    assert cross.compare() == 3

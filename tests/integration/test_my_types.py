@@ -1,0 +1,131 @@
+"""Every type of a MySQL-family source with its edge values, by copy and by stream: both end alike."""
+from integration.my_types import CHARSETS, MARIADB, TYPES
+
+LONG_TIMEOUT = 120
+
+
+def setup(types):
+    """c: filled before the copy; s: its sibling, filled by the stream; k: the type is the key."""
+    for i, (type, values, key) in enumerate(types):
+        for table in "cs":
+            yield f"create table {table}{i} (id int primary key, v {type})"
+        yield from fill(f"c{i}", values)
+        if key:
+            yield f"create table k{i} (v {type} not null primary key, n int)"
+            yield from (f"insert into k{i} values ({v}, {n})" for n, v in enumerate(values))
+
+
+def fill(table, values):
+    for n, v in enumerate(values):
+        yield f"insert into {table} values ({n}, {v})"
+    yield f"insert into {table} values (99, null)"
+
+
+def changes(types):
+    for i, (type, values, key) in enumerate(types):
+        yield from fill(f"s{i}", values)
+        yield f"insert into s{i} values (100, null), (101, {values[0]}), (102, {values[-1]})"
+        yield f"update s{i} set v = {values[-1]} where id = 100"
+        yield f"update s{i} set v = null where id = 101"
+        yield f"delete from s{i} where id >= 100"
+        if key:
+            yield f"update k{i} set n = n + 100"
+            yield f"delete from k{i} where n = 100"
+            if len(values) > 1:
+                yield f"update k{i} set v = {values[0]} where n = 101"
+                yield f"insert into k{i} values ({values[1]}, 7)"
+
+
+def run_all(server, database, statements):
+    c = server.connect(database, autocommit=False)
+    with c.cursor() as cursor:
+        cursor.execute("set names utf8mb4")
+        for sql in statements:
+            try:
+                cursor.execute(sql)
+            except Exception as e:
+                raise AssertionError(f"{sql[:200]}: {e}") from None
+    c.commit()
+    c.close()
+
+
+def siblings_equal(cross, types):
+    """On the target, what was copied and what was streamed."""
+    for i, (type, *_) in enumerate(types):
+        copied = cross.target_sql(f"select * from c{i} order by id")
+        streamed = cross.target_sql(f"select * from s{i} order by id")
+        assert copied == streamed and len(copied) > 1, type
+
+
+def move(cross, culvert, types):
+    run_all(cross.source, cross.name, setup(types))
+    c = culvert(cross.least(), "shop").start()
+    c.wait(state="streaming", timeout=LONG_TIMEOUT)
+    run_all(cross.source, cross.name, changes(types))
+    c.wait(lag=0, timeout=LONG_TIMEOUT)
+    assert cross.compare() > 4 * len(types)
+    siblings_equal(cross, types)
+
+
+def test_all_types_by_copy_and_by_stream(from_my, culvert):
+    move(from_my, culvert, TYPES + MARIADB)
+
+
+def test_all_character_sets_by_copy_and_by_stream(from_my, culvert):
+    move(from_my, culvert, CHARSETS)
+
+
+GENERATED = """
+create table made (id int auto_increment primary key, a int, twice int as (a * 2) virtual,
+    thrice int as (a * 3) stored, hidden varchar(10) invisible default 'h', b text);
+insert into made (a, b) values (1, 'one'), (2, null);
+insert into made (a, hidden) values (3, 'seen');
+"""
+
+
+def test_generated_and_invisible_columns(from_my, culvert):
+    from_my.sql(GENERATED)
+    c = culvert(from_my.least()).start()
+    c.wait(state="streaming")
+    from_my.sql("insert into made (a, b, hidden) values (10, 'x', null); update made set a = 20 where a = 1; "
+                "update made set hidden = 'h2' where a = 2; delete from made where a = 3")
+    c.wait(lag=0)
+    assert from_my.compare() == 3
+    assert from_my.target_sql("select sum(twice), sum(thrice) from made") == [(64, 96)]
+
+
+def test_temporal_types_of_old_format(from_my, culvert):
+    """As tables of MySQL 5.5 and MariaDB 10.0 have them: the binlog holds them in another form."""
+    from_my.source.setting("mysql56_temporal_format", "off")
+    try:
+        from_my.sql("create table old (id int primary key, a datetime(3), b time(2), c timestamp(6) null, d datetime, "
+                    "e time, f timestamp null)")
+    finally:
+        from_my.source.setting("mysql56_temporal_format", "on")
+    row = "'9999-12-31 23:59:59.999', '-838:59:59.99', '2038-01-19 03:14:07.999999', '1000-01-01 00:00:00', " \
+          "'-00:00:01', '1970-01-01 00:00:01'"
+    from_my.sql(f"insert into old values (1, {row})")
+    c = culvert(from_my.least()).start()
+    c.wait(state="streaming")
+    from_my.sql(f"insert into old values (2, {row}), (3, null, null, null, null, null, null)")
+    c.wait(lag=0)
+    assert from_my.compare() == 3
+    assert from_my.target_sql("select a, b, c, d, e, f from old where id = 1") == \
+        from_my.target_sql("select a, b, c, d, e, f from old where id = 2")
+
+
+def test_session_time_zone_of_the_writer(from_my, culvert):
+    """TIMESTAMP is a moment, DATETIME is not; the writer's zone shows in neither."""
+    from_my.sql("create table t (id int primary key, moment timestamp(3) null, wall datetime(3))")
+    rows = "'2024-03-31 01:30:00.5', '2024-03-31 02:30:00.5'"
+    from_my.sql(f"set time_zone = '+05:30'; insert into t values (1, {rows})")
+    from_my.source.setting("time_zone", "'-03:00'")
+    try:
+        c = culvert(from_my.least()).start()
+        c.wait(state="streaming")
+        from_my.sql(f"set time_zone = '+05:30'; insert into t values (2, {rows})")
+        c.wait(lag=0)
+        assert from_my.compare() == 2
+        assert len(set(from_my.target_sql("select moment, wall from t"))) == 1
+    finally:
+        from_my.source.setting("time_zone", "'SYSTEM'")
