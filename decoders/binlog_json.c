@@ -331,13 +331,17 @@ static bool put_value(struct binlog_json *v, unsigned depth, size_t limit, struc
         return true;
 }
 
-/* Offsets may be hostile: the same part may be named many times over, at each level. No honest
- * document's text is so much longer than its bytes. */
+size_t binlog_json_limit(size_t len)
+{
+        return 1024 + len * 32;
+}
+
 int binlog_json_text(const void *data, size_t len, struct buf *out, struct error *e)
 {
         struct binlog_json v;
 
-        if (!binlog_json_root(data, len, &v) || !put_value(&v, 0, out->len + 1024 + len * 32, out))
+        if (!binlog_json_root(data, len, &v) ||
+                !put_value(&v, 0, out->len + binlog_json_limit(len), out))
                 return error_set(e, ERROR_DATA, "a JSON value that is malformed");
         return 0;
 }

@@ -23,6 +23,9 @@ struct binlog_json {
         uint32_t count;
 };
 
+/* Offsets may be hostile: the same part may be named many times over, at each level. No honest
+ * document of so many bytes has a text that is longer than this. */
+size_t binlog_json_limit(size_t len);
 bool binlog_json_root(const void *data, size_t len, struct binlog_json *v);
 bool binlog_json_is_container(const struct binlog_json *v);
 bool binlog_json_open(struct binlog_json *v);

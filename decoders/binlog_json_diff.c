@@ -61,9 +61,9 @@ static struct node *parse(struct arena *a, const void *data, size_t len)
         return binlog_json_root(data, len, &v) ? build(&b, &v, 0) : NULL;
 }
 
-static bool print(const struct node *n, unsigned depth, struct buf *out)
+static bool print(const struct node *n, unsigned depth, size_t limit, struct buf *out)
 {
-        if (depth > BINLOG_JSON_DEPTH)
+        if (depth > BINLOG_JSON_DEPTH || out->len > limit)
                 return false;
         if (!n->container)
                 return binlog_json_scalar(&n->value, out);
@@ -74,7 +74,7 @@ static bool print(const struct node *n, unsigned depth, struct buf *out)
                         binlog_json_quote(c->key, c->key_len, out);
                         buf_str(out, ": ");
                 }
-                if (!print(c, depth + 1, out))
+                if (!print(c, depth + 1, limit, out))
                         return false;
         }
         buf_char(out, n->value.object ? '}' : ']');
@@ -148,13 +148,13 @@ static bool read_leg(struct reader *path, struct leg *leg)
 /* Where the child is, or would be: the order in an object is by length, then by bytes. */
 static struct node **child(struct node *n, const struct leg *leg, bool *there)
 {
-        struct node **at = &n->first;
+        struct node **at;
         uint32_t i = 0;
 
         *there = false;
         if (!n->container || n->value.object != leg->member)
                 return NULL;
-        for (; *at; at = &(*at)->next, i++) {
+        for (at = &n->first; *at; at = &(*at)->next, i++) {
                 size_t len = (*at)->key_len;
                 int order;
 
@@ -174,37 +174,43 @@ static struct node **child(struct node *n, const struct leg *leg, bool *there)
         return at;
 }
 
-/* `slot` is where the document's node hangs; the whole document may be replaced. */
+/* Takes the place of what is in the slot, or goes in front of it. */
+static void put(struct node **slot, struct node *value, const struct leg *leg, bool replaces,
+        struct arena *a)
+{
+        const struct node *old = *slot;
+
+        value->next = replaces ? old->next : *slot;
+        if (replaces) {
+                value->key = old->key;
+                value->key_len = old->key_len;
+        } else if (leg->member) {
+                value->key = arena_text(a, buf_text(&leg->key), leg->key.len);
+                value->key_len = leg->key.len;
+        }
+        *slot = value;
+}
+
+/* `slot` is where the document's node hangs. The whole document may be replaced, no more. `value`
+ * is there but for remove. */
 static bool change(struct node **slot, struct reader path, unsigned op, struct node *value,
         struct leg *leg, struct arena *a)
 {
         bool there = true;
 
-        if (reader_u8(&path) != '$')
+        if (reader_u8(&path) != '$' || (op != DIFF_REPLACE && !reader_left(&path)))
                 return false;
         while (reader_left(&path)) {
-                if (!there || !read_leg(&path, leg) || !(slot = child(*slot, leg, &there)))
+                if (!*slot || !read_leg(&path, leg) || !(slot = child(*slot, leg, &there)) ||
+                        (!there && reader_left(&path)))
                         return false;
         }
-        if (op == DIFF_INSERT) {
-                if (there && leg->member)
-                        return false;
-                value->next = *slot;
-                value->key = leg->member ? arena_text(a, buf_text(&leg->key), leg->key.len) : NULL;
-                value->key_len = leg->member ? leg->key.len : 0;
-                *slot = value;
-                return true;
-        }
-        if (!there)
+        if (op == DIFF_INSERT ? there && leg->member : !there || !*slot)
                 return false;
-        if (op == DIFF_REMOVE) {
+        if (op == DIFF_REMOVE)
                 *slot = (*slot)->next;
-                return *slot || reader_left(&path) == 0;
-        }
-        value->next = (*slot)->next;
-        value->key = (*slot)->key;
-        value->key_len = (*slot)->key_len;
-        *slot = value;
+        else if (value)
+                put(slot, value, leg, op == DIFF_REPLACE, a);
         return true;
 }
 
@@ -234,11 +240,12 @@ int binlog_json_patch(struct reader before, struct reader diffs, struct buf *out
         struct arena *a = arena_new();
         struct node *root = parse(a, before.at, reader_left(&before));
         struct leg leg = {0};
+        size_t limit = binlog_json_limit(reader_left(&before) + reader_left(&diffs));
         bool ok = root != NULL;
 
         while (ok && reader_left(&diffs))
                 ok = apply(&root, &diffs, &leg, a);
-        ok = ok && root && !root->next && print(root, 0, out);
+        ok = ok && root && !root->next && print(root, 0, out->len + limit, out);
         buf_done(&leg.key);
         arena_free(a);
         return ok ? 0

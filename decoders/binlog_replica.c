@@ -157,10 +157,10 @@ static int send_dump(MYSQL *c, const struct binlog_replica *r, const char *base,
         return my_error(e, c, "asking for the binary log");
 }
 
-/* The period is in nanoseconds. We do not read while the target is slow, for hours if need be: the
- * server would drop us after net_write_timeout, 60 s; a year is the most that it takes. TCP's
- * keepalive still ends the connection to a host that is gone. Capability 4: MariaDB's GTID events
- * are sent as they are. The server's other family ignores a variable that it does not know. */
+/* The period is in nanoseconds. We do not read while the target is slow, for hours if need be: a
+ * server that cannot write for net_write_timeout seconds drops us; a year is the most that it
+ * takes. What ends a connection to a host that is gone is TCP's keepalive. Capability 4: MariaDB's
+ * GTID events are sent as they are. Each family ignores the variables of the other. */
 static int set_session(MYSQL *c, struct error *e)
 {
         int64_t period = BINLOG_HEARTBEAT_SECONDS * INT64_C(1000000000);

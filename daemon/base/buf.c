@@ -100,7 +100,9 @@ void buf_u64(struct buf *b, uint64_t v)
 
 struct reader reader_of(const void *data, size_t len)
 {
-        return (struct reader){.at = data, .end = (const uint8_t *)data + len};
+        const uint8_t *begin = data ? data : (const uint8_t *)"";
+
+        return (struct reader){.at = begin, .end = begin + len};
 }
 
 const void *reader_bytes(struct reader *r, size_t len)

@@ -198,7 +198,7 @@ static void add_keys(struct writer *w)
 
                 if (!w->t->indexes[i].primary && (int)i != w->kept)
                         continue;
-                key = my_ddl_index(w->t, &w->t->indexes[i], w->to, w->n, w->natives, w->out);
+                key = my_ddl_index(w->t, &w->t->indexes[i], w->n, w->natives, w->out);
                 if (!key)
                         continue;
                 next_line(w);
@@ -296,7 +296,7 @@ static int make(const struct table_def *t, enum engine to, const struct ddl_name
         result = add_table(&w, e);
         if (result == 0) {
                 ddl_take(&out->table, n->table, buf_take(&w.sql));
-                my_ddl_indexes(t, to, n, w.kept, w.natives, out);
+                my_ddl_indexes(t, n, w.kept, w.natives, out);
         }
         buf_done(&w.sql);
         for (unsigned i = 0; i < t->columns_n; i++)

@@ -90,13 +90,12 @@ static const char *kind(const struct def_index *i)
         return i->unique ? "unique key " : "key ";
 }
 
-char *my_ddl_index(const struct table_def *t, const struct def_index *i, enum engine to,
-        const struct ddl_names *n, char *const *natives, struct ddl *out)
+char *my_ddl_index(const struct table_def *t, const struct def_index *i, const struct ddl_names *n,
+        char *const *natives, struct ddl *out)
 {
         AUTO_BUF sql = BUF_INIT;
         const char *why = obstacle(t, i, natives, out);
 
-        (void)to;
         if (why) {
                 ddl_left_out(out, t, "%s %s: %s, so it is not made", i->primary ? "key" : "index",
                         i->name, why);
@@ -131,7 +130,7 @@ int my_ddl_counter_index(const struct table_def *t, const struct ddl *out, unsig
         return -1;
 }
 
-void my_ddl_indexes(const struct table_def *t, enum engine to, const struct ddl_names *n, int kept,
+void my_ddl_indexes(const struct table_def *t, const struct ddl_names *n, int kept,
         char *const *natives, struct ddl *out)
 {
         for (unsigned i = 0; i < t->indexes_n; i++) {
@@ -141,7 +140,7 @@ void my_ddl_indexes(const struct table_def *t, enum engine to, const struct ddl_
 
                 if (x->primary || (int)i == kept)
                         continue;
-                if (!(key = my_ddl_index(t, x, to, n, natives, out)))
+                if (!(key = my_ddl_index(t, x, n, natives, out)))
                         continue;
                 buf_str(&sql, "alter table ");
                 my_table(&sql, n->schema, n->table);

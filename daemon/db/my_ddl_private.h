@@ -12,11 +12,11 @@ void my_ddl_default(struct buf *out, const struct table_def *t, const struct def
 int my_ddl_counter_index(const struct table_def *t, const struct ddl *out, unsigned column);
 /* `kept`: number of an index that CREATE TABLE has already, or -1. `natives`: the columns' types on
  * the target (NULL where not made). */
-void my_ddl_indexes(const struct table_def *t, enum engine to, const struct ddl_names *n, int kept,
+void my_ddl_indexes(const struct table_def *t, const struct ddl_names *n, int kept,
         char *const *natives, struct ddl *out);
 /* "unique key `a` (`b`(10), `c` desc)"; NULL after a line that says why not. */
-char *my_ddl_index(const struct table_def *t, const struct def_index *i, enum engine to,
-        const struct ddl_names *n, char *const *natives, struct ddl *out);
+char *my_ddl_index(const struct table_def *t, const struct def_index *i, const struct ddl_names *n,
+        char *const *natives, struct ddl *out);
 
 /* The collation's name on the other engine of the family. */
 const char *my_ddl_collation(const char *name, enum engine to);

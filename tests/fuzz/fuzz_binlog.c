@@ -191,8 +191,7 @@ static void stream(struct seen *s, struct binlog *b, struct reader *in)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-        static const struct binlog_events events = {
-                on_known, on_relation, on_piece, on_statement};
+        static const struct binlog_events events = {on_known, on_relation, on_piece, on_statement};
         struct reader in = reader_of(data, size);
         struct binlog_setup setup = {.piece_bytes = PIECE_BYTES, .from = {.file = 1, .lsn = 4}};
         struct seen s = {.at = 4};
