@@ -245,6 +245,7 @@ static struct source *binlog_stream_create(struct loop *l, const struct config *
         static const struct binlog_side_events side = {on_marked, on_log_end};
         struct source *s = memory_new_of(struct source);
 
+        mysql_library_init(0, NULL, NULL); /* else by two threads at once, of reader and side */
         s->loop = l;
         s->events = *events;
         s->context = context;

@@ -140,7 +140,10 @@ static int look_at(struct move *m, unsigned i, bool fresh, struct buf *missing, 
                 m->destination, d->route->schema, d->route->name, &m->targets[i], &rows, e);
         if (there < 0)
                 return error_context(e, "target, table %s.%s", d->route->schema, d->route->name);
-        d->create = k ? k->created : !there && c->tables.create && !none;
+        if (k)
+                d->create = k->created;
+        else if (fresh)
+                d->create = !there && c->tables.create && !none;
         if (!there && !d->create)
                 add_name(missing, d->route);
         if (!fresh || !rows || none)

@@ -165,9 +165,23 @@ static int pg_finish(struct destination *d, const struct copy_record *r, struct 
 
 /* ---- tables ---- */
 
+/* PostgreSQL would cut it silently, and two names might become one. */
+static int check_name(const char *what, const char *name, struct error *e)
+{
+        return strlen(name) <= 63
+                       ? 0
+                       : error_set(e, ERROR_CONFIG,
+                                 "the name of %s %.80s... is longer than PostgreSQL's "
+                                 "63 bytes: give it another one ([table] to, column.NAME.to, "
+                                 "[schemas])",
+                                 what, name);
+}
+
 static int pg_table_there(struct destination *d, const char *schema, const char *name,
         struct relation **shape, bool *rows, struct error *e)
 {
+        if (check_name("schema", schema, e) < 0 || check_name("table", name, e) < 0)
+                return -1;
         return pg_define_table(d->conn, schema, name, shape, rows, e);
 }
 
@@ -190,6 +204,12 @@ static int pg_write_ddl(struct destination *d, const struct table_def *t, const 
         struct ddl *out, struct error *e)
 {
         (void)d;
+        for (unsigned i = 0; i < t->columns_n; i++) {
+                const char *name = ddl_column(n, t, i);
+
+                if (name && check_name("column", name, e) < 0)
+                        return -1;
+        }
         return pg_ddl(t, n, out, e);
 }
 

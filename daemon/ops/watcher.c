@@ -177,7 +177,7 @@ void watcher_look(struct watcher *w)
 
 void watcher_look_soon(struct watcher *w)
 {
-        if (!w->running && loop_now(w->loop) - w->looked >= SOON)
+        if (w && !w->running && loop_now(w->loop) - w->looked >= SOON)
                 timer_set(&w->timer, 0);
 }
 

@@ -7,9 +7,11 @@ from .canonical import form, my_column, pg_column
 from .compare import TABLES as PG_TABLES
 from .compare import Different, qualified, quote
 
+# Of a domain, the type below it.
 PG_COLUMNS = """
-select attname, format_type(atttypid, atttypmod) from pg_attribute where attrelid = %s::regclass
-and attnum > 0 and not attisdropped order by attnum"""
+select attname, case typtype when 'd' then format_type(typbasetype, typtypmod)
+else format_type(atttypid, atttypmod) end from pg_attribute join pg_type t on t.oid = atttypid
+where attrelid = %s::regclass and attnum > 0 and not attisdropped order by attnum"""
 PG_SESSION = """
 select set_config('extra_float_digits', '3', false), set_config('timezone', 'UTC', false),
 set_config('search_path', '', false), set_config('intervalstyle', 'postgres', false),
@@ -50,7 +52,9 @@ class PgSide:
         return [pg_column(*r) for r in self.query(PG_COLUMNS, qualified(schema, table))]
 
     def rows(self, schema, table, columns):
-        texts = ", ".join(f"{quote(c.name)}::text" for c in columns)
+        """As the types write themselves: inet's cast to text differs."""
+        texts = ", ".join(f"nullif(format('%s', {quote(c.name)}), '')" if c.kind == "inet"
+                          else f"{quote(c.name)}::text" for c in columns)
         return self.query(f"select {texts} from {qualified(schema, table)}")
 
     def close(self):
@@ -143,7 +147,7 @@ def compare_across(source, target, source_db, target_db=None, names=None, only=N
     try:
         rows = 0
         for schema, table in a.tables():
-            if only is not None and table not in only:
+            if only is not None and (schema, table) not in only:
                 continue
             to = (names or {}).get((schema, table))
             to = to or (place(schema, a, b, target_db), table, None)

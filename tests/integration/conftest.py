@@ -162,6 +162,10 @@ class Cross(Pair):
         """schema.table, as patterns and errors name it."""
         return f"{self.name if is_my(getattr(self, side)) else 'public'}.{table}"
 
+    def names(self, table):
+        """Both names of a table: errors of the target may use its own."""
+        return self.qualified(table), self.qualified(table, "target")
+
     def drop(self):
         for server in (self.source, self.target):
             if not server.running():

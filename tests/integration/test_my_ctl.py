@@ -82,6 +82,7 @@ def test_state_for_applications(shop):
 
 def test_target_table_that_has_rows(shop):
     shop.target_sql(SETUP)
+    shop.grant()
     c = shop.culvert.start()
     error = c.wait_error(shop.qualified("t", "target"))
     assert error["class"] == "config"

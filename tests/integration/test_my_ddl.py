@@ -48,7 +48,7 @@ def test_a_changed_column_stops(shop, ddl, what):
 
 
 def test_resume_accepts_ddl_that_the_target_has_too(shop):
-    stops(shop, "alter table plain add column extra int", "extra")
+    stops(shop, "alter table plain add column extra int")
     shop.target_sql("alter table plain add column extra int")
     shop.sql("update plain set extra = 7 where id = 3")
     shop.culvert.ctl("resume")
@@ -60,7 +60,7 @@ def test_resume_accepts_ddl_that_the_target_has_too(shop):
 
 
 def test_resume_without_the_ddl_on_the_target_names_the_column(shop):
-    stops(shop, "alter table plain add column extra int", "extra")
+    stops(shop, "alter table plain add column extra int")
     shop.culvert.ctl("resume")
     shop.culvert.wait_error("extra")
     shop.target_sql("alter table plain add column extra int")
@@ -140,7 +140,7 @@ def test_truncate_by_policy(from_my, culvert, policy):
     c.wait(lag=0)
     from_my.sql("truncate table plain; insert into plain (id) values (100)")
     if policy == "stop":
-        assert c.wait_error("plain")["table"] == from_my.qualified("plain")
+        assert c.wait_error("plain")["table"] in from_my.names("plain")
     else:
         c.wait(lag=0)
         assert from_my.target_sql("select count(*) from plain") == [(51,)]

@@ -123,6 +123,26 @@ static void test_huge_length(void **state)
         assert_int_equal(reader_left(&r), 4);
 }
 
+static void test_little_endian(void **state)
+{
+        struct reader r = reader_of("\x01\x02\x01\x02\x03\x01\x02\x03\x04\x01\x02\x03\x04\x05\x06"
+                                    "\x01\x02\x03\x04\x05\x06\x07\x08\x01\x02\x03",
+                26);
+
+        (void)state;
+        assert_int_equal(reader_le16(&r), 0x0201);
+        assert_int_equal(reader_le24(&r), 0x030201);
+        assert_int_equal(reader_le32(&r), 0x04030201);
+        assert_int_equal(reader_le48(&r), 0x060504030201);
+        assert_int_equal(reader_le64(&r), 0x0807060504030201);
+        assert_int_equal(reader_be(&r, 3), 0x010203);
+        assert_true(reader_done(&r));
+        assert_int_equal(reader_le(&r, 1), 0);
+        assert_false(reader_ok(&r));
+        r = reader_of(NULL, 0);
+        assert_true(reader_done(&r));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -133,6 +153,7 @@ int main(void)
                 cmocka_unit_test(test_failure_sticks),
                 cmocka_unit_test(test_text_needs_its_nul),
                 cmocka_unit_test(test_huge_length),
+                cmocka_unit_test(test_little_endian),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
