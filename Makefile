@@ -99,8 +99,9 @@ demo: packages
 	@tests/tools/demo
 
 bench: packages
+	@tests/tools/packages bench
 	@$(MAKE) --no-print-directory -j2 all
-	@tests/tools/bench
+	@tests/tools/bench $(WORKS)
 
 asan: packages
 	@$(MAKE) --no-print-directory -j2 WERROR=$(WERROR) BUILD=build-asan OPT='-O1 -g' \

@@ -5,13 +5,15 @@
 --
 --   @role      name of the role to make or to change
 --   @host      where culvert connects from: '10.0.0.7', '10.0.0.%', '%'
---   @database  a database to fill; culvert makes it if it is missing
+--   @database  a database to fill; the one that [target] uri names has to exist, others are made by
+--              culvert where they are missing
 --   @password  optional, and seen by other users of this host while the client runs. A role that is
 --              made without one is locked until:
 --              alter user 'culvert'@'%' identified by '...' account unlock
 --
--- Tables must be of an engine with transactions (InnoDB). What culvert acknowledges to the source is
--- safe only with innodb_flush_log_at_trx_commit = 1 and, where the binary log is on, sync_binlog = 1.
+-- Tables must be of an engine with transactions (InnoDB), and the server needs
+-- innodb_flush_log_at_trx_commit = 1 and, where the binary log is on, sync_binlog = 1: otherwise a
+-- crash could take back what culvert takes for safe, and it refuses to begin.
 
 set @account = concat(quote(@role), '@', quote(@host));
 

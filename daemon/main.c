@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "db/pg.h"
 #include "model/config.h"
+#include "model/typemap.h"
 #include "ops/commands.h"
 #include "ops/control.h"
 #include "ops/migration.h"
@@ -31,7 +32,7 @@ enum { EXIT_CONFIG = 2 };
 struct arguments {
         const char *config;
         int level; /* -1: as the file says */
-        bool check, reference;
+        bool check, reference, types;
 };
 
 struct daemon {
@@ -48,7 +49,7 @@ struct daemon {
 static void usage(FILE *out)
 {
         fputs("usage: culvertd -c FILE [-n] [--log-level error|warning|info|debug]\n"
-              "       culvertd --reference | --version | --help\n"
+              "       culvertd --reference | --types | --version | --help\n"
               "\n"
               "Runs one pipeline in the foreground: copies a live database and follows it.\n"
               "\n"
@@ -57,6 +58,7 @@ static void usage(FILE *out)
               "server\n"
               "      --log-level L    error, warning, info (default) or debug\n"
               "      --reference      print every option with its default\n"
+              "      --types          print what the types of one engine become in the other\n"
               "      --version        print the version\n"
               "\n"
               "Exit status: 0 after stop or SIGTERM, 1 failure, 2 usage or configuration.\n",
@@ -66,12 +68,13 @@ static void usage(FILE *out)
 /* -1: go on; else the exit status. */
 static int parse_arguments(int argc, char **argv, struct arguments *a)
 {
-        enum { LEVEL = 256, VERSION, REFERENCE };
+        enum { LEVEL = 256, VERSION, REFERENCE, TYPES };
         static const struct option options[] = {
                 {"config", required_argument, NULL, 'c'},
                 {"check", no_argument, NULL, 'n'},
                 {"log-level", required_argument, NULL, LEVEL},
                 {"reference", no_argument, NULL, REFERENCE},
+                {"types", no_argument, NULL, TYPES},
                 {"version", no_argument, NULL, VERSION},
                 {"help", no_argument, NULL, 'h'},
                 {0},
@@ -95,6 +98,9 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
                 case REFERENCE:
                         a->reference = true;
                         break;
+                case TYPES:
+                        a->types = true;
+                        break;
                 case VERSION:
                         puts("culvertd " CULVERT_VERSION);
                         return 0;
@@ -106,7 +112,7 @@ static int parse_arguments(int argc, char **argv, struct arguments *a)
                         return EXIT_CONFIG;
                 }
         }
-        if (optind < argc || (!a->config && !a->reference)) {
+        if (optind < argc || (!a->config && !a->reference && !a->types)) {
                 usage(stderr);
                 return EXIT_CONFIG;
         }
@@ -131,11 +137,11 @@ static struct config *load(const char *path)
         return c;
 }
 
-static int print_reference(void)
+static int print_page(void (*page)(struct buf *out))
 {
         AUTO_BUF out = BUF_INIT;
 
-        config_reference(&out);
+        page(&out);
         fputs(buf_text(&out), stdout);
         return 0;
 }
@@ -274,7 +280,9 @@ int main(int argc, char **argv)
         if (status >= 0)
                 return status;
         if (arguments.reference)
-                return print_reference();
+                return print_page(config_reference);
+        if (arguments.types)
+                return print_page(typemap_page);
         setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* passwords are in memory */
         signal(SIGPIPE, SIG_IGN);
         d.config = load(arguments.config);

@@ -24,6 +24,9 @@
  * they went out already in an earlier piece, that is a DATA error. XA: PREPARE of rows of migrated
  * tables is a DATA error, and so is XA COMMIT of what was prepared before the stream began.
  *
+ * Rows that InnoDB changes by a foreign key's action are not in the log. change->cascades tells of
+ * each update and delete whether the engine followed its keys for it (HAZARDS A14).
+ *
  * Generated columns are in the log. Their place in a shape has a native that ends in " generated";
  * they are delivered as VALUE_UNCHANGED. Not shared between threads.
  */

@@ -307,5 +307,6 @@ struct relation *binlog_map_shape(
                 key |= r->columns[i].key;
         }
         r->identity = key ? IDENTITY_DEFAULT : IDENTITY_FULL;
+        r->unnamed = !m->named;
         return r;
 }

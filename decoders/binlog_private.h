@@ -88,6 +88,7 @@ struct binlog {
         struct position begin, end; /* of an event in a payload: the payload's */
         bool ignorable;             /* may be skipped where its type is not known */
         struct reader in;           /* its body, without the checksum */
+        bool cascades;              /* of rows: the engine followed its foreign keys for them */
 
         /* of the group */
         enum binlog_group group;

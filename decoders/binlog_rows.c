@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STATEMENT_END 1
+#define STATEMENT_END 0x01
+#define NO_FOREIGN_KEY_CHECKS 0x02 /* also on what a server logs of its own cascades */
+#define USE_SQL_FOREIGN_KEY 0x10   /* MySQL 9.6+: the server runs cascades itself, and logs them */
 #define MAPS_BYTES (16u << 20) /* then they are forgotten when a statement ends */
 #define ROWS_BYTES (1u << 30)  /* of one event, inflated: packets are no larger */
 #define NO_TABLE 0xffffff      /* an event that only ends a statement */
@@ -285,6 +287,7 @@ static int delete_row(
         c = txn_add(b->open, CHANGE_DELETE, m->shape);
         c->old = row;
         c->old_full = image->full;
+        c->cascades = b->cascades;
         return 0;
 }
 
@@ -321,6 +324,7 @@ static int update_row(struct binlog *b, const struct binlog_map *m, const struct
         c = txn_add(b->open, CHANGE_UPDATE, m->shape);
         c->old = old;
         c->old_full = before->full;
+        c->cascades = b->cascades;
         c->new = new;
         return 0;
 }
@@ -397,6 +401,19 @@ static int read_body(struct binlog *b, const struct binlog_map *m, enum kind kin
         return read_rows(b, m, kind, &before, &after, e);
 }
 
+/*
+ * HAZARDS A14: did the engine follow its foreign keys for these rows without a word in the log? Not
+ * in a session without checks; and MySQL, unless innodb_native_foreign_keys is ON, follows them
+ * above the engine, marks every rows event by that mode, and logs the children's rows before the
+ * parent's, in the same statement. MariaDB has no such bit.
+ */
+static bool engine_cascades(const struct binlog *b, uint16_t flags)
+{
+        if (flags & NO_FOREIGN_KEY_CHECKS)
+                return false;
+        return b->setup.engine != ENGINE_MYSQL || !(flags & USE_SQL_FOREIGN_KEY);
+}
+
 /* Table id, flags 2; in version 2 the length of extra data (2 bytes, which it counts) and that. */
 int binlog_on_rows(struct binlog *b, struct error *e)
 {
@@ -415,6 +432,7 @@ int binlog_on_rows(struct binlog *b, struct error *e)
         }
         if (!reader_ok(&b->in))
                 return binlog_malformed(b, e);
+        b->cascades = engine_cascades(b, flags);
         if (b->group != GROUP_OPEN)
                 return error_set(e, ERROR_DATA, "binlog: rows outside a transaction");
         if (!m && id != NO_TABLE)

@@ -1,6 +1,8 @@
 #include "sinks/my_change.h"
 #include "sinks/my_value.h"
 
+#include <string.h>
+
 /* NULL in a column that takes none is not refused everywhere: a counter takes its next number, and
  * a TIMESTAMP, on some servers, the time. */
 static int add_value(struct buf *out, const struct my_binding *b, uint16_t i, const struct value *v,
@@ -97,21 +99,49 @@ static void keep_touched(struct buf *out, const struct my_binding *b, const stru
                 buf_printf(out, ", %s = %s", b->others[i], b->others[i]);
 }
 
+static bool is_same(const struct value *a, const struct value *b)
+{
+        return a->kind == b->kind && (a->kind != VALUE_TEXT ||
+                                             (a->len == b->len && !memcmp(a->data, b->data, a->len)));
+}
+
+/* With both whole rows in the log what the update left alone is not written. A time that the server
+ * would set by itself is (HAZARDS A11). */
+static bool is_left_alone(const struct my_binding *b, const struct change *c, uint16_t i)
+{
+        return c->old && c->old_full && !b->columns[i].touched && is_same(&c->old[i], &c->new[i]);
+}
+
+/* How many columns it sets; -1. `sparse`: only those that differ. */
+static int add_set(struct buf *out, const struct my_binding *b, const struct change *c, bool sparse,
+        struct error *e)
+{
+        int n = 0;
+
+        for (uint16_t i = 0; i < b->relation->columns_n; i++) {
+                if (!b->columns[i].written || c->new[i].kind == VALUE_UNCHANGED ||
+                        (sparse && is_left_alone(b, c, i)))
+                        continue;
+                buf_printf(out, "%s%s = ", n++ ? ", " : "", b->columns[i].quoted);
+                if (add_value(out, b, i, &c->new[i], e) < 0)
+                        return -1;
+        }
+        return n;
+}
+
+/* One that changes nothing is written whole: the row must be there. */
 static int add_update(
         struct buf *out, const struct my_binding *b, const struct change *c, struct error *e)
 {
-        const char *comma = "";
+        int n;
 
         buf_printf(out, "update %s set ", b->table);
-        for (uint16_t i = 0; i < b->relation->columns_n; i++) {
-                if (!b->columns[i].written || c->new[i].kind == VALUE_UNCHANGED)
-                        continue;
-                buf_printf(out, "%s%s = ", comma, b->columns[i].quoted);
-                if (add_value(out, b, i, &c->new[i], e) < 0)
-                        return -1;
-                comma = ", ";
-        }
-        if (!*comma)
+        n = add_set(out, b, c, true, e);
+        if (n == 0)
+                n = add_set(out, b, c, false, e);
+        if (n < 0)
+                return -1;
+        if (n == 0)
                 return MY_CHANGE_NOTHING;
         keep_touched(out, b, c);
         return add_where(out, b, c, e);

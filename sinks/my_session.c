@@ -226,12 +226,12 @@ static int take_lock(struct my_session *s, const struct answer *a, struct error 
  * must never be: without autocommit not even a statement that follows a deadlock, which rolled its
  * transaction back. Values are stored as they come: 0 is not "the next number", and a date that the
  * source has taken is taken here. A connection that is cut off is ended by the server in a minute;
- * the sink has a word with it before (HAZARDS B8).
+ * the sink has a word with it before (HAZARDS B8). Triggers may look at @culvert_apply (HAZARDS A9).
  */
 static bool ask_settings(struct my_session *s, struct buf *sql)
 {
         (void)s;
-        buf_str(sql, "set autocommit = 0, sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,"
+        buf_str(sql, "set @culvert_apply = 1, autocommit = 0, sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,"
                      "ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION', foreign_key_checks = 0, "
                      "unique_checks = 1, wait_timeout = 60, "
                      "lock_wait_timeout = 60, innodb_lock_wait_timeout = 60");

@@ -20,6 +20,7 @@ enum my_op_kind {
         MY_OP_CHECKPOINT,
         MY_OP_CHANGE,
         MY_OP_TRUNCATE,
+        MY_OP_KEYS, /* the target's foreign keys, on or off */
         MY_OP_BIND,
         MY_OP_COMMIT,
         MY_OP_ALIVE

@@ -1,6 +1,7 @@
 #include "sinks/my_wire.h"
 #include "base/memory.h"
 #include "db/my_meta.h"
+#include "model/cascade.h"
 #include "sinks/my_change.h"
 #include "sinks/my_texts.h"
 
@@ -19,6 +20,7 @@ struct my_wire {
         struct my_wire_events events;
         void *context;
         bool binding, careful;
+        bool keys; /* foreign_key_checks is on */
         struct my_texts *texts;
         struct buf statement;           /* the one in the making */
         const struct my_binding *group; /* the newest statement is an insert of it */
@@ -40,8 +42,18 @@ static void add_plain(struct my_wire *w, enum my_op_kind kind, const char *sql)
         add(w, kind);
 }
 
+/* Off but for the changes that the target's own keys are to follow. */
+static void set_keys(struct my_wire *w, bool on)
+{
+        if (w->keys == on)
+                return;
+        w->keys = on;
+        add_plain(w, MY_OP_KEYS, on ? "set foreign_key_checks = 1" : "set foreign_key_checks = 0");
+}
+
 void my_wire_begin(struct my_wire *w)
 {
+        set_keys(w, false);
         add_plain(w, MY_OP_BEGIN, "start transaction read write");
 }
 
@@ -170,9 +182,12 @@ enum my_wire_sent my_wire_change(struct my_wire *w, struct change *c)
 
         if (r)
                 return send_bind(w, r);
-        if (c->op == CHANGE_TRUNCATE)
+        if (c->op == CHANGE_TRUNCATE) {
+                set_keys(w, false);
                 return send_truncate(w, c);
+        }
         b = my_binding_of(c->relation, w->generation);
+        set_keys(w, cascades_fire(c));
         return c->op == CHANGE_INSERT ? send_insert(w, b, c) : send_row(w, b, c);
 }
 

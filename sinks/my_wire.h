@@ -7,6 +7,10 @@
  * Inserts into one table that follow each other become one statement, unless the wire was told to
  * be careful.
  *
+ * Rows that the source's engine changed by foreign keys are changed by the target's own: its keys are
+ * off but for the parent's statement (HAZARDS A14). An error ends the session, so they are never left
+ * on.
+ *
  * Owned by the sink. An error ends the link (my_link_fail); the wire sends nothing after it.
  */
 #include "sinks/my_session.h"

@@ -1,5 +1,6 @@
 #include "sinks/pg_binding.h"
 #include "base/memory.h"
+#include "sinks/pg_cascade.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -77,6 +78,7 @@ struct pg_binding {
         bool partitioned, whole_row; /* whole_row: found by every column, one of equal rows */
         struct variant *variants;
         unsigned named;
+        struct pg_cascade *on_delete, *on_update; /* made when they are first needed */
         struct bound_column columns[];
 };
 
@@ -107,6 +109,8 @@ static void binding_free(void *p)
         if (!b)
                 return;
         variants_free(b);
+        pg_cascade_free(b->on_delete);
+        pg_cascade_free(b->on_update);
         for (uint16_t i = 0; i < b->relation->columns_n; i++)
                 free(b->columns[i].equals);
         free(b);
@@ -426,6 +430,16 @@ struct pg_statement *pg_binding_statement(
                 return NULL;
         v = find_variant(b, c);
         return v ? &v->statement : &new_variant(b, c)->statement;
+}
+
+struct pg_cascade *pg_binding_cascade(struct pg_binding *b, enum change_op op, struct error *e)
+{
+        struct pg_cascade **place = op == CHANGE_DELETE ? &b->on_delete : &b->on_update;
+
+        /* names tell the two apart, as they do bindings of one connection */
+        if (!*place)
+                *place = pg_cascade_new(b->relation, op, b->serial * 2 + (op == CHANGE_DELETE), e);
+        return *place;
 }
 
 void pg_statement_values(const struct pg_statement *s, const struct change *c, const char **values)

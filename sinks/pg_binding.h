@@ -15,6 +15,7 @@
 extern const char pg_binding_sql[];
 
 struct pg_binding;
+struct pg_cascade;
 
 /* The binding for this connection, or NULL: describe the table first. */
 struct pg_binding *pg_binding_of(const struct relation *r, uint64_t generation);
@@ -41,6 +42,10 @@ struct pg_statement *pg_binding_statement(
         struct pg_binding *b, const struct change *c, struct error *e);
 /* Fills `values` (at least `n`) with what the change gives its parameters. */
 void pg_statement_values(const struct pg_statement *s, const struct change *c, const char **values);
+
+/* What follows an update or a delete for which the relation's cascades were followed
+ * (sinks/pg_cascade.h). NULL: error. */
+struct pg_cascade *pg_binding_cascade(struct pg_binding *b, enum change_op op, struct error *e);
 
 /* TRUNCATE of all the change's tables, each of which is bound. */
 void pg_binding_truncate(const struct change *c, uint64_t generation, struct buf *sql);

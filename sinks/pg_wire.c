@@ -1,6 +1,7 @@
 #include "sinks/pg_wire.h"
 #include "base/memory.h"
-#include "sinks/pg_binding.h"
+#include "model/cascade.h"
+#include "sinks/pg_cascade.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@ enum op_kind {
         OP_CHECKPOINT, /* the update or the lock of the checkpoint row */
         OP_ORIGIN,
         OP_CHANGE,
+        OP_CASCADE, /* what follows from a change by foreign keys; finds any number of rows */
         OP_TRUNCATE,
         OP_BIND,
         OP_COMMIT,
@@ -242,6 +244,43 @@ static bool send_row(struct pg_wire *w, struct change *c)
                 w, PQsendQueryPrepared(conn(w), st->name, st->n, w->values, NULL, NULL, 0), 100);
 }
 
+static bool send_follower(
+        struct pg_wire *w, struct pg_cascade_statement *st, struct change *c, struct error *e)
+{
+        if (pg_cascade_values(st, c, values_room(w, st->n), e) < 0) {
+                pg_binding_blame(pg_binding_of(c->relation, w->generation), c, e);
+                fail(w, e);
+                return false;
+        }
+        if (!st->prepared) {
+                st->prepared = *st->name != '\0';
+                if (!prepare(w, c, st->name, st->sql, 0, NULL))
+                        return false;
+        }
+        push_op(w, OP_CASCADE)->change = c;
+        return sent(
+                w, PQsendQueryPrepared(conn(w), st->name, st->n, w->values, NULL, NULL, 0), 100);
+}
+
+/* What the source's engine did to the children of the row, and did not log. */
+static bool send_cascade(struct pg_wire *w, struct change *c)
+{
+        struct error e = ERROR_INIT;
+        struct pg_cascade *all;
+
+        if (!cascades_fire(c))
+                return true;
+        if (!(all = pg_binding_cascade(pg_binding_of(c->relation, w->generation), c->op, &e))) {
+                fail(w, &e);
+                return false;
+        }
+        for (unsigned i = 0; i < all->n; i++)
+                if (pg_cascade_applies(&all->statements[i], c) &&
+                        !send_follower(w, &all->statements[i], c, &e))
+                        return false;
+        return true;
+}
+
 static bool send_truncate(struct pg_wire *w, struct change *c)
 {
         AUTO_BUF sql = BUF_INIT;
@@ -259,7 +298,8 @@ enum pg_wire_sent pg_wire_change(struct pg_wire *w, struct change *c)
 
         if (r)
                 return send_bind(w, r) ? WIRE_BINDING : WIRE_FAILED;
-        ok = c->op == CHANGE_TRUNCATE ? send_truncate(w, c) : send_row(w, c);
+        ok = c->op == CHANGE_TRUNCATE ? send_truncate(w, c)
+                                      : send_row(w, c) && send_cascade(w, c);
         return ok ? WIRE_SENT : WIRE_FAILED;
 }
 
@@ -338,6 +378,9 @@ static int judge(struct pg_wire *w, const struct op *o, PGresult *r, struct erro
                 pg_error(e, conn(w), r, "target");
         else if (take_answer(w, o, r, e) == 0)
                 return 0;
+        if (o->kind == OP_CASCADE)
+                error_context(e, "what follows from a change of %s.%s by foreign keys",
+                        o->change->relation->schema, o->change->relation->name);
         if (o->change)
                 pg_binding_blame(pg_binding_of(o->change->relation, w->generation), o->change, e);
         return -1;

@@ -61,6 +61,21 @@ static int read_tables(struct table_defs *t, MYSQL *c,
         return 0;
 }
 
+int my_catalog_names(MYSQL *c, bool (*each)(void *context, const char *schema, const char *name),
+        void *context, struct error *e)
+{
+        AUTO_MY_RESULT r = my_query(c, e,
+                "select table_schema, table_name from information_schema.tables"
+                " where table_type in ('BASE TABLE', 'SYSTEM VERSIONED')"
+                " and table_schema not in (" MY_SYSTEM_SCHEMAS ")");
+
+        if (!r)
+                return error_context(e, "reading the catalogue");
+        for (MYSQL_ROW row; (row = mysql_fetch_row(r));)
+                each(context, row[0], row[1]);
+        return 0;
+}
+
 /* "COLUMN in ('a', 'b')" of the schemas that have tables of ours. MariaDB opens each table that
  * such a condition does not rule out. */
 static void in_schemas(struct buf *out, const char *column, const struct table_defs *t)

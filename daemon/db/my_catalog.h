@@ -27,6 +27,10 @@ struct table_defs *my_catalog_read(MYSQL *c, const char *database,
         bool (*select)(void *context, const char *schema, const char *name), void *context,
         struct error *e);
 
+/* Only the names of all such tables: cheap, whatever their number of columns. */
+int my_catalog_names(MYSQL *c, bool (*each)(void *context, const char *schema, const char *name),
+        void *context, struct error *e);
+
 /* Reads the server's own CREATE TABLE into def->verbatim, once. */
 int my_catalog_verbatim(MYSQL *c, struct table_def *def, struct error *e);
 

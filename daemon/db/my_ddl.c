@@ -31,21 +31,6 @@ void my_ddl_schema(const struct ddl_names *n, struct ddl *out)
 
 /* ---- what is made ---- */
 
-/* Must its length be bounded: is it part of a primary, unique or foreign key? */
-static bool is_key(const struct table_def *t, unsigned column)
-{
-        for (unsigned i = 0; i < t->indexes_n; i++)
-                for (unsigned p = 0; t->indexes[i].unique && p < t->indexes[i].columns_n; p++)
-                        if (t->indexes[i].columns[p].column == column &&
-                                t->indexes[i].columns[p].prefix == 0)
-                                return true;
-        for (unsigned i = 0; i < t->references_n; i++)
-                for (unsigned p = 0; p < t->references[i].columns_n; p++)
-                        if (t->references[i].columns[p] == column)
-                                return true;
-        return false;
-}
-
 /* An enum with a collation of its own keeps it; other engines' names are changed. */
 static void put_collation(struct buf *out, struct writer *w, const struct def_column *c)
 {
@@ -69,7 +54,7 @@ static char *native_of(struct writer *w, unsigned column, struct error *e)
 
         if (!type)
                 return NULL;
-        if (typemap_native(type, w->to, is_key(w->t, column), &r, e) < 0) {
+        if (typemap_native(type, w->to, table_def_is_key(w->t, column), &r, e) < 0) {
                 error_context(e, "column %s of %s.%s", w->t->columns[column].name, w->t->schema,
                         w->t->name);
                 coltype_free(type);

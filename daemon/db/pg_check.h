@@ -67,6 +67,13 @@ int pg_check_columns(PGconn *target, const struct check_input *in, const bool *m
 int pg_check_rules(PGconn *c, const char *what, const char *oids, bool replica, struct checks *out,
         struct error *e);
 
+struct cascades;
+
+/* What the statements that follow from a change by such keys need (model/cascade.h): indexes, and no
+ * keys of the target that act a second time. `made`: culvert makes the key and its index. */
+int pg_check_cascades(PGconn *c, const struct cascades *keys, const bool *made, bool replica,
+        struct checks *out, struct error *e);
+
 /* Collects names for one check about several tables: "a, b, c and 12 more". */
 struct check_names {
         struct buf text;    /* as said */

@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "flow/mapping.h"
 #include "flow/tally.h"
+#include "model/cascade.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -30,6 +31,7 @@ struct route {
         struct relation *refused;
         struct position accepted; /* statements up to there were seen to by the operator */
         struct mapping_ends ends; /* but for the shapes */
+        struct cascades *cascades;
 };
 
 /* What a source shape is tied to; lives in relation->binding. */
@@ -69,15 +71,9 @@ static void entry_free(struct entry *n)
         free(n);
 }
 
-struct route *route_free(struct route *r)
+void route_expect_none(struct route *r)
 {
-        if (!r)
-                return NULL;
         for (unsigned i = 0; i < BUCKETS; i++) {
-                for (struct entry *n = r->entries[i], *next; n; n = next) {
-                        next = n->next;
-                        entry_free(n);
-                }
                 for (struct expected *x = r->expected[i], *next; x; x = next) {
                         next = x->next_entry;
                         relation_unref(x->shape);
@@ -85,8 +81,22 @@ struct route *route_free(struct route *r)
                         relation_unref(x->target);
                         free(x);
                 }
+                r->expected[i] = NULL;
         }
+}
+
+struct route *route_free(struct route *r)
+{
+        if (!r)
+                return NULL;
+        for (unsigned i = 0; i < BUCKETS; i++)
+                for (struct entry *n = r->entries[i], *next; n; n = next) {
+                        next = n->next;
+                        entry_free(n);
+                }
+        route_expect_none(r);
         relation_unref(r->refused);
+        cascades_unref(r->cascades);
         pthread_mutex_destroy(&r->lock);
         free(r);
         return NULL;
@@ -343,6 +353,14 @@ void route_engines(
         r->ends = (struct mapping_ends){.from = from, .to = to, .policy = *policy};
 }
 
+void route_cascades(struct route *r, const struct cascades *c)
+{
+        struct cascades *old = r->cascades;
+
+        r->cascades = cascades_ref(c);
+        cascades_unref(old);
+}
+
 void route_target(struct route *r, const struct relation *shape, const struct relation *target)
 {
         struct expected *known = *place_of(r, shape);
@@ -381,9 +399,22 @@ static const struct expected *expected_of(const struct route *r, const struct re
         return NULL;
 }
 
+static const struct expected *any_of_schema(const struct route *r, const char *schema)
+{
+        for (unsigned i = 0; i < BUCKETS; i++)
+                for (struct expected *x = r->expected[i]; x; x = x->next_entry)
+                        if (!x->shape->id && !strcmp(x->shape->schema, schema))
+                                return x;
+        return NULL;
+}
+
 const struct relation *route_known(
         const struct route *r, const char *schema, const char *name, unsigned which)
 {
+        const struct expected *any = *name ? NULL : any_of_schema(r, schema);
+
+        if (any)
+                return which == 0 ? any->shape : which == 1 ? any->next : NULL;
         for (struct expected *x = r->expected[bucket_of(schema, name)]; x; x = x->next_entry)
                 if (!x->shape->id && is_named(x, schema, name))
                         return which == 0 ? x->shape : which == 1 ? x->next : NULL;
@@ -395,26 +426,34 @@ void route_accept_statements(struct route *r, struct position until)
         r->accepted = position_max(r->accepted, until);
 }
 
+/* What happened, and what the operator does before `resume`. */
+static const struct {
+        const char *what, *mend;
+} statements[] = {
+        [STATEMENT_ALTER] = {"its definition was altered",
+                "alter the target alike (a column that was added with a default: old rows there "
+                "must "
+                "have it, too), then resume goes on with the new definition"},
+        [STATEMENT_DROP] = {"it was dropped",
+                "drop it on the target, or empty it there if it was made anew; then resume"},
+        [STATEMENT_RENAME] = {"it was renamed, or another took its name",
+                "do alike on the target, or alter the table there as an online schema change did; "
+                "then resume follows the name"},
+        [STATEMENT_CREATE] = {"it was made anew",
+                "the target's table must be empty and alike; then resume"},
+        [STATEMENT_WRITE] = {"rows were changed by a statement that was not logged by row",
+                "repeat the statement on the target, then resume goes on behind it"},
+};
+
 int route_statement(struct route *r, const struct statement *s, struct error *e)
 {
-        static const char *const what[] = {
-                [STATEMENT_ALTER] = "its definition was altered",
-                [STATEMENT_DROP] = "it was dropped",
-                [STATEMENT_RENAME] = "it was renamed, or another took its name",
-                [STATEMENT_CREATE] = "it was made anew",
-                [STATEMENT_WRITE] = "rows were changed by a statement that was not logged by row",
-        };
-        const char *mend = s->kind == STATEMENT_WRITE
-                                   ? "repeat the statement on the target, then resume goes on "
-                                     "behind it"
-                                   : "see to the target, then resume accepts it";
-
         if (position_compare(s->end, r->accepted) <= 0)
                 return 0;
         error_set(e, ERROR_DATA, "table %s.%s on the source (ddl = stop): %s; %s", s->schema,
-                s->table, what[s->kind], mend);
+                s->table, statements[s->kind].what, statements[s->kind].mend);
         snprintf(e->table, sizeof e->table, "%s.%s", s->schema, s->table);
-        snprintf(e->code, sizeof e->code, "%s", ROUTE_STATEMENT_CODE);
+        snprintf(e->code, sizeof e->code, "%s",
+                s->kind == STATEMENT_WRITE ? ROUTE_WRITE_CODE : ROUTE_STATEMENT_CODE);
         position_format(s->end, e->position);
         return -1;
 }
@@ -432,7 +471,8 @@ static int ddl_error(const struct route_table *t, const char *what, struct error
 {
         error_set(e, ERROR_DATA,
                 "the definition of %s.%s changed on the source (ddl = stop): %s; change the target "
-                "alike, then resume accepts it",
+                "alike (a column that was added with a default: old rows there must have it, too), "
+                "then resume accepts it",
                 t->source_schema, t->source_name, what);
         snprintf(e->table, sizeof e->table, "%s.%s", t->source_schema, t->source_name);
         return -1;
@@ -456,6 +496,8 @@ static int bind(const struct route *r, struct binding *b, const struct relation 
         ends.target = known->target;
         if (mapping_init(&b->mapping, b->table, shape, &ends, e) < 0)
                 return -1;
+        if (cascades_have_parent(r->cascades, b->table->schema, b->table->name))
+                relation_set_cascades(b->mapping.target, r->cascades);
         b->scratch = memory_new((mapping_scratch(&b->mapping) + 1) * sizeof *b->scratch);
         return 0;
 }
@@ -507,6 +549,20 @@ static int complete_row(const struct binding *b, struct change *c, struct error 
                 c->new[i] = c->old[i];
         }
         return 0;
+}
+
+/* A short row image leaves out what an INSERT did not name: the column's default was stored. */
+static void fill_absent(struct change *c)
+{
+        for (uint16_t i = 0; i < c->relation->columns_n; i++) {
+                const struct column *k = &c->relation->columns[i];
+
+                if (c->new[i].kind != VALUE_UNCHANGED || !k->absent_known)
+                        continue;
+                c->new[i].kind = k->absent ? VALUE_TEXT : VALUE_NULL;
+                c->new[i].data = k->absent;
+                c->new[i].len = k->absent ? (uint32_t)strlen(k->absent) : 0;
+        }
 }
 
 /* 1: keep, 0: drop, -1: error. May change the operation. */
@@ -610,6 +666,8 @@ static int route_change(
                 return map_truncate(r, t, c, e);
         if (!takes(b, t))
                 return 0;
+        if (c->op == CHANGE_INSERT)
+                fill_absent(c);
         if ((keep = apply_filter(b, c, e)) <= 0)
                 return keep;
         tally_add(tally, b->table, c->op);

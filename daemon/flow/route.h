@@ -15,6 +15,7 @@
 #include "model/statement.h"
 #include "model/txn.h"
 
+struct cascades;
 struct route;
 struct tally;
 
@@ -63,12 +64,17 @@ int route_filter(const struct route_table *t, const struct relation *source, str
  * is one more that is taken, or NULL: the operator has seen to the target.
  */
 void route_expect(struct route *r, const struct relation *shape, const struct relation *next);
+/* Forgets all that was expected; before a start expects anew. */
+void route_expect_none(struct route *r);
 /* The two engines, where they are not both PostgreSQL; before any shape is expected. */
 void route_engines(
         struct route *r, enum engine from, enum engine to, const struct convert_policy *policy);
 /* The target's table of an expected one, as its catalogue has it: its types choose the converters.
  */
 void route_target(struct route *r, const struct relation *shape, const struct relation *target);
+/* The keys by which the source's engine changes rows that it does not log; NULL: there are none.
+ * The relations of their parents on the target carry it from now on. */
+void route_cascades(struct route *r, const struct cascades *c);
 /* Changes of an expected table that commit before `from` go: its copy has them. Set before the
  * stream begins, and again with every route_expect. */
 void route_begin(struct route *r, const struct relation *shape, struct position from);
@@ -85,10 +91,12 @@ void route_forget_refused(struct route *r);
 int route_apply(struct route *r, struct txn *t, struct tally *tally, struct error *e);
 /* Called for each relation the decoder meets, before changes name it. 0, or the error above. */
 int route_relation(struct route *r, const struct relation *shape, struct error *e);
-/* The expected shape of a source table (`which` 0) or the `next` one (1); NULL: none. Borrowed. */
+/* The expected shape of a source table (`which` 0) or the `next` one (1); NULL: none. A name of ""
+ * is any table of the schema. Borrowed. */
 const struct relation *route_known(
         const struct route *r, const char *schema, const char *name, unsigned which);
 #define ROUTE_STATEMENT_CODE "CV002" /* of these errors */
+#define ROUTE_WRITE_CODE "CV003"     /* where the definition stays what it was */
 /* DDL on a migrated table, told by the source's log: an error as above (ddl = stop), unless it lies
  * before what route_accept_statements said. */
 int route_statement(struct route *r, const struct statement *s, struct error *e);

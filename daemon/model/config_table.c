@@ -21,7 +21,8 @@ const struct option config_options[] = {
                 NEEDS_RESTART, AT(pipeline.control_socket), "Socket that culvertctl talks to."},
 
         {"source", "uri", OPTION_URI, 0, 0, NULL, NULL, NULL, NEEDS_RESTART, AT(source.uri),
-                "The database to migrate, without a password: any libpq URI, or mysql:// (mariadb://) "
+                "The database to migrate, without a password: any libpq URI, or mysql:// "
+                "(mariadb://) "
                 "user@host:port/database with the parameters socket, ssl-mode, ssl-ca, ssl-cert, "
                 "ssl-key. Required."},
         {"source", "password_file", OPTION_PATH, 1, 4000, NULL, NULL, NULL, NEEDS_RESTART,
@@ -48,7 +49,9 @@ const struct option config_options[] = {
 
         {"tables", "include", OPTION_PATTERNS, 1, 10000, NULL, "*.*", NULL, NEEDS_RESTART,
                 AT(tables.include),
-                "Patterns of source tables, separated by commas; system schemas never match."},
+                "Patterns of source tables, separated by commas; system schemas never match. From "
+                "a "
+                "MySQL-family source the default is all of the URI's database."},
         {"tables", "exclude", OPTION_PATTERNS, 0, 10000, NULL, "", NULL, NEEDS_RESTART,
                 AT(tables.exclude), "Patterns of source tables to leave out; exclude wins."},
         {"tables", "create", OPTION_BOOL, 0, 1, NULL, "yes", NULL, NEEDS_RESTART, AT(tables.create),
@@ -68,7 +71,8 @@ const struct option config_options[] = {
 
         {"schemas", "SOURCE", OPTION_FREE, 0, 0, "target schema", NULL, NULL, NEEDS_RESTART,
                 OPTION_NOWHERE,
-                "A source schema becomes that target schema; others keep their names."},
+                "A source schema becomes that target schema; others keep their names. The database "
+                "of a mysql:// URI stands for the other URI's, or for public."},
 
         {"table SCHEMA.TABLE", "to", OPTION_FREE, 0, 0, "table or schema.table", NULL, NULL,
                 NEEDS_RESTART, OPTION_NOWHERE, "Name of the target table."},
@@ -86,7 +90,8 @@ const struct option config_options[] = {
 
         {"values", "zero_date", OPTION_TEXT, 1, 40, "error|null|a date", "error", NULL,
                 NEEDS_RESTART, AT(convert.zero_date),
-                "What becomes of zero and partial dates of MySQL; the date is YYYY-MM-DD."},
+                "What becomes in PostgreSQL of MySQL's zero and partial dates; the date is "
+                "YYYY-MM-DD."},
 
         {"snapshot", "mode", OPTION_CHOICE, 0, 0, "bulk|trickle|none", "bulk", "bulk|none",
                 NEEDS_RESTART, AT(snapshot.mode),

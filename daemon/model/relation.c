@@ -1,5 +1,6 @@
 #include "model/relation.h"
 #include "base/memory.h"
+#include "model/cascade.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -28,13 +29,40 @@ void relation_set_column(
 {
         free(r->columns[i].name);
         free(r->columns[i].native);
-        r->columns[i] = (struct column){memory_string(name), type, modifier, key, NULL};
+        free(r->columns[i].absent);
+        r->columns[i] = (struct column){
+                .name = memory_string(name), .type = type, .modifier = modifier, .key = key};
+}
+
+void relation_set_absent(struct relation *r, uint16_t i, const char *value)
+{
+        free(r->columns[i].absent);
+        r->columns[i].absent = memory_string(value);
+        r->columns[i].absent_known = true;
+}
+
+void relation_take_absent(struct relation *r, const struct relation *from)
+{
+        for (uint16_t i = 0; i < r->columns_n; i++) {
+                int at = relation_column(from, r->columns[i].name);
+
+                if (at >= 0 && from->columns[at].absent_known)
+                        relation_set_absent(r, i, from->columns[at].absent);
+        }
 }
 
 void relation_set_native(struct relation *r, uint16_t i, const char *native)
 {
         free(r->columns[i].native);
         r->columns[i].native = memory_string(native);
+}
+
+void relation_set_cascades(struct relation *r, const struct cascades *c)
+{
+        struct cascades *old = r->cascades;
+
+        r->cascades = cascades_ref(c);
+        cascades_unref(old);
 }
 
 /* The count is the one thing that changes in a shared relation. */
@@ -57,9 +85,11 @@ struct relation *relation_unref(const struct relation *shared)
                 return NULL;
         if (r->binding_free)
                 r->binding_free(r->binding);
+        cascades_unref(r->cascades);
         for (uint16_t i = 0; i < r->columns_n; i++) {
                 free(r->columns[i].name);
                 free(r->columns[i].native);
+                free(r->columns[i].absent);
         }
         free(r->schema);
         free(r->name);

@@ -24,13 +24,21 @@ struct column {
         int32_t modifier; /* atttypmod */
         bool key;         /* part of the replica identity */
         char *native;     /* MySQL family: the type's name (model/coltype.h); else NULL */
+        /* What an INSERT stored whose row image leaves the column out (binlog_row_image MINIMAL or
+         * NOBLOB): the default, NULL for SQL's NULL. Not part of the shape's text. */
+        char *absent;
+        bool absent_known;
 };
+
+struct cascades;
 
 struct relation {
         unsigned references;
         uint32_t id; /* pg_class.oid on the source; MySQL family: 0, tables are told by name */
         char *schema, *name;
         enum replica_identity identity;
+        bool unnamed;              /* the log has no names of its columns: those here are a guess */
+        struct cascades *cascades; /* a target's table to which keys with actions refer; or NULL */
         /* What its one user (route for a source's shape, the sink for a target's) keeps with it;
          * let go when the last reference goes. */
         void *binding;
@@ -43,6 +51,11 @@ struct relation *relation_new(uint32_t id, const char *schema, const char *name,
         enum replica_identity identity, uint16_t columns_n);
 void relation_set_column(struct relation *r, uint16_t i, const char *name, uint32_t type,
         int32_t modifier, bool key);
+/* Keeps a reference (model/cascade.h). */
+void relation_set_cascades(struct relation *r, const struct cascades *c);
+void relation_set_absent(struct relation *r, uint16_t i, const char *value);
+/* The same for every column of that name, from another shape of the table. */
+void relation_take_absent(struct relation *r, const struct relation *from);
 void relation_set_native(struct relation *r, uint16_t i, const char *native);
 struct relation *relation_ref(const struct relation *r);
 struct relation *relation_unref(const struct relation *r); /* takes NULL, returns NULL */

@@ -122,3 +122,17 @@ const struct def_index *table_def_primary(const struct table_def *t)
                         return &t->indexes[i];
         return NULL;
 }
+
+bool table_def_is_key(const struct table_def *t, unsigned column)
+{
+        for (unsigned i = 0; i < t->indexes_n; i++)
+                for (unsigned p = 0; t->indexes[i].unique && p < t->indexes[i].columns_n; p++)
+                        if (t->indexes[i].columns[p].column == column &&
+                                t->indexes[i].columns[p].prefix == 0)
+                                return true;
+        for (unsigned i = 0; i < t->references_n; i++)
+                for (unsigned p = 0; p < t->references[i].columns_n; p++)
+                        if (t->references[i].columns[p] == column)
+                                return true;
+        return false;
+}

@@ -93,3 +93,5 @@ const struct table_def *table_defs_find(
         const struct table_defs *t, const char *schema, const char *name);
 int table_def_column(const struct table_def *t, const char *name); /* index, or -1 */
 const struct def_index *table_def_primary(const struct table_def *t); /* or NULL */
+/* Is it, as a whole, part of a primary, unique or foreign key? The MySQL family bounds its length. */
+bool table_def_is_key(const struct table_def *t, unsigned column);

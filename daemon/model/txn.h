@@ -35,6 +35,7 @@ struct change {
         struct value *old; /* relation->columns_n values, or NULL. Non-key ones may be UNCHANGED */
         struct value *new; /* relation->columns_n values, or NULL */
         bool old_full;     /* `old` is the whole row (REPLICA IDENTITY FULL) */
+        bool cascades;     /* the source's engine followed its foreign keys, and did not log it */
 
         /* CHANGE_TRUNCATE: `relation` is the first of these */
         const struct relation **truncated;

@@ -115,9 +115,9 @@ const struct typemap_rule typemap_pg_to_my[] = {
         {TYPE_BIT, 0, WHEN_UP_TO, 64, "bit(9)", "bit(n), n <= 64", "bit({n})", NULL, NULL, NULL},
         {TYPE_BIT, 0, WHEN_LONGER, 0, "bit varying(9)", "bit(n), longer; bit varying",
                 "longtext{t}", "varchar(255){t}", NULL, AS_TEXT},
-        {TYPE_UUID, 0, WHEN_ALWAYS, 0, "uuid", "uuid", "uuid", NULL,
-                "char(36) character set ascii collate ascii_bin",
-                "MariaDB refuses some UUIDs of versions above 7"},
+        {TYPE_UUID, 0, WHEN_ALWAYS, 0, "uuid", "uuid",
+                "char(36) character set ascii collate ascii_bin", NULL, NULL,
+                "MariaDB's own uuid refuses some that PostgreSQL has"},
         {TYPE_JSON, 0, WHEN_ALWAYS, 0, "json", "json", "json", "varchar(255){t}", NULL,
                 "a number that MySQL would round, and a key twice in an object, have no place "
                 "there; MariaDB keeps the text"},

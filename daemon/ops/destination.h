@@ -11,6 +11,7 @@
 #include "ops/copy_record.h"
 #include "ops/halt.h"
 
+struct cascades;
 struct destination;
 struct loader;
 
@@ -37,6 +38,7 @@ struct destination_ops {
         /* A transaction that proves the epoch, and the records in it. */
         int (*begin)(struct destination *d, struct error *e);
         int (*commit)(struct destination *d, struct error *e);
+        void (*rollback)(struct destination *d); /* after a failure in between */
         int (*read_record)(struct destination *d, struct copy_record *r, struct error *e);
         int (*write_record)(struct destination *d, const struct copy_record *r, struct error *e);
         struct table_records *(*read_tables)(struct destination *d, struct error *e);
@@ -49,6 +51,10 @@ struct destination_ops {
         int (*table)(struct destination *d, const char *schema, const char *name,
                 struct relation **shape, bool *rows, struct error *e);
         int (*check)(struct destination *d, const struct destined *t, unsigned n,
+                struct checks *out, struct error *e);
+        /* What the target needs where the source's foreign keys change rows that it does not log.
+         * `made` (of each key): culvert makes it. */
+        int (*cascades)(struct destination *d, const struct cascades *c, const bool *made,
                 struct checks *out, struct error *e);
         /* Writes what makes a table (db/ddl.h). -1: a column has no place on the target. */
         int (*ddl)(struct destination *d, const struct table_def *t, const struct ddl_names *n,
@@ -67,6 +73,8 @@ struct destination_ops {
         /* A transaction that proves the epoch; rows of `target`'s columns in the target's text. */
         int (*load)(struct loader *l, const struct relation *target, struct error *e);
         int (*row)(struct loader *l, const struct value *row, struct error *e);
+        /* Behind a failure: which row of this load was refused, from 1; 0: not known. */
+        uint64_t (*refused)(const struct loader *l);
         /* Commits the rows with the table's record, in which their number and `state` are new. */
         int (*loaded)(struct loader *l, const char *schema, const char *name, const char *state,
                 uint64_t rows, struct position at, struct error *e);

@@ -109,7 +109,7 @@ int destination_create(const struct destination_ops *ops, struct destination *d,
         return rc;
 }
 
-int destination_follow(const struct destination_ops *ops, struct destination *d,
+int destination_index(const struct destination_ops *ops, struct destination *d,
         const struct destined *t, unsigned n, struct halt *h, struct error *e)
 {
         struct destination_ddl l = {0};
@@ -117,8 +117,25 @@ int destination_follow(const struct destination_ops *ops, struct destination *d,
 
         for (unsigned i = 0; rc == 0 && i < n; i++)
                 rc = run_list(ops, d, &t[i], &l.tables[i].indexes, h, e);
+        destination_ddl_done(&l);
+        return rc;
+}
+
+int destination_refer(const struct destination_ops *ops, struct destination *d,
+        const struct destined *t, unsigned n, struct halt *h, struct error *e)
+{
+        struct destination_ddl l = {0};
+        int rc = destination_ddl_make(&l, ops, d, t, n, e);
+
         for (unsigned i = 0; rc == 0 && i < n; i++)
                 rc = run_list(ops, d, &t[i], &l.tables[i].references, h, e);
         destination_ddl_done(&l);
         return rc;
+}
+
+int destination_follow(const struct destination_ops *ops, struct destination *d,
+        const struct destined *t, unsigned n, struct halt *h, struct error *e)
+{
+        return destination_index(ops, d, t, n, h, e) < 0 ? -1
+                                                         : destination_refer(ops, d, t, n, h, e);
 }

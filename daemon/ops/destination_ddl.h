@@ -19,5 +19,10 @@ void destination_ddl_done(struct destination_ddl *l);
 int destination_create(const struct destination_ops *ops, struct destination *d,
         const struct destined *t, unsigned n, struct halt *h, struct buf *left, struct error *e);
 /* After the load: indexes, then foreign keys. */
+int destination_index(const struct destination_ops *ops, struct destination *d,
+        const struct destined *t, unsigned n, struct halt *h, struct error *e);
+int destination_refer(const struct destination_ops *ops, struct destination *d,
+        const struct destined *t, unsigned n, struct halt *h, struct error *e);
+/* Both. */
 int destination_follow(const struct destination_ops *ops, struct destination *d,
         const struct destined *t, unsigned n, struct halt *h, struct error *e);

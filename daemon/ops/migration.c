@@ -190,6 +190,7 @@ static void begin_stream(struct migration *m, const struct prepare_result *r)
         struct snapshot *snapshot = NULL;
         struct error e = ERROR_INIT;
 
+        route_expect_none(m->route);
         for (unsigned i = 0; i < r->shapes_n; i++) {
                 route_expect(m->route, r->shapes[i], r->next ? r->next[i] : NULL);
                 route_target(m->route, r->shapes[i], r->targets ? r->targets[i] : NULL);
@@ -210,6 +211,7 @@ static void begin_stream(struct migration *m, const struct prepare_result *r)
         }
         set_phase(m, STATE_STREAMING);
         m->accept = m->accept_marks = false;
+        *m->accept_table = '\0';
         route_forget_refused(m->route);
         error_clear(&m->error);
         m->streaming = true;
@@ -298,7 +300,7 @@ void migration_start_prepare(struct migration *m)
         static const struct prepare_events events = {on_preparing, on_prepared};
         struct prepare_accept accept = {
                 .shape = m->accept ? route_refused(m->route) : NULL,
-                .definitions = m->accept,
+                .table = *m->accept_table ? m->accept_table : NULL,
                 .marks = m->accept_marks,
                 .add = m->add,
         };
@@ -437,15 +439,20 @@ int migration_pause(struct migration *m, struct error *e)
         return 0;
 }
 
-/* The stream stopped at DDL; it goes on behind it. */
+/* The stream stopped at a statement that its log told; it goes on behind it. */
 static void accept_statement(struct migration *m)
 {
-        struct position at;
+        bool altered = !strcmp(m->error.code, ROUTE_STATEMENT_CODE);
+        bool written = !strcmp(m->error.code, ROUTE_WRITE_CODE);
         struct error ignored = ERROR_INIT;
+        struct position at;
 
-        if (m->stopped && !strcmp(m->error.code, ROUTE_STATEMENT_CODE) &&
-                position_parse(&at, m->error.position, &ignored) == 0)
+        if (!m->stopped || !(altered || written))
+                return;
+        if (position_parse(&at, m->error.position, &ignored) == 0)
                 route_accept_statements(m->route, at);
+        if (altered)
+                snprintf(m->accept_table, sizeof m->accept_table, "%s", m->error.table);
 }
 
 int migration_resume(struct migration *m, struct error *e)

@@ -17,7 +17,7 @@ static void on_watcher_failed(void *context, const struct error *e)
         if (!m->streaming || m->shutdown_done)
                 return;
         if (e->class != ERROR_DATA) { /* a password that was changed, say: the stream itself runs */
-                log_failure(LOG_LEVEL_WARNING, LOG_PLAIN, e, "the publication cannot be looked at");
+                log_failure(LOG_LEVEL_WARNING, LOG_PLAIN, e, "the source cannot be looked at");
                 return;
         }
         pipeline_stop(m->pipeline);
@@ -79,12 +79,16 @@ static void on_fresh(void *context, const struct route_table *const *tables, uns
 void migration_watch(struct migration *m, const struct prepare_result *r)
 {
         static const struct watcher_events events = {on_watcher_failed, on_fresh};
-        struct watched watched = {r->shapes, r->marks, r->shapes_n, r->published};
+        struct watched watched = {.shapes = r->shapes,
+                .marks = r->marks,
+                .n = r->shapes_n,
+                .published = r->published,
+                .joining = r->joining,
+                .joining_n = r->joining_n,
+                .across = r->targets != NULL};
 
         set_fresh(m, r->fresh, r->fresh_n);
         m->watcher = watcher_free(m->watcher);
-        if (r->targets) /* it watches publications, and what PostgreSQL's stream does not tell */
-                return;
         m->watcher = watcher_new(m->loop, m->config, m->route, &watched, &events, m);
         if (m->add)
                 watcher_look(m->watcher);

@@ -80,8 +80,8 @@ static int end_copy(struct move *m, const char *said, struct error *e)
         return 0;
 }
 
-static int set_counter(void *context, const struct table_def *t, const char *column,
-        const char *next, struct error *e)
+int move_set_counter(void *context, const struct table_def *t, const char *column, const char *next,
+        struct error *e)
 {
         struct move *m = context;
         const struct destined *d = &m->destined[t - m->tables->items];
@@ -108,7 +108,8 @@ static int finish(struct move *m, struct error *e)
         if (destination_follow(m->to, m->destination, m->destined, m->tables->n, m->p->halt, e) < 0)
                 return error_context(e, "target");
         prepare_phase(m->p, "sequences", true);
-        if (m->from->counters(m->origin, m->tables, set_counter, m, e) < 0 || analyze(m, e) < 0)
+        if (m->from->counters(m->origin, m->tables, move_set_counter, m, e) < 0 ||
+                analyze(m, e) < 0)
                 return -1;
         return end_copy(m, "the copy is complete", e);
 }
@@ -176,93 +177,6 @@ static int copy(struct move *m, struct error *e)
         }
 }
 
-/* The source's definition as it is now becomes the table's next one: the operator has seen to the
- * target. */
-static int accept_definition(struct move *m, struct table_record *k, struct error *e)
-{
-        const struct table_def *now = table_defs_find(m->tables, k->schema, k->name);
-        AUTO_BUF what = BUF_INIT;
-
-        if (!m->p->accept || !now || relation_same(k->shape, now->shape, &what) ||
-                (k->next && relation_same(k->next, now->shape, &what)))
-                return 0;
-        if (k->next) {
-                relation_unref(k->shape);
-                k->shape = k->next;
-        }
-        k->next = relation_ref(now->shape);
-        log_info("the new definition of %s.%s on the source is accepted", k->schema, k->name);
-        if (m->to->begin(m->destination, e) < 0 || m->to->write_table(m->destination, k, e) < 0)
-                return -1;
-        return m->to->commit(m->destination, e);
-}
-
-/* Those that are recorded and still selected; others are left out from now on. */
-static int take_known(struct move *m, struct error *e)
-{
-        struct prepare *p = m->p;
-        struct prepare_result *r = p->result;
-        unsigned n = p->known->n + 1;
-
-        r->shapes = memory_new(n * sizeof(*r->shapes));
-        r->next = memory_new(n * sizeof(*r->next));
-        r->targets = memory_new(n * sizeof(*r->targets));
-        r->begin = memory_new(n * sizeof *r->begin);
-        for (unsigned i = 0; i < p->known->n; i++) {
-                struct table_record *k = &p->known->items[i];
-                const struct route_table *t = route_find(p->route, k->schema, k->name);
-                bool rows;
-
-                if (!t) {
-                        log_warning("table %s.%s is no longer migrated", k->schema, k->name);
-                        continue;
-                }
-                if (accept_definition(m, k, e) < 0)
-                        return -1;
-                if (m->to->table(m->destination, t->schema, t->name, &r->targets[r->shapes_n],
-                            &rows, e) <= 0)
-                        return error_set(e, ERROR_CONFIG, "table %s.%s is gone from the target",
-                                t->schema, t->name);
-                r->begin[r->shapes_n] = k->start;
-                r->next[r->shapes_n] = k->next ? relation_ref(k->next) : NULL;
-                r->shapes[r->shapes_n++] = relation_ref(k->shape);
-        }
-        return 0;
-}
-
-/* Tables that came later are shown; copying them beside the stream is not built for these ends. */
-static void find_fresh(struct move *m)
-{
-        struct prepare_result *r = m->p->result;
-
-        r->fresh = memory_new((m->tables->n + 1) * sizeof(*r->fresh));
-        for (unsigned i = 0; i < m->tables->n; i++)
-                if (!table_records_find(
-                            m->p->known, m->tables->items[i].schema, m->tables->items[i].name))
-                        r->fresh[r->fresh_n++] = m->destined[i].route;
-        if (r->fresh_n && m->p->add)
-                r->refused = memory_string("adding tables to a running pipeline is built for "
-                                           "PostgreSQL to PostgreSQL only");
-}
-
-static int resume(struct move *m, struct error *e)
-{
-        struct prepare *p = m->p;
-        struct source_identity stored;
-
-        if (identity_parse(&stored, p->stored_source, e) < 0)
-                return error_context(e, "culvert.checkpoint on the target");
-        p->record.stage = STAGE_DONE;
-        if (identity_check(&stored, &p->identity, e) < 0 || move_read_tables(m, e) < 0 ||
-                take_known(m, e) < 0)
-                return -1;
-        if (m->from->resume(m->origin, p->result->shapes, p->result->shapes_n, p->stored, e) < 0)
-                return error_context(e, "source");
-        find_fresh(m);
-        move_set_counters(m);
-        return 0;
-}
-
 /* What a start that copied hands to the stream. */
 static void fill_result(struct move *m)
 {
@@ -294,7 +208,7 @@ static int run(struct move *m, struct error *e)
                 return error_context(e, "source");
         p->result->identity = p->identity;
         if (!position_is_none(p->stored))
-                return resume(m, e);
+                return move_resume(m, e);
         if (copy(m, e) < 0)
                 return -1;
         fill_result(m);
@@ -307,6 +221,7 @@ int move_run(struct prepare *p, struct error *e)
         int rc = run(&m, e);
 
         move_forget_tables(&m);
+        free(m.only);
         if (m.from)
                 m.from->close(m.origin);
         if (m.to)

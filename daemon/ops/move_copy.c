@@ -111,6 +111,33 @@ static int pump(struct worker *w, unsigned i, uint64_t *rows, struct error *e)
         return rc;
 }
 
+/* The target has refused a row and told its number: it is read once more, for its key. */
+static void name_row(struct worker *w, unsigned i, struct error *e)
+{
+        struct move *m = w->move;
+        const struct table_def *t = &m->tables->items[i];
+        const struct mapping *map = &m->mappings[i];
+        struct value *row = memory_new((t->shape->columns_n + 1u) * sizeof *row);
+        struct filter_value *scratch = memory_new((mapping_scratch(map) + 1) * sizeof *scratch);
+        uint64_t left = m->to->refused(w->loader);
+        struct error ignored = ERROR_INIT;
+
+        if (left && m->from->read(w->reader, t, &ignored) == 0)
+                while (left && m->from->next(w->reader, row, &ignored) > 0)
+                        if (mapping_passes(map, row, scratch, &ignored) > 0 && --left == 0)
+                                blame(t, row, e);
+        free(row);
+        free(scratch);
+}
+
+/* One that is added is not done before its indexes are there and the stream has come to it. */
+static const char *state_loaded(const struct move *m, unsigned i)
+{
+        if (m->append[i])
+                return "appended";
+        return m->only ? "copying" : "copied";
+}
+
 static int copy_table(struct worker *w, unsigned i, struct error *e)
 {
         struct move *m = w->move;
@@ -121,8 +148,10 @@ static int copy_table(struct worker *w, unsigned i, struct error *e)
         atomic_store(&m->p->counters[i].state, TABLE_COPYING);
         if (m->from->read(w->reader, t, e) < 0 ||
                 m->to->load(w->loader, m->mappings[i].target, e) < 0 || pump(w, i, &rows, e) < 0 ||
-                m->to->loaded(w->loader, t->schema, t->name, m->append[i] ? "appended" : "copied",
-                        rows, m->begins[i], e) < 0) {
+                m->to->loaded(w->loader, t->schema, t->name, state_loaded(m, i), rows, m->begins[i],
+                        e) < 0) {
+                if (e->class == ERROR_DATA && !*e->key)
+                        name_row(w, i, e);
                 error_context(e, "copy of %s.%s", t->schema, t->name);
                 snprintf(e->table, sizeof e->table, "%s.%s", t->schema, t->name);
                 return -1;
@@ -201,8 +230,7 @@ static int empty_targets(struct move *m, struct error *e)
         return 0;
 }
 
-/* Between two servers of one engine a table is made from the server's own text. */
-static int read_verbatim(struct move *m, struct error *e)
+int move_read_verbatim(struct move *m, struct error *e)
 {
         bool same = m->from->engine(m->origin) == m->to->engine(m->destination);
 
@@ -219,7 +247,7 @@ static int make_tables(struct move *m, struct error *e)
         const char *line, *end;
 
         prepare_phase(m->p, "schema", true);
-        if (read_verbatim(m, e) < 0)
+        if (move_read_verbatim(m, e) < 0)
                 return error_context(e, "source");
         if (destination_create(
                     m->to, m->destination, m->destined, m->tables->n, m->p->halt, &left, e) < 0)
@@ -272,4 +300,15 @@ int move_load(struct move *m, struct error *e)
                 make_tables(m, e) < 0 || load_rows(m, readers, e) < 0)
                 return -1;
         return record_loaded(m, e);
+}
+
+int move_load_added(struct move *m, unsigned readers, struct error *e)
+{
+        if (empty_targets(m, e) < 0 || make_tables(m, e) < 0 || load_rows(m, readers, e) < 0)
+                return -1;
+        prepare_phase(m->p, "indexes", true);
+        return destination_index(m->to, m->destination, m->destined, m->tables->n, m->p->halt, e) <
+                               0
+                       ? error_context(e, "target")
+                       : 0;
 }

@@ -149,14 +149,26 @@ static struct plan_end view_end(enum engine engine, char *version)
         return end;
 }
 
+static const char *identity_name(const struct relation *shape)
+{
+        if (shape->identity == IDENTITY_FULL)
+                return "full";
+        for (uint16_t i = 0; i < shape->columns_n; i++)
+                if (shape->columns[i].key)
+                        return "key";
+        return "none";
+}
+
 static void view_table(const struct destined *d, struct plan_table *out)
 {
+        const char *identity = identity_name(d->def->shape);
+
         *out = (struct plan_table){.source = memory_printf("%s.%s", d->def->schema, d->def->name),
                 .target = memory_printf("%s.%s", d->route->schema, d->route->name),
                 .rows = d->def->rows,
                 .bytes = d->def->bytes,
-                .identity = d->def->shape->identity == IDENTITY_FULL ? "full" : "key",
-                .usable_identity = d->def->shape->identity != IDENTITY_NOTHING,
+                .identity = identity,
+                .usable_identity = strcmp(identity, "none") != 0,
                 .create = d->create};
 }
 
@@ -201,7 +213,9 @@ static void view_columns(const struct planning *p, const struct destined *d, str
                 struct typemap_result r = {0};
                 struct error e = ERROR_INIT;
                 struct coltype *t = ddl_type(d->def, i, &e);
-                int rc = t ? typemap_native(t, p->to->engine(p->destination), false, &r, &e) : -1;
+                int rc = t ? typemap_native(t, p->to->engine(p->destination),
+                                     table_def_is_key(d->def, i), &r, &e)
+                           : -1;
 
                 plan_line(
                         to, memory_printf("%s.%s.%s: %s -> %s%s%s%s", d->def->schema, d->def->name,

@@ -1,7 +1,7 @@
 #pragma once
 /*
  * What the files of ops/move share: move.c decides, move_tables.c looks at both sides, move_copy.c
- * loads.
+ * loads, move_resume.c goes on with the stream, move_add.c adds tables to it.
  *
  * Belongs to the preparing thread; the copy's threads read it.
  */
@@ -26,6 +26,9 @@ struct move {
         struct position *begins; /* where the table's copy stands */
         bool *append;
 
+        const struct route_table **only; /* tables that come beside the stream; NULL: all */
+        unsigned only_n;
+
         unsigned *order; /* of the copy: largest first */
         atomic_uint next;
         int64_t kept;
@@ -33,6 +36,10 @@ struct move {
 
 /* Source tables into m->tables and m->destined. */
 int move_read_tables(struct move *m, struct error *e);
+/* The same of m->only, whatever else is selected. */
+int move_read_only(struct move *m, struct error *e);
+/* Are those of m->only still what was read? A RETRY error if not. */
+int move_check_same(struct move *m, struct error *e);
 /* The start checks; warnings go to the log. */
 int move_check(struct move *m, struct error *e);
 /* Reads m->targets; refuses what may not be loaded. `fresh`: nothing was loaded by us yet. */
@@ -41,10 +48,28 @@ void move_forget_tables(struct move *m);
 void move_set_counters(struct move *m);
 /* Records of all tables and of the copy, in one transaction. */
 int move_write_records(struct move *m, enum copy_stage stage, struct error *e);
-/* Empties what an interrupted copy has loaded. */
+/* One record, in a transaction: "waiting" or "append". */
+int move_write_table(struct move *m, unsigned i, struct error *e);
+/* Empties what an interrupted copy has loaded, of m->only or of all. */
 int move_empty_loaded(struct move *m, struct error *e);
 
 /* Loads the rows of all tables. */
 int move_load(struct move *m, struct error *e);
+/* The same for m->tables that are added, from their position on; up to their indexes. */
+int move_load_added(struct move *m, unsigned readers, struct error *e);
+/* Between two servers of one engine a table is made from the server's own text. */
+int move_read_verbatim(struct move *m, struct error *e);
 /* Makes m->mappings. */
 int move_map(struct move *m, struct error *e);
+
+/* ops/origin.h, origin_counter, into the target; `context` is the move. */
+int move_set_counter(void *context, const struct table_def *t, const char *column, const char *next,
+        struct error *e);
+
+/* There is a checkpoint: the stream goes on from it. */
+int move_resume(struct move *m, struct error *e);
+/* Tables that were added and that the stream has come to: the last steps, or how far it is to go.
+ */
+int move_join(struct move *m, struct error *e);
+/* Says what is new; copies it where that is asked for or was interrupted. */
+int move_add(struct move *m, struct error *e);

@@ -43,6 +43,19 @@ void move_forget_tables(struct move *m)
         m->tables = table_defs_free(m->tables);
 }
 
+static void take_tables(struct move *m)
+{
+        m->destined = memory_new((m->tables->n + 1) * sizeof *m->destined);
+        m->targets = memory_new((m->tables->n + 1) * sizeof(*m->targets));
+        m->append = memory_new((m->tables->n + 1) * sizeof *m->append);
+        for (unsigned i = 0; i < m->tables->n; i++) {
+                const struct table_def *t = &m->tables->items[i];
+
+                m->destined[i].def = t;
+                m->destined[i].route = route_find(m->p->route, t->schema, t->name);
+        }
+}
+
 int move_read_tables(struct move *m, struct error *e)
 {
         struct selection s;
@@ -53,18 +66,48 @@ int move_read_tables(struct move *m, struct error *e)
         m->tables = m->from->tables(m->origin, select_table, &s, e);
         rc = m->tables ? selection_check(&s, e) : error_context(e, "source");
         selection_done(&s);
-        if (rc < 0)
-                return -1;
-        m->destined = memory_new((m->tables->n + 1) * sizeof *m->destined);
-        m->targets = memory_new((m->tables->n + 1) * sizeof(*m->targets));
-        m->append = memory_new((m->tables->n + 1) * sizeof *m->append);
-        for (unsigned i = 0; i < m->tables->n; i++) {
-                const struct table_def *t = &m->tables->items[i];
+        if (rc == 0)
+                take_tables(m);
+        return rc;
+}
 
-                m->destined[i].def = t;
-                m->destined[i].route = route_find(m->p->route, t->schema, t->name);
-        }
+static bool select_only(void *context, const char *schema, const char *name)
+{
+        const struct move *m = context;
+        const struct route_table *t = route_find(m->p->route, schema, name);
+
+        for (unsigned i = 0; t && i < m->only_n; i++)
+                if (m->only[i] == t)
+                        return true;
+        return false;
+}
+
+int move_read_only(struct move *m, struct error *e)
+{
+        move_forget_tables(m);
+        if (!(m->tables = m->from->tables(m->origin, select_only, m, e)))
+                return error_context(e, "source");
+        take_tables(m);
         return 0;
+}
+
+/* DDL between the look at the catalogue and the position would be in the copy, or not, unseen. */
+int move_check_same(struct move *m, struct error *e)
+{
+        struct table_defs *now = m->from->tables(m->origin, select_only, m, e);
+        AUTO_BUF what = BUF_INIT;
+        int rc = now ? 0 : error_context(e, "source");
+
+        for (unsigned i = 0; rc == 0 && i < m->tables->n; i++) {
+                const struct table_def *t = &m->tables->items[i];
+                const struct table_def *n = table_defs_find(now, t->schema, t->name);
+
+                if (!n || !relation_same(t->shape, n->shape, &what))
+                        rc = error_set(e, ERROR_RETRY, "table %s.%s was %s while its copy began",
+                                t->schema, t->name, n ? "altered" : "dropped");
+        }
+        table_defs_free(now);
+        return rc;
 }
 
 int move_check(struct move *m, struct error *e)
@@ -194,7 +237,7 @@ void move_set_counters(struct move *m)
         prepare_show_counters(m->p, n, m->tables->n);
 }
 
-static int write_table(struct move *m, unsigned i, struct error *e)
+int move_write_table(struct move *m, unsigned i, struct error *e)
 {
         const struct destined *d = &m->destined[i];
         struct table_record k = {.schema = d->def->schema,
@@ -219,14 +262,21 @@ int move_write_records(struct move *m, enum copy_stage stage, struct error *e)
                 m->to->clear_tables(m->destination, e) < 0)
                 return error_context(e, "target");
         for (unsigned i = 0; i < m->tables->n; i++)
-                if (write_table(m, i, e) < 0)
+                if (move_write_table(m, i, e) < 0)
                         return error_context(e, "target");
         return m->to->commit(m->destination, e) < 0 ? error_context(e, "target") : 0;
 }
 
-static bool is_loaded(const struct table_record *k)
+static bool is_loaded(const struct move *m, const struct table_record *k)
 {
-        return !strcmp(k->state, "copying") || !strcmp(k->state, "copied");
+        return !strcmp(k->state, "copying") ||
+               (m->p->record.stage != STAGE_DONE && !strcmp(k->state, "copied"));
+}
+
+/* Is it one of m->only? */
+static bool is_meant(const struct move *m, const struct table_record *k)
+{
+        return !m->only || select_only((void *)(uintptr_t)m, k->schema, k->name);
 }
 
 int move_empty_loaded(struct move *m, struct error *e)
@@ -234,6 +284,8 @@ int move_empty_loaded(struct move *m, struct error *e)
         for (unsigned i = 0; i < m->p->known->n; i++) {
                 const struct table_record *k = &m->p->known->items[i];
 
+                if (!is_meant(m, k))
+                        continue;
                 if (!strcmp(k->state, "appended"))
                         return error_set(e, ERROR_CONFIG,
                                 "the copy was interrupted after rows were added to table %s.%s, "
@@ -241,7 +293,7 @@ int move_empty_loaded(struct move *m, struct error *e)
                                 "told apart; put the table back to what it was and delete its row "
                                 "in culvert.tables",
                                 k->target_schema, k->target_name);
-                if (is_loaded(k) &&
+                if (is_loaded(m, k) &&
                         m->to->empty(m->destination, k->target_schema, k->target_name, e) < 0)
                         return error_context(e, "target");
         }

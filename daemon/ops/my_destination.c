@@ -33,6 +33,7 @@ struct loader {
         struct coltype **types;
         uint16_t columns_n;
         uint64_t rows, pending; /* written; in the batch */
+        uint64_t refused;       /* row that was not taken, from 1; 0: not known */
 };
 
 static struct destination *my_destination_close(struct destination *d)
@@ -51,7 +52,7 @@ static MYSQL *connect_target(struct destination *d, struct error *e)
         MYSQL *c = halt_my_connect(d->halt, d->params, e);
 
         if (c && my_run(c, e,
-                         "set session foreign_key_checks = 0, "
+                         "set @culvert_apply = 1, foreign_key_checks = 0, "
                          "sql_mode = concat(@@sql_mode, ',ALLOW_INVALID_DATES')") < 0)
                 halt_my_close(d->halt, &c);
         return c;
@@ -127,6 +128,11 @@ static int my_destination_commit(struct destination *d, struct error *e)
         return my_book_commit(&d->book, e);
 }
 
+static void my_destination_rollback(struct destination *d)
+{
+        my_book_rollback(&d->book);
+}
+
 static int my_read_record(struct destination *d, struct copy_record *r, struct error *e)
 {
         return my_record_read(&d->book, r, e);
@@ -181,6 +187,12 @@ static int my_destination_check(struct destination *d, const struct destined *t,
         rc = my_check_target(d->conn, &in, out, e);
         free(tables);
         return rc;
+}
+
+static int my_destination_cascades(struct destination *d, const struct cascades *c,
+        const bool *made, struct checks *out, struct error *e)
+{
+        return my_check_cascades(d->conn, c, made, out, e);
 }
 
 static int my_write_ddl(struct destination *d, const struct table_def *t, const struct ddl_names *n,
@@ -299,7 +311,7 @@ static int my_load(struct loader *l, const struct relation *target, struct error
                 return -1;
         buf_clear(&l->prefix);
         buf_clear(&l->batch);
-        l->rows = l->pending = 0;
+        l->rows = l->pending = l->refused = 0;
         buf_str(&l->prefix, "insert into ");
         my_table(&l->prefix, target->schema, target->name);
         buf_str(&l->prefix, " (");
@@ -311,14 +323,31 @@ static int my_load(struct loader *l, const struct relation *target, struct error
         return 0;
 }
 
+/* "Data too long for column 'name' at row 7"; a duplicate key is told without the row. */
+static uint64_t refused_row(const struct loader *l)
+{
+        const char *at = strstr(mysql_error(l->conn), " at row ");
+
+        if (l->pending == 1)
+                return l->rows + 1;
+        return at ? l->rows + strtoull(at + 8, NULL, 10) : 0;
+}
+
+static uint64_t my_refused(const struct loader *l)
+{
+        return l->refused;
+}
+
 static int flush(struct loader *l, struct error *e)
 {
         uint64_t found = 0;
 
         if (!l->pending)
                 return 0;
-        if (my_affected(l->conn, e, buf_text(&l->batch), &found) < 0)
+        if (my_affected(l->conn, e, buf_text(&l->batch), &found) < 0) {
+                l->refused = refused_row(l);
                 return error_context(e, "target");
+        }
         if (found != l->pending)
                 return error_set(e, ERROR_DATA,
                         "%" PRIu64 " rows were sent and %" PRIu64
@@ -401,6 +430,7 @@ const struct destination_ops my_destination_ops = {
         .claim = my_destination_claim,
         .begin = my_destination_begin,
         .commit = my_destination_commit,
+        .rollback = my_destination_rollback,
         .read_record = my_read_record,
         .write_record = my_write_record,
         .read_tables = my_read_tables,
@@ -409,6 +439,7 @@ const struct destination_ops my_destination_ops = {
         .finish = my_finish,
         .table = my_table_there,
         .check = my_destination_check,
+        .cascades = my_destination_cascades,
         .ddl = my_write_ddl,
         .run = my_run_ddl,
         .empty = my_empty,
@@ -418,5 +449,6 @@ const struct destination_ops my_destination_ops = {
         .unload = my_unload,
         .load = my_load,
         .row = my_row,
+        .refused = my_refused,
         .loaded = my_loaded,
 };

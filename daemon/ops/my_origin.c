@@ -90,10 +90,38 @@ static int my_origin_identity(struct origin *o, struct source_identity *id, stru
         return binlog_identity(o->conn, id, &end, e);
 }
 
+/* Defaults of bytes and bits are SQL texts, and those of expressions are not known here. */
+static bool is_plain_default(const struct def_column *c, enum engine engine)
+{
+        struct error ignored = ERROR_INIT;
+        struct coltype *t = coltype_my(engine, c->native, &ignored);
+        bool bytes = !t || coltype_is_bytes(t);
+
+        coltype_free(t);
+        return c->default_kind == DEFAULT_VALUE ? !bytes
+                                                : c->default_kind == DEFAULT_NONE && !c->not_null;
+}
+
+static void set_absent(const struct table_def *t)
+{
+        for (uint16_t i = 0; i < t->shape->columns_n; i++) {
+                int at = table_def_column(t, t->shape->columns[i].name);
+                const struct def_column *c = at < 0 ? NULL : &t->columns[at];
+
+                if (c && !c->generated && is_plain_default(c, t->engine))
+                        relation_set_absent(t->shape, i,
+                                c->default_kind == DEFAULT_VALUE ? c->default_text : NULL);
+        }
+}
+
 static struct table_defs *my_origin_tables(
         struct origin *o, origin_select *select, void *context, struct error *e)
 {
-        return my_catalog_read(o->conn, o->params->database, select, context, e);
+        struct table_defs *t = my_catalog_read(o->conn, o->params->database, select, context, e);
+
+        for (unsigned i = 0; t && i < t->n; i++)
+                set_absent(&t->items[i]);
+        return t;
 }
 
 static int my_origin_verbatim(struct origin *o, struct table_def *t, struct error *e)
@@ -101,10 +129,41 @@ static int my_origin_verbatim(struct origin *o, struct table_def *t, struct erro
         return my_catalog_verbatim(o->conn, t, e);
 }
 
+static int my_origin_names(struct origin *o, origin_select *each, void *context, struct error *e)
+{
+        return my_catalog_names(o->conn, each, context, e);
+}
+
+/* A table map that has names has all that is needed; one that has none cannot be mended. */
+static int my_origin_describe(struct origin *o, struct relation *shape, struct error *e)
+{
+        for (uint16_t i = 0; i < shape->columns_n && !shape->unnamed; i++) {
+                struct coltype *t = coltype_my(my_origin_engine(o), shape->columns[i].native, e);
+
+                if (!t)
+                        return error_context(e, "column %s of %s.%s, as the log has it",
+                                shape->columns[i].name, shape->schema, shape->name);
+                coltype_free(t);
+        }
+        if (!shape->unnamed)
+                return 0;
+        return error_set(e, ERROR_DATA,
+                "table %s.%s: the rows that come next in the log were written between two changes "
+                "of its definition and without the names of columns (binlog_row_metadata is not "
+                "FULL), so what they hold cannot be known: leave the table out ([tables] exclude), "
+                "restart, then take it in again and copy it anew",
+                shape->schema, shape->name);
+}
+
 static int my_origin_check(
         struct origin *o, const struct table_defs *t, struct checks *out, struct error *e)
 {
         return my_check_source(o->conn, t, out, e);
+}
+
+static bool my_origin_logs_cascades(struct origin *o)
+{
+        return my_check_logs_cascades(o->conn);
 }
 
 /* The binlog needs nothing. */
@@ -126,6 +185,17 @@ static int my_origin_resume(struct origin *o, struct relation *const *shapes, un
         (void)shapes;
         (void)n;
         (void)from;
+        (void)e;
+        return 0;
+}
+
+/* Whatever is done to a table, its changes are in the binlog. */
+static int my_origin_watch(
+        struct origin *o, struct relation *const *shapes, unsigned n, struct error *e)
+{
+        (void)o;
+        (void)shapes;
+        (void)n;
         (void)e;
         return 0;
 }
@@ -251,6 +321,15 @@ static int my_origin_point(struct origin *o, const struct table_defs *t, unsigne
         return 0;
 }
 
+/* MariaDB's snapshots that are opened one after another stand at different positions. */
+static int my_origin_add(struct origin *o, const struct table_defs *t, unsigned *readers,
+        struct position *start, struct error *e)
+{
+        if (my_origin_engine(o) == ENGINE_MARIADB && *readers > 1)
+                *readers = 1;
+        return my_origin_point(o, t, *readers, start, e);
+}
+
 /* ---- reading ---- */
 
 static struct origin_reader *my_reader(struct origin *o, unsigned i)
@@ -351,10 +430,15 @@ const struct origin_ops my_origin_ops = {
         .identity = my_origin_identity,
         .tables = my_origin_tables,
         .verbatim = my_origin_verbatim,
+        .names = my_origin_names,
+        .describe = my_origin_describe,
         .check = my_origin_check,
+        .logs_cascades = my_origin_logs_cascades,
         .arrange = my_origin_arrange,
         .resume = my_origin_resume,
+        .watch = my_origin_watch,
         .point = my_origin_point,
+        .add = my_origin_add,
         .reader = my_reader,
         .position = my_reader_position,
         .read = my_read,

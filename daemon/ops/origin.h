@@ -29,17 +29,29 @@ struct origin_ops {
                 struct origin *o, origin_select *select, void *context, struct error *e);
         /* The server's own CREATE TABLE into t->verbatim; NULL: there is none of that kind. */
         int (*verbatim)(struct origin *o, struct table_def *t, struct error *e);
+        /* The names of all tables, without more: for a look once a minute. */
+        int (*names)(struct origin *o, origin_select *each, void *context, struct error *e);
+        /* What the log tells of a shape less than the catalogue does: types' names. */
+        int (*describe)(struct origin *o, struct relation *shape, struct error *e);
         int (*check)(
                 struct origin *o, const struct table_defs *t, struct checks *out, struct error *e);
+        /* Is all that the engine's foreign keys change in the log (HAZARDS A14)? */
+        bool (*logs_cascades)(struct origin *o);
         /* What the log needs before a position is taken: publication, no slot left over. `begun`:
          * an earlier attempt of ours was interrupted. */
         int (*arrange)(struct origin *o, const struct table_defs *t, bool begun, struct error *e);
         /* Can the stream go on from there? "resync required" if not. `shapes`: what it carries. */
         int (*resume)(struct origin *o, struct relation *const *shapes, unsigned n,
                 struct position from, struct error *e);
+        /* Do the changes of these tables still reach the log? A DATA error if not. */
+        int (*watch)(struct origin *o, struct relation *const *shapes, unsigned n, struct error *e);
         /* Takes the position where the stream begins. With readers: every one of them sees the
          * database as it was at its own position, which is `start` or later (HAZARDS B5). */
         int (*point)(struct origin *o, const struct table_defs *t, unsigned readers,
+                struct position *start, struct error *e);
+        /* As `arrange` and `point`, for tables that come beside the stream: all readers stand at
+         * `start`. There may be fewer of them than asked for. */
+        int (*add)(struct origin *o, const struct table_defs *t, unsigned *readers,
                 struct position *start, struct error *e);
         struct origin_reader *(*reader)(struct origin *o, unsigned i);
         struct position (*position)(const struct origin_reader *r);

@@ -8,6 +8,7 @@
 #include "ops/destination.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@ struct loader {
         PGconn *conn;
         struct buf batch;
         uint16_t columns_n;
+        uint64_t refused; /* row that COPY did not take, from 1; 0: not known */
 };
 
 static struct destination *pg_destination_close(struct destination *d)
@@ -133,6 +135,11 @@ static int pg_destination_commit(struct destination *d, struct error *e)
         return copy_book_commit(&d->book, e);
 }
 
+static void pg_destination_rollback(struct destination *d)
+{
+        copy_book_rollback(&d->book);
+}
+
 static int pg_read_record(struct destination *d, struct copy_record *r, struct error *e)
 {
         return copy_record_read(&d->book, r, e);
@@ -198,6 +205,12 @@ static int pg_destination_check(struct destination *d, const struct destined *t,
         rc = pg_check_target(d->conn, NULL, &in, NULL, out, e);
         free(tables);
         return rc;
+}
+
+static int pg_destination_cascades(struct destination *d, const struct cascades *c,
+        const bool *made, struct checks *out, struct error *e)
+{
+        return pg_check_cascades(d->conn, c, made, d->replica, out, e);
 }
 
 static int pg_write_ddl(struct destination *d, const struct table_def *t, const struct ddl_names *n,
@@ -320,6 +333,7 @@ static int pg_load(struct loader *l, const struct relation *target, struct error
         buf_str(&sql, target->columns_n ? ") from stdin" : " from stdin");
         r = PQexec(l->conn, buf_text(&sql));
         l->columns_n = target->columns_n;
+        l->refused = 0;
         buf_clear(&l->batch);
         return PQresultStatus(r) == PGRES_COPY_IN ? 0 : pg_error(e, l->conn, r, "target");
 }
@@ -343,11 +357,56 @@ static void put_text(struct buf *out, const char *text, size_t len)
         }
 }
 
+/* "COPY items, line 7, column price: ..." */
+static uint64_t refused_line(const PGresult *r)
+{
+        const char *context = PQresultErrorField(r, PG_DIAG_CONTEXT);
+        const char *line =
+                context && !strncmp(context, "COPY ", 5) ? strstr(context, ", line ") : NULL;
+
+        return line ? strtoull(line + 7, NULL, 10) : 0;
+}
+
+static int64_t take_results(struct loader *l, struct error *e)
+{
+        int64_t rows = -1;
+        PGresult *r;
+
+        while ((r = PQgetResult(l->conn))) {
+                if (PQresultStatus(r) == PGRES_COMMAND_OK) {
+                        rows = strtoll(PQcmdTuples(r), NULL, 10);
+                } else {
+                        l->refused = refused_line(r);
+                        rows = pg_error(e, l->conn, r, "target");
+                }
+                PQclear(r);
+                if (PQstatus(l->conn) == CONNECTION_BAD)
+                        break;
+        }
+        return rows;
+}
+
+/* libpq does not look for an error while it sends; bytes that wait to be read are one. */
+static bool target_speaks(PGconn *c)
+{
+        struct pollfd p = {.fd = PQsocket(c), .events = POLLIN};
+
+        return poll(&p, 1, 0) > 0;
+}
+
+static int give_up(struct loader *l, struct error *e)
+{
+        PQputCopyEnd(l->conn, "stopped");
+        return take_results(l, e) < 0 ? -1 : error_set(e, ERROR_RETRY, "target: COPY ended early");
+}
+
 static int flush(struct loader *l, struct error *e)
 {
         int rc = l->batch.len ? PQputCopyData(l->conn, l->batch.data, (int)l->batch.len) : 1;
 
         buf_clear(&l->batch);
+        if (rc == 1 && target_speaks(l->conn))
+                return give_up(l, e);
         return rc == 1 ? 0 : pg_error(e, l->conn, NULL, "target");
 }
 
@@ -367,21 +426,16 @@ static int pg_row(struct loader *l, const struct value *row, struct error *e)
 
 static int64_t end_copy(struct loader *l, struct error *e)
 {
-        int64_t rows = -1;
-        PGresult *r;
-
         if (flush(l, e) < 0)
                 return -1;
         if (PQputCopyEnd(l->conn, NULL) != 1)
                 return pg_error(e, l->conn, NULL, "target");
-        while ((r = PQgetResult(l->conn))) {
-                rows = PQresultStatus(r) == PGRES_COMMAND_OK ? strtoll(PQcmdTuples(r), NULL, 10)
-                                                             : pg_error(e, l->conn, r, "target");
-                PQclear(r);
-                if (PQstatus(l->conn) == CONNECTION_BAD)
-                        break;
-        }
-        return rows;
+        return take_results(l, e);
+}
+
+static uint64_t pg_refused(const struct loader *l)
+{
+        return l->refused;
 }
 
 static int record(struct loader *l, const char *schema, const char *name, const char *state,
@@ -430,6 +484,7 @@ const struct destination_ops pg_destination_ops = {
         .claim = pg_destination_claim,
         .begin = pg_destination_begin,
         .commit = pg_destination_commit,
+        .rollback = pg_destination_rollback,
         .read_record = pg_read_record,
         .write_record = pg_write_record,
         .read_tables = pg_read_tables,
@@ -438,6 +493,7 @@ const struct destination_ops pg_destination_ops = {
         .finish = pg_finish,
         .table = pg_table_there,
         .check = pg_destination_check,
+        .cascades = pg_destination_cascades,
         .ddl = pg_write_ddl,
         .run = pg_run_ddl,
         .empty = pg_empty,
@@ -447,5 +503,6 @@ const struct destination_ops pg_destination_ops = {
         .unload = pg_unload,
         .load = pg_load,
         .row = pg_row,
+        .refused = pg_refused,
         .loaded = pg_loaded,
 };

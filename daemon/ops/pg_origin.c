@@ -2,6 +2,7 @@
  * A PostgreSQL source as a copy to another engine sees it: the slot's exported snapshot, which all
  * readers import, so that they stand at one position; rows by COPY in its text form.
  */
+#include "base/log.h"
 #include "base/memory.h"
 #include "db/pg_define.h"
 #include "ops/copy_row.h"
@@ -29,6 +30,12 @@ struct origin {
         struct pg_tables *tables;
         struct origin_reader *readers;
         unsigned readers_n;
+};
+
+/* See pg_origin_names. */
+struct pass {
+        origin_select *each;
+        void *context;
 };
 
 static void pg_release(struct origin *o)
@@ -127,6 +134,40 @@ static struct table_defs *pg_origin_tables(
         return defs;
 }
 
+static bool pass_name(void *context, const char *schema, const char *name)
+{
+        struct pass *p = context;
+
+        p->each(p->context, schema, name);
+        return false; /* the rest of it is not wanted */
+}
+
+static int pg_origin_names(struct origin *o, origin_select *each, void *context, struct error *e)
+{
+        struct pass p = {each, context};
+        struct pg_tables *none = pg_tables_read(o->conn, pass_name, &p, e);
+
+        pg_tables_free(none);
+        return none ? 0 : -1;
+}
+
+static int pg_origin_describe(struct origin *o, struct relation *shape, struct error *e)
+{
+        for (uint16_t i = 0; i < shape->columns_n; i++) {
+                const struct column *c = &shape->columns[i];
+                AUTO_STRING type = memory_printf("%" PRIu32, c->type);
+                AUTO_STRING modifier = memory_printf("%" PRId32, c->modifier);
+                const char *values[] = {type, modifier};
+                AUTO_RESULT r = pg_query(o->conn, e,
+                        "select pg_catalog.format_type($1::oid, $2::integer)", 2, values);
+
+                if (!r)
+                        return -1;
+                relation_set_native(shape, i, pg_text(r, 0, 0));
+        }
+        return 0;
+}
+
 static int pg_origin_check(
         struct origin *o, const struct table_defs *t, struct checks *out, struct error *e)
 {
@@ -179,15 +220,21 @@ static int pg_origin_arrange(
         return rc;
 }
 
-static int pg_origin_resume(struct origin *o, struct relation *const *shapes, unsigned n,
-        struct position from, struct error *e)
+static int pg_origin_watch(
+        struct origin *o, struct relation *const *shapes, unsigned n, struct error *e)
 {
         const struct pg_published wanted = {
                 .shapes = (const struct relation *const *)shapes, .n = n};
 
-        if (pg_slot_check(o->conn, o->config->pg.slot, from, e) < 0)
-                return -1;
         return pg_publication_check(o->conn, o->config->pg.publication, &wanted, NULL, e);
+}
+
+static int pg_origin_resume(struct origin *o, struct relation *const *shapes, unsigned n,
+        struct position from, struct error *e)
+{
+        return pg_slot_check(o->conn, o->config->pg.slot, from, e) < 0
+                       ? -1
+                       : pg_origin_watch(o, shapes, n, e);
 }
 
 /* ---- the consistent point ---- */
@@ -288,17 +335,15 @@ static int open_readers(struct origin *o, const char *snapshot, struct position 
         return 0;
 }
 
-static int pg_origin_point(struct origin *o, const struct table_defs *t, unsigned readers,
-        struct position *start, struct error *e)
+static int make_point(struct origin *o, const struct table_defs *t,
+        const struct pg_slot_order *order, unsigned readers, struct position *start,
+        struct error *e)
 {
-        const struct pg_slot_order order = {.slot = o->config->pg.slot,
-                .snapshot = readers > 0,
-                .timeout = o->config->snapshot.slot_timeout};
         struct pg_slot made = {0};
 
         pg_release(o);
         if (connect_replication(o, e) < 0 ||
-                pg_slot_create(o->replication, o->conn, &order, o->halt, &made, e) < 0)
+                pg_slot_create(o->replication, o->conn, order, o->halt, &made, e) < 0)
                 return -1;
         *start = made.start;
         if (readers == 0)
@@ -309,6 +354,46 @@ static int pg_origin_point(struct origin *o, const struct table_defs *t, unsigne
                 return -1;
         halt_close(o->halt, &o->replication); /* the anchor holds the snapshot */
         return 0;
+}
+
+static int pg_origin_point(struct origin *o, const struct table_defs *t, unsigned readers,
+        struct position *start, struct error *e)
+{
+        const struct pg_slot_order order = {.slot = o->config->pg.slot,
+                .snapshot = readers > 0,
+                .timeout = o->config->snapshot.slot_timeout};
+
+        return make_point(o, t, &order, readers, start, e);
+}
+
+static int publish(struct origin *o, const struct table_defs *t, struct error *e)
+{
+        const struct relation **shapes = memory_new((t->n + 1) * sizeof(*shapes));
+        const struct pg_published added = {.shapes = shapes, .n = t->n};
+        AUTO_BUF statement = BUF_INIT;
+        int rc;
+
+        for (unsigned i = 0; i < t->n; i++)
+                shapes[i] = t->items[i].shape;
+        rc = pg_publication_add(o->conn, o->config->pg.publication, &added, &statement, e);
+        if (statement.len)
+                log_error("to be run on the source by an administrator: %s", buf_text(&statement));
+        free(shapes);
+        return rc;
+}
+
+/* A slot for its snapshot only: making one waits for every transaction that is running, so that
+ * whatever commits behind its position began when the tables were published already. */
+static int pg_origin_add(struct origin *o, const struct table_defs *t, unsigned *readers,
+        struct position *start, struct error *e)
+{
+        AUTO_STRING slot = memory_printf("%.59s_add", o->config->pg.slot);
+        const struct pg_slot_order order = {.slot = slot,
+                .snapshot = *readers > 0,
+                .temporary = true,
+                .timeout = o->config->snapshot.slot_timeout};
+
+        return publish(o, t, e) < 0 ? -1 : make_point(o, t, &order, *readers, start, e);
 }
 
 /* ---- reading ---- */
@@ -431,10 +516,14 @@ const struct origin_ops pg_origin_ops = {
         .version = pg_origin_version,
         .identity = pg_origin_identity,
         .tables = pg_origin_tables,
+        .names = pg_origin_names,
+        .describe = pg_origin_describe,
         .check = pg_origin_check,
         .arrange = pg_origin_arrange,
         .resume = pg_origin_resume,
+        .watch = pg_origin_watch,
         .point = pg_origin_point,
+        .add = pg_origin_add,
         .reader = pg_reader,
         .position = pg_reader_position,
         .read = pg_read,

@@ -79,7 +79,7 @@ struct prepare *prepare_new(struct loop *l, const struct config *c, struct route
         p->config = c;
         p->route = r;
         p->accepted = accept->shape ? relation_ref(accept->shape) : NULL;
-        p->accept = accept->shape || accept->definitions;
+        p->accepted_table = accept->table ? memory_string(accept->table) : NULL;
         p->accept_marks = accept->marks;
         p->add = accept->add;
         p->events = *events;
@@ -118,6 +118,7 @@ struct prepare *prepare_free(struct prepare *p)
         pg_params_free(p->replication_params);
         prepare_result_free(p->result);
         relation_unref(p->accepted);
+        free(p->accepted_table);
         halt_free(p->halt);
         pthread_mutex_destroy(&p->lock);
         free(p);
@@ -134,6 +135,9 @@ void prepare_result_free(struct prepare_result *r)
                 relation_unref(r->next[i]);
         for (unsigned i = 0; r->targets && i < r->shapes_n; i++)
                 relation_unref(r->targets[i]);
+        for (unsigned i = 0; i < r->joining_n; i++)
+                relation_unref(r->joining[i]);
+        free(r->joining);
         pg_marks_free(r->marks, r->shapes_n);
         free(r->targets);
         free(r->shapes);

@@ -47,6 +47,9 @@ struct prepare_result {
         struct convert_policy policy;
         struct relation **targets; /* of each, as the target's catalogue has it */
         struct position until; /* the stream is to end there, and all begins anew; none: for ever */
+        /* Copied, and no part of the stream before `until`; as shapes. */
+        struct relation **joining;
+        unsigned joining_n;
         const struct route_table **fresh; /* selected, and not migrated yet */
         unsigned fresh_n;
         char *refused;   /* why tables could not be added; NULL: nothing of the kind */
@@ -64,7 +67,8 @@ struct prepare_events {
 struct prepare_accept {
         const struct relation *shape; /* stopped the stream (ddl = stop): recorded as the table's
                                          next one. May be NULL */
-        bool definitions;             /* as the source has them now, where its log told of DDL */
+        const char *table;            /* "schema.name" of which the log told DDL: its definition is
+                                         what the source has now. May be NULL */
         bool marks;                   /* what no change in the stream told (ops/pg_marks.h) */
         bool add;                     /* `reload`: tables that came after the start are copied */
 };

@@ -29,7 +29,8 @@ struct prepare {
         const struct config *config;
         struct route *route;
         struct relation *accepted; /* only read by the thread; NULL: none */
-        bool accept, accept_marks, add;
+        char *accepted_table; /* see prepare_accept */
+        bool accept_marks, add;
         struct prepare_events events;
         void *context;
 

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "db/pg_catalog.h"
 #include "ops/halt.h"
+#include "ops/origin.h"
 #include "ops/pg_marks.h"
 
 #include <pthread.h>
@@ -20,7 +21,8 @@ struct watcher {
         struct relation **shapes;
         char **marks; /* the thread's while one runs */
         char *published;
-        unsigned n;
+        unsigned n, known_n; /* shapes behind the first n are known, and not watched */
+        bool across;
         struct route *route;
         const struct route_table **fresh; /* as marks */
         unsigned fresh_n;
@@ -75,7 +77,7 @@ static bool note_fresh(void *context, const char *schema, const char *name)
         struct watcher *w = context;
         const struct route_table *t = route_find(w->route, schema, name);
 
-        for (unsigned i = 0; t && i < w->n; i++)
+        for (unsigned i = 0; t && i < w->known_n; i++)
                 if (!strcmp(w->shapes[i]->name, name) && !strcmp(w->shapes[i]->schema, schema))
                         t = NULL;
         if (t) {
@@ -95,7 +97,7 @@ static int look_for_fresh(struct watcher *w, PGconn *c, struct error *e)
         return none ? 0 : -1;
 }
 
-static int look(struct watcher *w, struct error *e)
+static int look_at_postgresql(struct watcher *w, struct error *e)
 {
         const struct config *c = w->config;
         struct pg_published wanted = {(const struct relation *const *)w->shapes, w->n};
@@ -117,11 +119,24 @@ static int look(struct watcher *w, struct error *e)
         return rc;
 }
 
+static int look_across(struct watcher *w, struct error *e)
+{
+        const struct origin_ops *from = origin_ops_of(w->config->source.kind);
+        struct origin *o = from->open(w->config, w->halt, e);
+        int rc = o ? from->watch(o, w->shapes, w->n, e) : -1;
+
+        w->fresh_n = 0;
+        if (rc == 0)
+                rc = from->names(o, note_fresh, w, e);
+        from->close(o);
+        return rc < 0 ? error_context(e, "source") : 0;
+}
+
 static void *check(void *context)
 {
         struct watcher *w = context;
         error_clear(&w->error);
-        look(w, &w->error);
+        (w->across ? look_across : look_at_postgresql)(w, &w->error);
         loop_post(w->loop, on_checked, w);
         return NULL;
 }
@@ -141,6 +156,14 @@ static void on_due(void *context)
                 timer_set(&w->timer, CHECK_INTERVAL);
 }
 
+static void take_marks(struct watcher *w, const struct watched *watched)
+{
+        w->marks = memory_new((w->n + 1) * sizeof(char *));
+        for (unsigned i = 0; i < w->n; i++)
+                w->marks[i] = memory_string(watched->marks[i]);
+        w->published = memory_string(watched->published);
+}
+
 struct watcher *watcher_new(struct loop *l, const struct config *c, struct route *r,
         const struct watched *watched, const struct watcher_events *events, void *context)
 {
@@ -152,13 +175,14 @@ struct watcher *watcher_new(struct loop *l, const struct config *c, struct route
         w->events = *events;
         w->context = context;
         w->n = watched->n;
-        w->shapes = memory_new(w->n * sizeof(struct relation *));
-        w->marks = memory_new(w->n * sizeof(char *));
-        for (unsigned i = 0; i < w->n; i++) {
-                w->shapes[i] = relation_ref(watched->shapes[i]);
-                w->marks[i] = memory_string(watched->marks[i]);
-        }
-        w->published = memory_string(watched->published);
+        w->known_n = watched->n + watched->joining_n;
+        w->across = watched->across;
+        w->shapes = memory_new((w->known_n + 1) * sizeof(struct relation *));
+        for (unsigned i = 0; i < w->known_n; i++)
+                w->shapes[i] =
+                        relation_ref(i < w->n ? watched->shapes[i] : watched->joining[i - w->n]);
+        if (!w->across)
+                take_marks(w, watched);
         w->halt = halt_new();
         timer_init(&w->timer, l, on_due, w);
         timer_set(&w->timer, CHECK_INTERVAL);
@@ -191,7 +215,7 @@ struct watcher *watcher_free(struct watcher *w)
                 pthread_join(w->thread, NULL);
                 loop_unpost(w->loop, w);
         }
-        for (unsigned i = 0; i < w->n; i++)
+        for (unsigned i = 0; i < w->known_n; i++)
                 relation_unref(w->shapes[i]);
         free(w->shapes);
         pg_marks_free(w->marks, w->n);

@@ -19,6 +19,10 @@ struct watched {
         char *const *marks; /* of each, ops/pg_marks.h */
         unsigned n;
         const char *published; /* the publication's mark, ops/pg_publication.h */
+        /* Known besides, and not watched yet: tables that are being added. */
+        struct relation *const *joining;
+        unsigned joining_n;
+        bool across; /* not between two PostgreSQL servers: ops/origin.h looks, without marks */
 };
 
 struct watcher_events {

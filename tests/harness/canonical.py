@@ -33,9 +33,9 @@ MY_KINDS = {
     "varbinary": "bytes", "tinyblob": "bytes", "blob": "bytes", "mediumblob": "bytes",
     "longblob": "bytes", "date": "date", "datetime": "datetime", "timestamp": "datetime",
     "time": "time", "year": "number", "json": "json", "uuid": "uuid", "inet4": "inet",
-    "inet6": "inet", "geometry": "bytes", "point": "bytes", "linestring": "bytes",
-    "polygon": "bytes", "multipoint": "bytes", "multilinestring": "bytes",
-    "multipolygon": "bytes", "geometrycollection": "bytes", "geomcollection": "bytes",
+    "inet6": "inet", "geometry": "geometry", "point": "geometry", "linestring": "geometry",
+    "polygon": "geometry", "multipoint": "geometry", "multilinestring": "geometry",
+    "multipolygon": "geometry", "geometrycollection": "geometry", "geomcollection": "geometry",
     "vector": "bytes",
 }
 
@@ -89,11 +89,12 @@ def boolean(text):
 
 
 def float8(text):
-    return repr(float(text))
+    """Without a sign of zero, which MariaDB does not keep."""
+    return repr(float(text) + 0.0)
 
 
 def float4(text):
-    value = float(text)
+    value = float(text) + 0.0
     try:
         return repr(struct.unpack("f", struct.pack("f", value))[0])
     except OverflowError:
@@ -105,6 +106,21 @@ def raw_bytes(value):
     if isinstance(value, bytes):
         return value
     return bytes.fromhex(value[2:]) if value.startswith("\\x") else value.encode()
+
+
+def geometry(value):
+    """(SRID, WKB without it), from the MySQL family's form: SRID, then WKB."""
+    return int.from_bytes(value[:4], "little"), value[4:]
+
+
+def ewkb(value):
+    """The same from EWKB, whose type has a flag where the SRID follows."""
+    value = raw_bytes(value)
+    kind = int.from_bytes(value[1:5], "little")
+    if not kind & 0x20000000:
+        return 0, value
+    plain = (kind & ~0x20000000).to_bytes(4, "little")
+    return int.from_bytes(value[5:9], "little"), value[:1] + plain + value[9:]
 
 
 def bits(value):
@@ -223,7 +239,7 @@ def listed(value):
 FORMS = {"number": number, "float4": float4, "float8": float8, "money": money, "bool": boolean,
          "text": text, "bytes": raw_bytes, "bits": bits, "date": text, "time": clock,
          "timetz": text, "datetime": moment, "interval": interval, "json": document,
-         "uuid": identifier, "inet": address, "set": members, "array": array}
+         "uuid": identifier, "geometry": geometry, "inet": address, "set": members, "array": array}
 # Where the two kinds differ and neither is text: how each side is read.
 ACROSS = {
     ("bool", "number"): (boolean, number), ("number", "bool"): (number, boolean),
@@ -238,6 +254,7 @@ ACROSS = {
     ("interval", "time"): (interval, lambda v: (0, 0, clock(v))),
     ("uuid", "bytes"): (identifier, identifier),
     ("set", "array"): (members, members),
+    ("geometry", "bytes"): (geometry, ewkb),
     ("array", "json"): (array, listed),
     ("date", "datetime"): (lambda v: v + " 00:00:00.000000", moment),
 }

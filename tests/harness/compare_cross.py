@@ -178,13 +178,16 @@ def place(schema, a, b, target_db):
 MY_SCHEMA = {
     "columns": """select table_name, ordinal_position, column_name, column_default, is_nullable,
         column_type, character_set_name, collation_name, extra, column_comment,
-        generation_expression from information_schema.columns where table_schema = %s""",
+        generation_expression from information_schema.columns join information_schema.tables t
+        using (table_schema, table_name) where table_schema = %s and t.table_type <> 'VIEW'""",
     "indexes": """select table_name, index_name, seq_in_index, column_name, non_unique, sub_part,
         index_type from information_schema.statistics where table_schema = %s""",
     "constraints": """select table_name, constraint_name, constraint_type from
         information_schema.table_constraints where table_schema = %s""",
-    "references": """select table_name, constraint_name, referenced_table_name, update_rule,
-        delete_rule from information_schema.referential_constraints where constraint_schema = %s""",
+    # InnoDB makes no difference between the two that do nothing
+    "references": """select table_name, constraint_name, referenced_table_name,
+        replace(update_rule, 'NO ACTION', 'RESTRICT'), replace(delete_rule, 'NO ACTION', 'RESTRICT')
+        from information_schema.referential_constraints where constraint_schema = %s""",
     "tables": """select table_name, engine, table_collation, table_comment, create_options from
         information_schema.tables where table_schema = %s and table_type <> 'VIEW'""",
 }

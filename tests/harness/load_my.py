@@ -10,7 +10,7 @@ import pymysql
 from .load import METHODS, NAMES, NOTES, Dialect, Writer
 
 CLASHES = (1213, 1205, 1020)  # deadlock, lock wait, changed since the snapshot
-TAGS = ["", "vip", "new,vip", "日本 🗾"]
+TAGS = ["", "vip", "new,vip", "日本 ✓"]
 
 
 class Clash(Exception):

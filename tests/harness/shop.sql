@@ -112,7 +112,7 @@ select (array['Ada', 'Zoë', 'Jürgen', '李小龍', 'Мария', 'محمد', '
                 when 2 then array['日本 🗾', null] else array['', '{brace}'] end,
         jsonb_build_object('theme', (array['dark', 'light'])[1 + i % 2], 'n', i, 'emoji', '🛒',
                 'nested', jsonb_build_array(i % 7, null, true, 1.50)),
-        md5('t' || i)::uuid, timestamptz '2020-01-01 00:00+00' + i * interval '97 minutes'
+        overlay(overlay(md5('t' || i) placing '4' from 13) placing 'a' from 17)::uuid, timestamptz '2020-01-01 00:00+00' + i * interval '97 minutes'
 from generate_series(1, pg_temp.n(30000)) i;
 
 insert into shop.products (sku, title, price, weight, stock, sizes, attributes, photo, available,

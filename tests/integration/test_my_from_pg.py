@@ -50,7 +50,8 @@ TYPES = [
     ("timetz", ["00:00+15:59:59", "24:00:00-15:59:59", "12:00:00.000001+00", "12:00+05:30"], False),
     ("interval", ["0", "1 mon -1 day 01:00:00", "-1 mon 1 day -00:00:00.000001", "1 year -2 mons +3 days -4:05:06.7",
                   "178000000 years", "-1 days +25:00:00"], False),
-    ("uuid", ["00000000-0000-0000-0000-000000000000", "123e4567-e89b-12d3-a456-426655440000"], True),
+    ("uuid", ["00000000-0000-0000-0000-000000000000", "123e4567-e89b-12d3-a456-426655440000",
+              "0b8854ad-38f0-a6c6-5807-928d28195609", "ffffffff-ffff-ffff-ffff-ffffffffffff"], True),
     ("json", ['{"b": 1, "a": 1.0}', "null", "[]", ' {"x" :  [1,\n2] } ', "1.0", "1", '"\\u00e9\\ud83d\\ude00"',
               '{"": {"": [null, {}]}}'], False),
     ("jsonb", ['{"b": 1, "a": 1.0}', "null", "[]", "{}", "1.0", "1", "1e3", '"é\\""', "true",
@@ -95,7 +96,7 @@ def literal(value, type):
     return "'" + value.replace("'", "''") + f"'::{type}"
 
 
-def setup():
+def tables_of():
     yield MADE
     for i, (type, values, key) in enumerate(TYPES):
         for table in "cs":
@@ -139,7 +140,7 @@ def run_all(server, database, statements):
 
 
 def test_all_types_by_copy_and_by_stream(cross, culvert):
-    run_all(cross.source, cross.name, setup())
+    run_all(cross.source, cross.name, tables_of())
     c = culvert(cross.config()).start()
     c.wait(state="streaming", timeout=120)
     run_all(cross.source, cross.name, changes())

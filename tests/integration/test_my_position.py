@@ -139,7 +139,7 @@ def prepared(shop):
     """XA transactions that a failed test leaves behind would hold their locks."""
     yield shop
     for *_, xid in shop.source.run("xa recover"):
-        shop.source.run(f"xa rollback {xid if xid.startswith(chr(39)) else repr(xid)}")
+        shop.source.run(f"xa rollback '{xid.decode()}'")
 
 
 def test_xa_transactions(prepared):

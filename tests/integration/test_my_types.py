@@ -4,7 +4,7 @@ from integration.my_types import CHARSETS, MARIADB, TYPES
 LONG_TIMEOUT = 120
 
 
-def setup(types):
+def tables_of(types):
     """c: filled before the copy; s: its sibling, filled by the stream; k: the type is the key."""
     for i, (type, values, key) in enumerate(types):
         for table in "cs":
@@ -58,7 +58,7 @@ def siblings_equal(cross, types):
 
 
 def move(cross, culvert, types):
-    run_all(cross.source, cross.name, setup(types))
+    run_all(cross.source, cross.name, tables_of(types))
     c = culvert(cross.least(), "shop").start()
     c.wait(state="streaming", timeout=LONG_TIMEOUT)
     run_all(cross.source, cross.name, changes(types))

@@ -127,7 +127,7 @@ def check(cross, culvert, way, place, no_place):
         cross.sql(place(3))
         cross.sql(no_place(2))
     error = c.wait_error("v")
-    assert error["table"] == cross.qualified("t") and error["class"] == "data", error
+    assert error["table"] in cross.names("t") and error["class"] == "data", error
     assert error["key"] == "id=2", error
     if way == "stream":
         assert cross.target_sql("select id from t order by id") == [(1,), (3,)]
@@ -168,4 +168,4 @@ def test_the_empty_string_of_an_enum(from_my, culvert):
         c.wait(lag=0)
         assert from_my.compare() == 2
     else:
-        assert c.wait_error("v")["table"] == from_my.qualified("t")
+        assert c.wait_error("v")["table"] in from_my.names("t")
