@@ -19,8 +19,7 @@ enum field {
 
 typedef bool chooser(const struct binlog_column *c, enum engine engine);
 
-/* MariaDB counts YEAR among the numbers; MySQL does not. */
-static bool is_number(const struct binlog_column *c, enum engine engine)
+static bool is_number(const struct binlog_column *c)
 {
         switch (c->type) {
         case BINLOG_TINY:
@@ -32,8 +31,6 @@ static bool is_number(const struct binlog_column *c, enum engine engine)
         case BINLOG_FLOAT:
         case BINLOG_DOUBLE:
                 return true;
-        case BINLOG_YEAR:
-                return engine == ENGINE_MARIADB;
         default:
                 return false;
         }
@@ -77,21 +74,33 @@ static bool is_set(const struct binlog_column *c, enum engine engine)
         return c->type == BINLOG_SET;
 }
 
-/* A bit per number, from the highest of the first byte on: 1 is unsigned. */
+static int bit_of(const uint8_t *bits, size_t len, unsigned n)
+{
+        return n / 8 < len ? bits[n / 8] >> (7 - n % 8) & 1 : -1;
+}
+
+/* A bit per number, from the highest of the first byte on: 1 is unsigned. MariaDB counts YEAR among
+ * the numbers; of MySQL some versions do (9.7) and others do not, which the bits do not tell: where
+ * the two readings differ a sign is not known. */
 static bool read_signs(struct binlog_map *m, struct reader *in, enum engine engine)
 {
-        unsigned n = 0;
-        uint8_t byte = 0;
+        size_t len = reader_left(in);
+        const uint8_t *bits = reader_bytes(in, len);
+        unsigned n = 0, years = 0;
 
         for (uint16_t i = 0; i < m->columns_n; i++) {
-                if (!is_number(&m->columns[i], engine))
-                        continue;
-                if (n % 8 == 0)
-                        byte = reader_u8(in);
-                m->columns[i].sign = byte >> (7 - n % 8) & 1;
-                n++;
+                bool year = m->columns[i].type == BINLOG_YEAR;
+                int with = bit_of(bits, len, n + years), without = bit_of(bits, len, n);
+
+                if (engine == ENGINE_MARIADB)
+                        without = with;
+                if (is_number(&m->columns[i])) {
+                        m->columns[i].sign = with == without ? (int8_t)with : -1;
+                        n++;
+                }
+                years += year;
         }
-        return reader_done(in);
+        return len == (n + years + 7) / 8 || (engine != ENGINE_MARIADB && len == (n + 7) / 8);
 }
 
 static struct binlog_column *nth(
