@@ -142,14 +142,14 @@ static int on_begin(struct pgoutput *p, struct error *e)
         int64_t when = (int64_t)reader_u64(&p->in);
         uint32_t xid = reader_u32(&p->in);
 
-        if (!reader_done(&p->in))
+        if (!reader_done(&p->in) || __builtin_add_overflow(when, EPOCH_2000, &when))
                 return malformed("begin", e);
         if (p->open)
                 return error_set(e, ERROR_DATA, "pgoutput: begin inside a transaction");
         p->open = t = txn_new();
         t->first = true;
         t->commit = commit;
-        t->committed_at = when + EPOCH_2000;
+        t->committed_at = when;
         t->xid = xid;
         return 0;
 }

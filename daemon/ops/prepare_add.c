@@ -57,8 +57,8 @@ static int by_name(const void *a, const void *b)
 static void put_back(struct pg_tables *to, struct pg_tables *from)
 {
         to->items = memory_grow(to->items, (to->n + from->n + 1) * sizeof *to->items);
-        memcpy(to->items + to->n, from->items, from->n * sizeof *from->items);
-        to->n += from->n;
+        for (unsigned i = 0; i < from->n; i++)
+                to->items[to->n++] = from->items[i];
         from->n = 0;
         pg_tables_free(from);
         qsort(to->items, to->n, sizeof *to->items, by_name);

@@ -397,6 +397,9 @@ static void test_out_of_order(void **state)
         refuse(&s, row('I', 10, NULL, "1"), "insert outside a transaction");
         refuse(&s, row('U', 10, NULL, "1"), "update outside a transaction");
         refuse(&s, row('D', 10, "K1", NULL), "delete outside a transaction");
+        /* a commit time beyond what microseconds since 1970 can hold */
+        refuse(&s, BYTES("B\0\0\0\0\0\0\5\0\x7f\xff\xff\xff\xff\xff\xff\xff\0\0\2\274"),
+                "malformed or truncated begin");
         refuse(&s, truncated(0, 1, ids), "truncate outside a transaction");
         close_stream(&s);
 
