@@ -17,12 +17,16 @@ struct binlog *binlog_new(
         const struct binlog_setup *setup, const struct binlog_events *events, void *context)
 {
         struct binlog *b = memory_new_of(struct binlog);
+        struct error ignored = ERROR_INIT;
 
         b->setup = *setup;
         b->events = *events;
         b->context = context;
         b->at = setup->from;
         b->id_bytes = 6;
+        if (setup->gtids && *setup->gtids)
+                b->gtids = gtids_parse(setup->engine, setup->gtids, &ignored);
+        b->setup.gtids = NULL;
         return b;
 }
 
@@ -34,6 +38,7 @@ struct binlog *binlog_free(struct binlog *b)
         binlog_forget_savepoints(b);
         binlog_forget_prepared(b);
         txn_free(b->open);
+        gtids_free(b->gtids);
         free(b->sent);
         free(b);
         return NULL;
@@ -194,7 +199,7 @@ static const struct {
         {EVENT_QUERY_COMPRESSED, binlog_on_query_compressed},
         {EVENT_EXECUTE_LOAD, binlog_on_execute_load},
         {EVENT_GTID, binlog_on_gtid},
-        {EVENT_ANONYMOUS_GTID, binlog_on_gtid},
+        {EVENT_ANONYMOUS_GTID, binlog_on_anonymous},
         {EVENT_GTID_TAGGED, binlog_on_gtid_tagged},
         {EVENT_MARIADB_GTID, binlog_on_mariadb_gtid},
         {EVENT_TRANSACTION_PAYLOAD, binlog_on_payload},
@@ -325,7 +330,7 @@ int binlog_event(struct binlog *b, const void *event, size_t len, struct error *
 
         b->when = reader_le32(&head);
         b->type = reader_u8(&head);
-        reader_le32(&head);
+        b->server = reader_le32(&head);
         told = reader_le32(&head);
         end = reader_le32(&head);
         flags = reader_le16(&head);

@@ -18,7 +18,8 @@
  * Positions: struct position with file number and offset of the end of an event. A transaction's
  * `commit` is where its first event begins (where its last one will is not known while its pieces
  * go out), `end` where its last one ends. The `xid` is 0. A group that changes nothing of interest
- * is an empty piece, so that the position goes on.
+ * is an empty piece, so that the position goes on. The last piece carries the GTID state, if there
+ * is one: from the first transaction without a GTID on there is none.
  *
  * Undone rows: ROLLBACK and ROLLBACK TO SAVEPOINT take back the rows that the log has of them; where
  * they went out already in an earlier piece, that is a DATA error. XA: PREPARE of rows of migrated
@@ -54,6 +55,9 @@ struct binlog_setup {
         enum engine engine;   /* ENGINE_MYSQL or ENGINE_MARIADB */
         uint64_t piece_bytes; /* a piece is closed when it holds this much; a row may exceed it */
         struct position from; /* where the server was asked to begin: between two transactions */
+        const char *gtids;    /* state there (decoders/binlog_gtid.h); NULL: not known */
+        struct position exact; /* began by GTID: transactions that begin before may be repeated by a
+                                  stream that begins at a position; none: no such */
         bool lower_case;      /* lower_case_table_names is not 0: names compare without case */
 };
 

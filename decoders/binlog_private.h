@@ -5,6 +5,7 @@
  * binlog_payload.c MySQL's compressed transactions.
  */
 #include "decoders/binlog.h"
+#include "decoders/binlog_gtid.h"
 #include "decoders/binlog_map.h"
 
 #define BINLOG_HEADER 19
@@ -85,6 +86,7 @@ struct binlog {
         /* of the event in hand */
         uint8_t type;
         uint32_t when;              /* seconds since 1970 */
+        uint32_t server;            /* id of the one that wrote it first */
         struct position begin, end; /* of an event in a payload: the payload's */
         bool ignorable;             /* may be skipped where its type is not known */
         struct reader in;           /* its body, without the checksum */
@@ -94,6 +96,9 @@ struct binlog {
         enum binlog_group group;
         struct txn *open;
         struct position group_begin;
+        struct gtids *gtids; /* after the last group; NULL: not known */
+        struct gtid gtid;    /* of the group */
+        bool named;          /* it has one */
         int64_t committed_at;
         unsigned pieces; /* that were given away */
         struct savepoint *savepoints;
@@ -120,6 +125,7 @@ int binlog_rollback_to(struct binlog *b, const char *name, struct error *e);
 void binlog_forget_savepoints(struct binlog *b);
 int binlog_on_xid(struct binlog *b, struct error *e);
 int binlog_on_gtid(struct binlog *b, struct error *e);
+int binlog_on_anonymous(struct binlog *b, struct error *e);
 int binlog_on_gtid_tagged(struct binlog *b, struct error *e);
 int binlog_on_mariadb_gtid(struct binlog *b, struct error *e);
 

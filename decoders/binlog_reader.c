@@ -1,6 +1,7 @@
 #include "decoders/binlog_reader.h"
 #include "base/memory.h"
 #include "decoders/binlog.h"
+#include "decoders/binlog_gtid.h"
 #include "decoders/binlog_identity.h"
 #include "decoders/binlog_logs.h"
 #include "decoders/binlog_replica.h"
@@ -11,6 +12,7 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -32,6 +34,7 @@ struct binlog_reader {
         unsigned skip;
         struct source_identity identity;
         struct position from;
+        char *gtids;
         void (*wake)(void *context);
         void *context;
         struct binlog_ring *ring;
@@ -76,11 +79,13 @@ static void close_connection(struct binlog_reader *r, MYSQL *c)
 
 static int check_position(struct binlog_reader *r, MYSQL *c, struct error *e)
 {
-        AUTO_MY_RESULT rows = my_query(c, e, "SHOW BINARY LOGS");
+        AUTO_MY_RESULT rows = NULL;
         struct binlog_logs logs = {0};
         int rc;
 
-        if (!rows)
+        if (gtids_by_state(r->gtids))
+                return 0;
+        if (!(rows = my_query(c, e, "SHOW BINARY LOGS")))
                 return binlog_refused(c, e);
         binlog_logs_read(&logs, rows, r->identity.slot);
         rc = binlog_logs_check(&logs, r->identity.slot, r->from, e);
@@ -95,11 +100,14 @@ static int check_identity(struct binlog_reader *r, MYSQL *c, struct error *e)
         if (binlog_identity(c, &now, &r->begin.log_end, e) < 0)
                 return -1;
         if (!strcmp(now.system, r->identity.system) && strcmp(now.slot, r->identity.slot) != 0)
-                return error_set(e, ERROR_DATA,
+                error_set(e, ERROR_DATA,
                         "resync required: the source's binlog is called %s, the checkpoint belongs "
                         "to %s",
                         now.slot, r->identity.slot);
-        return identity_check(&r->identity, &now, e);
+        else if (identity_check(&r->identity, &now, e) == 0)
+                return 0;
+        snprintf(e->code, sizeof e->code, "%s", IDENTITY_OTHER_CODE);
+        return -1;
 }
 
 static int read_settings(struct binlog_reader *r, MYSQL *c, struct error *e)
@@ -123,7 +131,7 @@ static int begin_stream(struct binlog_reader *r, MYSQL *c, struct error *e)
                 return -1;
         if (binlog_replica_choose(c, r->name, r->server_id, r->skip, &replica, e) < 0)
                 return -1;
-        return binlog_replica_begin(c, &replica, r->identity.slot, r->from, e);
+        return binlog_replica_begin(c, &replica, r->identity.slot, r->from, r->gtids, e);
 }
 
 /* ---- packets ---- */
@@ -220,7 +228,11 @@ static void read_log(struct binlog_reader *r, struct error *e)
                 fatal = mysql_errno(c) == ER_MASTER_FATAL_ERROR_READING_BINLOG;
         }
         close_connection(r, c);
-        if (fatal && e->class == ERROR_DATA && r->files <= 1)
+        if (!fatal || e->class != ERROR_DATA || r->files > 1)
+                return;
+        if (gtids_by_state(r->gtids))
+                error_context(e, "resync required: the log cannot be had from our GTIDs on");
+        else
                 explain(r, e);
 }
 
@@ -265,6 +277,7 @@ struct binlog_reader *binlog_reader_new(struct loop *l, const struct binlog_read
         r->skip = setup->skip;
         r->identity = setup->identity;
         r->from = setup->from;
+        r->gtids = memory_string(setup->gtids);
         r->wake = run_wake;
         r->context = context;
         r->ring = binlog_ring_new(RING_BYTES, RING_PACKETS);
@@ -295,6 +308,7 @@ struct binlog_reader *binlog_reader_free(struct binlog_reader *r)
         binlog_ring_free(r->ring);
         pthread_mutex_destroy(&r->lock);
         free(r->name);
+        free(r->gtids);
         free(r);
         return NULL;
 }

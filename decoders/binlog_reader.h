@@ -22,6 +22,7 @@ struct binlog_reader_setup {
         unsigned skip;                  /* of those: how many turned out to be taken */
         struct source_identity identity;
         struct position from;
+        const char *gtids; /* the state there; NULL: not known */
 };
 
 /* What is known once the first packet is there. */

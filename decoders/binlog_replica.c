@@ -3,12 +3,16 @@
  *   COM_REGISTER_SLAVE  server id 4 | host: length 1, bytes | user: length 1, bytes
  *                       | password: length 1, bytes | port 2 | rank 4 | source's id 4
  *   COM_BINLOG_DUMP     offset 4 | flags 2 | server id 4 | file name, to the end
+ *   COM_BINLOG_DUMP_GTID
+ *                       flags 2 | server id 4 | file name: length 4, bytes | offset 8
+ *                       | GTIDs that are not wanted: length 4, a set (decoders/binlog_gtid.c)
  * "Replication Protocol" in the MariaDB knowledge base, "COM_BINLOG_DUMP" in MySQL's source
  * documentation. Flags 0: the server waits for more at the end of the log, and sends no
  * annotations.
  */
 #include "decoders/binlog_replica.h"
 #include "base/memory.h"
+#include "decoders/binlog_gtid.h"
 #include "decoders/binlog_identity.h"
 
 #include <inttypes.h>
@@ -18,6 +22,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define COM_BINLOG_DUMP_GTID ((enum enum_server_command)30) /* MySQL's */
 #define FILE_HEAD 4 /* where the first event of a file begins */
 #define TRIES 16
 #define SHOW_REPLICAS 80022 /* MySQL since 8.0.22 */
@@ -157,6 +162,55 @@ static int send_dump(MYSQL *c, const struct binlog_replica *r, const char *base,
         return my_error(e, c, "asking for the binary log");
 }
 
+static int send_dump_gtid(
+        MYSQL *c, const struct binlog_replica *r, const char *gtids, struct error *e)
+{
+        struct gtids *state = gtids_parse(ENGINE_MYSQL, gtids, e);
+        AUTO_BUF b = BUF_INIT;
+        AUTO_BUF set = BUF_INIT;
+
+        if (!state)
+                return -1;
+        gtids_encode(state, &set);
+        gtids_free(state);
+        add_le(&b, 0, 2);
+        add_le(&b, r->id, 4);
+        add_le(&b, 0, 4);
+        add_le(&b, FILE_HEAD, 4);
+        add_le(&b, 0, 4);
+        add_le(&b, (uint32_t)set.len, 4);
+        buf_add(&b, set.data, set.len);
+        if (c->methods->db_command(c, COM_BINLOG_DUMP_GTID, b.data, b.len, 1, NULL) == 0)
+                return 0;
+        return my_error(e, c, "asking for the binary log by GTID");
+}
+
+/* Each domain is sent from behind its own GTID. Strict: a GTID that is not in the server's log, but
+ * later ones of its domain are, is an error and not a gap. */
+static int send_dump_state(
+        MYSQL *c, const struct binlog_replica *r, const char *gtids, struct error *e)
+{
+        struct gtids *state = gtids_parse(ENGINE_MARIADB, gtids, e);
+        AUTO_BUF text = BUF_INIT;
+        AUTO_BUF b = BUF_INIT;
+
+        if (!state)
+                return -1;
+        gtids_format(state, &text);
+        gtids_free(state);
+        if (my_runf(c, e,
+                    "SET @slave_connect_state = '%s', @slave_gtid_strict_mode = 1, "
+                    "@slave_gtid_ignore_duplicates = 0",
+                    buf_text(&text)) < 0)
+                return -1;
+        add_le(&b, FILE_HEAD, 4);
+        add_le(&b, 0, 2);
+        add_le(&b, r->id, 4);
+        if (c->methods->db_command(c, COM_BINLOG_DUMP, b.data, b.len, 1, NULL) == 0)
+                return 0;
+        return my_error(e, c, "asking for the binary log by GTID");
+}
+
 /* The period is in nanoseconds. We do not read while the target is slow, for hours if need be: a
  * server that cannot write for net_write_timeout seconds drops us; a year is the most that it
  * takes. What ends a connection to a host that is gone is TCP's keepalive. Capability 4: MariaDB's
@@ -182,12 +236,14 @@ struct position binlog_replica_start(struct position from)
         return from;
 }
 
-/* By file and offset, which works with and without GTIDs. To follow a failover,
- * COM_BINLOG_DUMP_GTID (MySQL) and @slave_connect_state (MariaDB) would take send_dump's place. */
+/* By file and offset, which works with and without GTIDs, but behind a failover. */
 int binlog_replica_begin(MYSQL *c, const struct binlog_replica *r, const char *base,
-        struct position from, struct error *e)
+        struct position from, const char *gtids, struct error *e)
 {
         if (set_session(c, e) < 0 || send_register(c, r, e) < 0)
                 return -1;
-        return send_dump(c, r, base, binlog_replica_start(from), e);
+        if (!gtids_by_state(gtids))
+                return send_dump(c, r, base, binlog_replica_start(from), e);
+        return my_engine(c) == ENGINE_MARIADB ? send_dump_state(c, r, gtids, e)
+                                              : send_dump_gtid(c, r, gtids, e);
 }

@@ -21,8 +21,9 @@ struct binlog_replica {
 int binlog_replica_choose(MYSQL *c, const char *name, uint32_t wanted, unsigned skip,
         struct binlog_replica *r, struct error *e);
 
-/* Asks for the log from there on; the connection carries packets from then on and nothing else. */
+/* Asks for the log from there on, or for what is not in `gtids` where that says so
+ * (decoders/binlog_gtid.h); the connection carries packets from then on and nothing else. */
 int binlog_replica_begin(MYSQL *c, const struct binlog_replica *r, const char *base,
-        struct position from, struct error *e);
+        struct position from, const char *gtids, struct error *e);
 /* Where the server really begins for `from`: between two transactions, at or before it. */
 struct position binlog_replica_start(struct position from);

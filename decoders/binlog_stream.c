@@ -14,6 +14,7 @@
  */
 #include "base/memory.h"
 #include "decoders/binlog.h"
+#include "decoders/binlog_gtid.h"
 #include "decoders/binlog_reader.h"
 #include "decoders/binlog_replica.h"
 #include "decoders/binlog_side.h"
@@ -41,6 +42,7 @@ struct source {
 
         struct binlog_reader *reader;
         struct binlog *decoder;
+        char *gtids; /* state at `from`, or NULL */
         struct position from, passed, log_end, acknowledged;
         struct position heartbeat;      /* what the server had to send before it has been taken */
         bool streaming, reading, fresh; /* fresh: a heartbeat has not been passed on yet */
@@ -78,6 +80,8 @@ static void begin(struct source *s)
         const struct binlog_setup setup = {.engine = known->engine,
                 .piece_bytes = s->piece_bytes,
                 .from = binlog_replica_start(s->from),
+                .gtids = s->gtids,
+                .exact = gtids_by_state(s->gtids) ? known->log_end : POSITION_NONE,
                 .lower_case = known->lower_case};
 
         s->decoder = binlog_new(&setup, &decoded, s->context);
@@ -234,6 +238,7 @@ static struct source *binlog_stream_destroy(struct source *s)
         binlog_side_free(s->side);
         my_params_free(s->params);
         free(s->name);
+        free(s->gtids);
         free(s);
         return NULL;
 }
@@ -263,16 +268,19 @@ static struct source *binlog_stream_create(struct loop *l, const struct config *
 }
 
 static void binlog_stream_start(struct source *s, const struct source_identity *identity,
-        struct position from, struct position durable)
+        struct position from, const char *gtids, struct position durable)
 {
         const struct binlog_reader_setup setup = {.params = s->params,
                 .name = s->name,
                 .server_id = s->server_id,
                 .skip = s->displaced,
                 .identity = *identity,
-                .from = from};
+                .from = from,
+                .gtids = gtids};
 
         close_stream(s);
+        free(s->gtids);
+        s->gtids = memory_string(gtids);
         s->from = s->passed = from;
         s->heartbeat = POSITION_NONE;
         s->fresh = false;

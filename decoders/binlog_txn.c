@@ -46,6 +46,33 @@ int binlog_begin(struct binlog *b, enum binlog_group group, struct error *e)
         return 0;
 }
 
+/* Of a group without a GTID nobody could say that it is behind a state. */
+static void count_gtid(struct binlog *b)
+{
+        if (b->gtids && (!b->named || !gtids_add(b->gtids, &b->gtid)))
+                b->gtids = gtids_free(b->gtids);
+        b->named = false;
+}
+
+static const char *gtids_text(struct binlog *b, struct txn *t)
+{
+        AUTO_BUF text = BUF_INIT;
+
+        if (!b->gtids)
+                return NULL;
+        if (position_compare(b->group_begin, b->setup.exact) < 0)
+                buf_char(&text, GTID_BY_STATE);
+        gtids_format(b->gtids, &text);
+        return arena_text(t->arena, buf_text(&text), text.len);
+}
+
+static void close_last(struct binlog *b, struct txn *t)
+{
+        t->end = b->end;
+        count_gtid(b);
+        t->gtids = gtids_text(b, t);
+}
+
 static int emit(struct binlog *b, bool last, struct error *e)
 {
         struct txn *t = b->open;
@@ -53,7 +80,7 @@ static int emit(struct binlog *b, bool last, struct error *e)
 
         t->last = last;
         if (last)
-                t->end = b->end;
+                close_last(b, t);
         b->pieces++;
         b->open = last ? NULL : new_piece(b);
         rc = b->events.piece(b->context, &t, e);
@@ -99,6 +126,7 @@ int binlog_rollback(struct binlog *b, struct error *e)
 
 int binlog_abandon(struct binlog *b, struct error *e)
 {
+        b->named = false;
         if (b->group == GROUP_NONE)
                 return 0;
         if (undo_all(b, e) < 0)
@@ -196,12 +224,12 @@ int binlog_on_xid(struct binlog *b, struct error *e)
 /* Flags 1, server's UUID 16, number 8, kind of the next two 1, last committed 8, sequence number 8,
  * then since 8.0 commit time on this server 7 (microseconds; the highest bit: the original commit
  * time follows). */
-int binlog_on_gtid(struct binlog *b, struct error *e)
+static int announce(struct binlog *b, struct gtid *one, struct error *e)
 {
         struct reader *in = &b->in;
         uint64_t committed = 0;
 
-        reader_bytes(in, 1 + 16 + 8);
+        *one = gtid_of_mysql(in);
         if (!reader_ok(in))
                 return binlog_malformed(b, e);
         reader_bytes(in, 1 + 8 + 8);
@@ -214,9 +242,26 @@ int binlog_on_gtid(struct binlog *b, struct error *e)
         return 0;
 }
 
-/* MySQL's own serialization; nothing in it is needed. */
+int binlog_on_gtid(struct binlog *b, struct error *e)
+{
+        b->named = true;
+        return announce(b, &b->gtid, e);
+}
+
+int binlog_on_anonymous(struct binlog *b, struct error *e)
+{
+        struct gtid nothing;
+
+        b->named = false;
+        return announce(b, &nothing, e);
+}
+
 int binlog_on_gtid_tagged(struct binlog *b, struct error *e)
 {
+        b->gtid = gtid_of_mysql_tagged(&b->in);
+        if (!reader_ok(&b->in))
+                return binlog_malformed(b, e);
+        b->named = true;
         return binlog_begin(b, GROUP_ANNOUNCED, e);
 }
 
@@ -226,8 +271,9 @@ int binlog_on_mariadb_gtid(struct binlog *b, struct error *e)
 {
         uint8_t flags;
 
-        reader_le64(&b->in);
-        reader_le32(&b->in);
+        b->gtid = (struct gtid){.number = reader_le64(&b->in), .server = b->server};
+        b->gtid.domain = reader_le32(&b->in);
+        b->named = true;
         flags = reader_u8(&b->in);
         if (!reader_ok(&b->in))
                 return binlog_malformed(b, e);

@@ -460,11 +460,12 @@ static struct source *pg_stream_create(struct loop *l, const struct config *c,
 }
 
 static void pg_stream_start(struct source *s, const struct source_identity *identity,
-        struct position from, struct position durable)
+        struct position from, const char *gtids, struct position durable)
 {
         static const struct pg_link_events events = {on_up, on_down};
         const struct pgoutput_events decoded = {s->events.relation, s->events.piece};
 
+        (void)gtids;
         close_stream(s);
         s->identity = *identity;
         s->from = s->received = from;

@@ -46,9 +46,10 @@ struct source_ops {
                 void *context, struct error *e);
         struct source *(*destroy)(struct source *s);
         /* Connects and streams what commits at or after `from`. The identity is checked. What is
-         * `durable` on the target may lie before `from`: the rest is in the queue. */
+         * `durable` on the target may lie before `from`: the rest is in the queue. `gtids`: the
+         * state at `from` (txn->gtids), or NULL. */
         void (*start)(struct source *s, const struct source_identity *identity,
-                struct position from, struct position durable);
+                struct position from, const char *gtids, struct position durable);
         void (*stop)(struct source *s); /* closes the connections; no event after it */
         /* Stops or goes on reading; the connection is kept alive meanwhile. */
         void (*read)(struct source *s, bool wanted);

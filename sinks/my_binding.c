@@ -17,6 +17,7 @@ enum {
         D_ENGINE,
         D_TRANSACTIONS,
         D_TRIGGERS,
+        D_UNIQUE, /* how many unique indexes the table has */
         D_N
 };
 
@@ -50,7 +51,9 @@ void my_binding_sql(struct buf *out, const struct relation *r)
         buf_str(out, "), (select group_concat(trigger_name order by trigger_name separator ', ') "
                      "from information_schema.triggers");
         where_table(out, "event_object_schema", "event_object_table", r);
-        buf_str(out, ") from information_schema.columns c");
+        buf_str(out, "), (select count(distinct index_name) from information_schema.statistics");
+        where_table(out, "table_schema", "table_name", r);
+        buf_str(out, " and non_unique = 0) from information_schema.columns c");
         where_table(out, "c.table_schema", "c.table_name", r);
         buf_str(out, " order by c.ordinal_position");
 }
@@ -70,6 +73,7 @@ static void binding_free(void *p)
         free(b->others);
         free(b->table);
         free(b->insert);
+        free(b->delete);
         free(b->triggers);
         free(b);
 }
@@ -196,6 +200,26 @@ static void choose_key(struct my_binding *b, MYSQL_ROW *rows, unsigned n)
                 b->columns[i].key = b->columns[i].written;
 }
 
+/* PRI marks the columns of one unique index without NULL, the primary key if there is one. */
+static void note_numbers(struct my_binding *b, MYSQL_ROW *rows, unsigned n)
+{
+        unsigned wanted = 0, have = 0;
+
+        for (unsigned i = 0; i < n; i++)
+                wanted += is_primary(rows[i]);
+        b->by_number = !b->whole_row && wanted && !strcmp(text(rows[0][D_UNIQUE]), "1");
+        for (uint16_t i = 0; i < b->relation->columns_n; i++) {
+                const struct my_column *c = &b->columns[i];
+
+                if (!c->key)
+                        continue;
+                have++;
+                b->by_number &= c->type->class == TYPE_INTEGER &&
+                                is_primary(find_row(rows, n, b->relation->columns[i].name));
+        }
+        b->by_number &= have == wanted;
+}
+
 static void make_insert(struct my_binding *b)
 {
         AUTO_BUF table = BUF_INIT;
@@ -212,6 +236,23 @@ static void make_insert(struct my_binding *b)
                 }
         buf_str(&sql, ") values ");
         b->insert = buf_take(&sql);
+}
+
+static void make_delete(struct my_binding *b)
+{
+        AUTO_BUF sql = BUF_INIT;
+        const char *only = NULL;
+        unsigned n = 0;
+
+        for (uint16_t i = 0; i < b->relation->columns_n; i++)
+                if (b->columns[i].key && n++ == 0)
+                        only = b->columns[i].quoted;
+        buf_printf(&sql, "delete from %s where ", b->table);
+        if (n == 1)
+                buf_printf(&sql, "%s in ", only);
+        buf_char(&sql, '(');
+        b->delete = buf_take(&sql);
+        b->many_keys = n > 1;
 }
 
 static int describe(
@@ -231,7 +272,9 @@ static int describe(
                 b->triggers = memory_string(rows[0][D_TRIGGERS]);
         note_others(b, rows, n);
         choose_key(b, rows, n);
+        note_numbers(b, rows, n);
         make_insert(b);
+        make_delete(b);
         return 0;
 }
 

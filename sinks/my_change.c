@@ -42,15 +42,25 @@ int my_change_row(
         return 0;
 }
 
+static int check_logged(
+        const struct my_binding *b, uint16_t i, const struct value *v, struct error *e)
+{
+        const struct relation *r = b->relation;
+
+        if (v->kind != VALUE_UNCHANGED)
+                return 0;
+        return error_set(e, ERROR_DATA, "the log has no value of key column '%s' of %s.%s",
+                r->columns[i].name, r->schema, r->name);
+}
+
 static int add_match(struct buf *out, const struct my_binding *b, uint16_t i, const struct value *v,
         struct error *e)
 {
         const struct relation *r = b->relation;
         const struct my_column *column = &b->columns[i];
 
-        if (v->kind == VALUE_UNCHANGED)
-                return error_set(e, ERROR_DATA, "the log has no value of key column '%s' of %s.%s",
-                        r->columns[i].name, r->schema, r->name);
+        if (check_logged(b, i, v, e) < 0)
+                return -1;
         if (b->whole_row || v->kind == VALUE_NULL) {
                 if (my_value_match(out, column->quoted, column->type, v, e) == 0)
                         return 0;
@@ -88,6 +98,26 @@ static int add_where(
         return 0;
 }
 
+int my_change_key(
+        struct buf *out, const struct my_binding *b, const struct change *c, struct error *e)
+{
+        const char *and = "";
+
+        for (uint16_t i = 0; i < b->relation->columns_n; i++) {
+                if (!b->columns[i].key)
+                        continue;
+                if (check_logged(b, i, &c->old[i], e) < 0)
+                        return -1;
+                if (!b->many_keys)
+                        return add_value(out, b, i, &c->old[i], e);
+                buf_str(out, and);
+                if (add_match(out, b, i, &c->old[i], e) < 0)
+                        return -1;
+                and = " and ";
+        }
+        return 0;
+}
+
 /* `ts = ts` keeps a column that the server would otherwise set to the time of the update. */
 static void keep_touched(struct buf *out, const struct my_binding *b, const struct change *c)
 {
@@ -101,8 +131,8 @@ static void keep_touched(struct buf *out, const struct my_binding *b, const stru
 
 static bool is_same(const struct value *a, const struct value *b)
 {
-        return a->kind == b->kind && (a->kind != VALUE_TEXT ||
-                                             (a->len == b->len && !memcmp(a->data, b->data, a->len)));
+        return a->kind == b->kind &&
+               (a->kind != VALUE_TEXT || (a->len == b->len && !memcmp(a->data, b->data, a->len)));
 }
 
 /* With both whole rows in the log what the update left alone is not written. A time that the server

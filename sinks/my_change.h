@@ -9,6 +9,11 @@
 int my_change_row(
         struct buf *out, const struct my_binding *b, const struct change *c, struct error *e);
 
+/* Appends the key of a row to be deleted, "1" or "`a` = 1 and `b` = 2", to follow b->delete or
+ * another key. */
+int my_change_key(
+        struct buf *out, const struct my_binding *b, const struct change *c, struct error *e);
+
 enum { MY_CHANGE_NOTHING = 1 };
 /* Appends the statement of an update or a delete. MY_CHANGE_NOTHING: there is nothing to write. */
 int my_change_sql(

@@ -267,6 +267,8 @@ static int take_epoch(struct my_session *s, const struct answer *a, struct error
         start->epoch = strtoull(row[0], NULL, 10) + 1;
         if (position_parse(&start->position, row[1], e) < 0)
                 return -1;
+        free(start->gtids);
+        start->gtids = memory_string(position_gtids(row[1]));
         return identity_parse(&start->identity, row[2], e);
 }
 
@@ -349,6 +351,7 @@ struct my_session *my_session_free(struct my_session *s)
         if (!s)
                 return NULL;
         free(s->pipeline);
+        free(s->result.start.gtids);
         free(s);
         return NULL;
 }

@@ -14,9 +14,10 @@
  * pieces has no known end then: its checkpoint statement keeps the position, and a second one
  * before the commit moves it; the counter rises with both (HAZARDS A7).
  *
- * Inserts travel many to a statement. When such a statement is refused, no row can be named: the
- * sink fails once in a way that is tried again, and is careful from there until it has passed the
- * place: then each row is its own statement, and the error names it.
+ * The changes of a batch go in the order in which most travel in one statement (sinks/my_order.h).
+ * Inserts and deletes travel many to a statement. When such a statement is refused, no row can be
+ * named: the sink fails once in a way that is tried again, and is careful from there until it has
+ * passed the place: then each row is its own statement, and the error names it.
  */
 #include "base/memory.h"
 #include "sinks/my_wire.h"
@@ -28,6 +29,7 @@
 
 struct batch {
         struct position end;
+        char *gtids; /* state there; NULL: not known */
         uint64_t transactions, rows;
         bool whole; /* its end is known; else it is one transaction that arrives in pieces */
 };
@@ -58,11 +60,14 @@ struct sink {
         bool closing;           /* every change of it was sent; the commit waits for answers */
         struct txn *last_piece; /* a whole batch ends with this pending piece */
         bool piece_started;
-        struct change *next; /* next change of the first pending piece */
+        struct change *next;   /* next change of the first pending piece, */
+        struct my_order order; /* or, when it has any, of the whole batch */
+        uint32_t order_at;
         struct batch now, committing;
 
         struct position committed;
         struct position idle_wanted;
+        char *gtids, *idle_gtids; /* state at `committed`; at `idle_wanted`, NULL: as before */
         bool careful;
         struct position careful_until; /* none: until the next transaction is committed */
 };
@@ -75,6 +80,7 @@ static void choose_batch(struct sink *s)
 {
         uint64_t rows = 0;
 
+        free(s->now.gtids);
         s->now = (struct batch){0};
         s->last_piece = NULL;
         for (struct txn *t = s->pending; t; t = t->next) {
@@ -89,6 +95,8 @@ static void choose_batch(struct sink *s)
                 s->now.transactions++;
                 s->now.rows = rows;
         }
+        if (s->last_piece)
+                s->now.gtids = memory_string(s->last_piece->gtids);
 }
 
 static void begin_batch(struct sink *s)
@@ -96,15 +104,21 @@ static void begin_batch(struct sink *s)
         choose_batch(s);
         s->open = true;
         s->closing = s->piece_started = false;
+        s->order_at = 0;
+        if (!s->now.whole || !my_wire_order(s->wire, s->pending, s->last_piece, &s->order))
+                my_order_done(&s->order);
         my_wire_begin(s->wire);
-        my_wire_checkpoint(s->wire, s->now.whole ? s->now.end : s->committed);
+        if (s->now.whole)
+                my_wire_checkpoint(s->wire, s->now.end, s->now.gtids);
+        else
+                my_wire_checkpoint(s->wire, s->committed, s->gtids);
 }
 
 static void close_batch(struct sink *s)
 {
         s->closing = true;
         if (!s->now.whole)
-                my_wire_checkpoint(s->wire, s->now.end);
+                my_wire_checkpoint(s->wire, s->now.end, s->now.gtids);
 }
 
 /* The first pending piece is wholly on the wire. */
@@ -121,6 +135,7 @@ static void finish_piece(struct sink *s)
                 s->now.rows += t->changes_n;
                 s->now.transactions = t->last;
                 s->now.end = t->end;
+                s->now.gtids = memory_string(t->gtids); /* the last piece has them */
         }
         s->pending_bytes -= txn_bytes(t);
         s->wire_bytes += txn_bytes(t);
@@ -129,11 +144,25 @@ static void finish_piece(struct sink *s)
                 close_batch(s);
 }
 
+static bool send_ordered(struct sink *s)
+{
+        if (my_wire_change(s->wire, s->order.items[s->order_at]) != MY_WIRE_SENT)
+                return false;
+        if (++s->order_at < s->order.n)
+                return true;
+        my_order_done(&s->order);
+        while (!s->closing)
+                finish_piece(s);
+        return true;
+}
+
 /* Sends one step of the open batch. False: nothing can be sent now. */
 static bool send_step(struct sink *s)
 {
         if (!s->pending || s->closing || !my_wire_ready(s->wire))
                 return false;
+        if (s->order.n)
+                return send_ordered(s);
         if (!s->piece_started) {
                 s->piece_started = true;
                 s->next = s->pending->changes;
@@ -150,7 +179,9 @@ static bool send_step(struct sink *s)
 
 static void commit_batch(struct sink *s)
 {
+        free(s->committing.gtids);
         s->committing = s->now;
+        s->now.gtids = NULL;
         s->open = s->closing = false;
         my_wire_commit(s->wire);
 }
@@ -160,10 +191,12 @@ static bool begin_idle(struct sink *s)
 {
         if (position_compare(s->idle_wanted, s->committed) <= 0 || !my_wire_idle(s->wire))
                 return false;
+        free(s->now.gtids);
         s->now = (struct batch){.end = s->idle_wanted, .whole = true};
+        s->now.gtids = memory_string(s->idle_gtids ? s->idle_gtids : s->gtids);
         s->open = true;
         my_wire_begin(s->wire);
-        my_wire_checkpoint(s->wire, s->now.end);
+        my_wire_checkpoint(s->wire, s->now.end, s->now.gtids);
         close_batch(s);
         return true;
 }
@@ -245,6 +278,9 @@ static void on_committed(void *context)
         struct sink *s = context;
 
         s->committed = s->committing.end;
+        free(s->gtids);
+        s->gtids = s->committing.gtids;
+        s->committing.gtids = NULL;
         end_careful(s);
         s->events.committed(
                 s->context, s->committed, s->committing.transactions, s->committing.rows);
@@ -292,6 +328,7 @@ static void on_session(void *context, const struct my_session_result *r, const s
         }
         s->facts = *r;
         s->committed = r->start.position;
+        s->gtids = memory_string(r->start.gtids);
         s->wire = my_wire_new(s->link, s->pipeline, r, ++s->generation, s->careful, &events, s);
         timer_set(&s->alive, ALIVE_INTERVAL);
         s->events.ready(s->context, &s->facts.start);
@@ -318,6 +355,14 @@ static void drop_pending(struct sink *s)
         s->pending_bytes = 0;
 }
 
+static void forget_gtids(struct sink *s)
+{
+        memory_free_string(&s->gtids);
+        memory_free_string(&s->idle_gtids);
+        memory_free_string(&s->now.gtids);
+        memory_free_string(&s->committing.gtids);
+}
+
 static void my_sink_stop(struct sink *s)
 {
         s->session = my_session_free(s->session);
@@ -327,9 +372,11 @@ static void my_sink_stop(struct sink *s)
         timer_cancel(&s->alive);
         drop_pending(s);
         s->last_piece = NULL;
+        my_order_done(&s->order);
         s->wire_bytes = 0;
         s->full = s->open = s->closing = s->piece_started = s->delay_over = false;
         s->idle_wanted = s->committed = POSITION_NONE;
+        forget_gtids(s);
 }
 
 static void on_down(void *context, const struct error *e)
@@ -404,11 +451,13 @@ static enum sink_push my_sink_push(struct sink *s, struct txn **piece)
         return SINK_TAKEN;
 }
 
-static bool my_sink_idle(struct sink *s, struct position p)
+static bool my_sink_idle(struct sink *s, struct position p, const char *gtids)
 {
         if (!s->wire || position_compare(p, s->committed) <= 0)
                 return false;
         s->idle_wanted = position_max(s->idle_wanted, p);
+        free(s->idle_gtids);
+        s->idle_gtids = memory_string(gtids);
         pump(s);
         return true;
 }

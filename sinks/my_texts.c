@@ -14,6 +14,7 @@ struct my_texts {
         void *context;
         bool failed;
         struct buf text; /* gathers */
+        const char *end; /* of its newest statement, not in it yet; or NULL */
         size_t *lengths; /* of each text on its way, in order of sending */
         size_t on_way, on_way_bytes, lengths_room;
         uint64_t unanswered; /* answers of the open transaction that are still to come */
@@ -145,8 +146,16 @@ static void on_done(void *context, unsigned answered, const struct error *e)
 
 /* ---- texts ---- */
 
+static void end_statement(struct my_texts *t)
+{
+        if (t->end)
+                buf_str(&t->text, t->end);
+        t->end = NULL;
+}
+
 static void send_text(struct my_texts *t)
 {
+        end_statement(t);
         if (t->failed || t->text.len == 0)
                 return;
         if (t->on_way == t->lengths_room) {
@@ -166,6 +175,7 @@ void my_texts_flush(struct my_texts *t)
 
 struct my_op *my_texts_add(struct my_texts *t, enum my_op_kind kind, struct buf *statement)
 {
+        end_statement(t);
         if (t->text.len && t->text.len + 1 + statement->len > t->text_max)
                 send_text(t);
         if (t->text.len)
@@ -175,13 +185,20 @@ struct my_op *my_texts_add(struct my_texts *t, enum my_op_kind kind, struct buf 
         return push_op(t, kind);
 }
 
-bool my_texts_extend(struct my_texts *t, const struct buf *row)
+bool my_texts_extend(struct my_texts *t, const char *joint, const struct buf *row)
 {
-        if (t->text.len == 0 || t->text.len + 2 + row->len > t->text_max)
+        size_t len = strlen(joint) + row->len + (t->end ? strlen(t->end) : 0);
+
+        if (t->text.len == 0 || t->text.len + len > t->text_max)
                 return false;
-        buf_str(&t->text, ", ");
+        buf_str(&t->text, joint);
         buf_add(&t->text, row->data, row->len);
         return true;
+}
+
+void my_texts_end(struct my_texts *t, const char *end)
+{
+        t->end = end;
 }
 
 /* ---- what the owner asks ---- */

@@ -53,8 +53,10 @@ struct my_texts *my_texts_free(struct my_texts *t); /* frees the pieces that it 
 /* Takes what `statement` holds, which is empty afterwards. The op is the caller's to fill in until
  * the next call. */
 struct my_op *my_texts_add(struct my_texts *t, enum my_op_kind kind, struct buf *statement);
-/* Lets the newest statement go on with ", row", if it has not been sent and the text has room. */
-bool my_texts_extend(struct my_texts *t, const struct buf *row);
+/* Lets the newest statement go on, if it has not been sent and the text has room. */
+bool my_texts_extend(struct my_texts *t, const char *joint, const struct buf *row);
+/* What the newest statement ends with when nothing extends it any more. */
+void my_texts_end(struct my_texts *t, const char *end);
 struct my_op *my_texts_newest(const struct my_texts *t); /* NULL: no answer is awaited */
 /* Takes a piece and frees it when the newest answer has come. */
 void my_texts_keep(struct my_texts *t, struct txn *piece);

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GROUP_ROWS 1000 /* rows of one INSERT */
+#define GROUP_ROWS 1000 /* rows of one INSERT or DELETE */
 
 struct my_wire {
         char *pipeline;
@@ -23,7 +23,8 @@ struct my_wire {
         bool keys; /* foreign_key_checks is on */
         struct my_texts *texts;
         struct buf statement;           /* the one in the making */
-        const struct my_binding *group; /* the newest statement is an insert of it */
+        const struct my_binding *group; /* the newest statement inserts or deletes its rows, */
+        enum change_op group_op;        /* one of both */
 };
 
 /* ---- statements ---- */
@@ -57,10 +58,10 @@ void my_wire_begin(struct my_wire *w)
         add_plain(w, MY_OP_BEGIN, "start transaction read write");
 }
 
-void my_wire_checkpoint(struct my_wire *w, struct position end)
+void my_wire_checkpoint(struct my_wire *w, struct position end, const char *gtids)
 {
         buf_clear(&w->statement);
-        my_meta_checkpoint_sql(&w->statement, w->pipeline, w->epoch, end);
+        my_meta_checkpoint_sql(&w->statement, w->pipeline, w->epoch, end, gtids);
         add(w, MY_OP_CHECKPOINT);
 }
 
@@ -116,36 +117,62 @@ static int check_size(
                 b->relation->schema, b->relation->name, len, w->packet);
 }
 
-/* Can the insert before take one more row of its table? */
-static bool joins(const struct my_wire *w, const struct my_binding *b)
+/* Can the statement before take one more row of its table? */
+static bool joins(const struct my_wire *w, const struct my_binding *b, enum change_op op)
 {
         const struct my_op *newest = my_texts_newest(w->texts);
 
-        return w->group == b && !w->careful && newest && newest->rows < GROUP_ROWS;
+        return w->group == b && w->group_op == op && !w->careful && newest &&
+               newest->rows < GROUP_ROWS;
 }
 
-static enum my_wire_sent send_insert(
-        struct my_wire *w, const struct my_binding *b, struct change *c)
+/* Many rows to a statement. */
+struct many {
+        const char *begin, *joint, *end;
+        int (*row)(struct buf *out, const struct my_binding *b, const struct change *c,
+                struct error *e);
+};
+
+static enum my_wire_sent send_one_of_many(
+        struct my_wire *w, const struct my_binding *b, struct change *c, const struct many *m)
 {
         struct error e = ERROR_INIT;
         AUTO_BUF row = BUF_INIT;
         struct my_op *o;
 
-        if (my_change_row(&row, b, c, &e) < 0 ||
-                check_size(w, b, strlen(b->insert) + row.len, &e) < 0)
+        if (m->row(&row, b, c, &e) < 0 || check_size(w, b, strlen(m->begin) + row.len, &e) < 0)
                 return refuse(w, b, c, &e);
-        if (joins(w, b) && my_texts_extend(w->texts, &row)) {
+        if (joins(w, b, c->op) && my_texts_extend(w->texts, m->joint, &row)) {
                 my_texts_newest(w->texts)->rows++;
                 return MY_WIRE_SENT;
         }
         buf_clear(&w->statement);
-        buf_str(&w->statement, b->insert);
+        buf_str(&w->statement, m->begin);
         buf_add(&w->statement, row.data, row.len);
         o = add(w, MY_OP_CHANGE);
+        my_texts_end(w->texts, m->end);
         o->change = c;
         o->rows = 1;
         w->group = b;
+        w->group_op = c->op;
         return MY_WIRE_SENT;
+}
+
+static enum my_wire_sent send_insert(
+        struct my_wire *w, const struct my_binding *b, struct change *c)
+{
+        const struct many m = {b->insert, ", ", "", my_change_row};
+
+        return send_one_of_many(w, b, c, &m);
+}
+
+/* Their number tells that each was there: no two rows have one key (HAZARDS A10). */
+static enum my_wire_sent send_delete(
+        struct my_wire *w, const struct my_binding *b, struct change *c)
+{
+        const struct many m = {b->delete, b->many_keys ? " or " : ", ", ")", my_change_key};
+
+        return send_one_of_many(w, b, c, &m);
 }
 
 static enum my_wire_sent send_row(struct my_wire *w, const struct my_binding *b, struct change *c)
@@ -188,7 +215,10 @@ enum my_wire_sent my_wire_change(struct my_wire *w, struct change *c)
         }
         b = my_binding_of(c->relation, w->generation);
         set_keys(w, cascades_fire(c));
-        return c->op == CHANGE_INSERT ? send_insert(w, b, c) : send_row(w, b, c);
+        if (c->op == CHANGE_INSERT)
+                return send_insert(w, b, c);
+        return c->op == CHANGE_DELETE && b->by_number && !w->keys ? send_delete(w, b, c)
+                                                                  : send_row(w, b, c);
 }
 
 void my_wire_keep(struct my_wire *w, struct txn *piece)
@@ -205,6 +235,9 @@ static int expect_found(const struct my_op *o, uint64_t found, struct error *e)
 
         if (found == (o->rows ? o->rows : 1))
                 return 0;
+        if (o->rows > 1)
+                return error_set(e, ERROR_DATA, "conflict: %s %s.%s: %" PRIu64 " rows",
+                        verbs[c->op], c->relation->schema, c->relation->name, found);
         if (found == 0)
                 return error_set(e, ERROR_DATA,
                         "conflict: %s %s.%s: the row is not there on the target", verbs[c->op],
@@ -302,6 +335,12 @@ static void on_moved(void *context)
 }
 
 /* ---- what the owner asks ---- */
+
+bool my_wire_order(
+        const struct my_wire *w, struct txn *first, const struct txn *last, struct my_order *o)
+{
+        return !w->careful && my_order_make(o, first, last, w->generation);
+}
 
 bool my_wire_ready(const struct my_wire *w)
 {

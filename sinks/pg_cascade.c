@@ -213,10 +213,9 @@ static void end_statement(struct writer *w, const struct cascade_key *key, struc
         w->places = memory_grow(w->places, (c->n + 1) * sizeof *w->places);
         w->places[c->n] = place;
         s = &c->statements[c->n++];
-        *s = (struct pg_cascade_statement){.name = c->n <= NAMED_MAX
-                                                           ? memory_printf("k%" PRIu64 "_%u",
-                                                                     w->serial, c->n)
-                                                           : memory_string(""),
+        *s = (struct pg_cascade_statement){
+                .name = c->n <= NAMED_MAX ? memory_printf("k%" PRIu64 "_%u", w->serial, c->n)
+                                          : memory_string(""),
                 .sql = memory_copy(buf_text(&w->sql), w->sql.len + 1),
                 .n = w->n,
                 .parameters = w->parameters,
@@ -226,7 +225,7 @@ static void end_statement(struct writer *w, const struct cascade_key *key, struc
 /* Rows that are deleted, as (number of the table, table or partition, place in it). */
 static void add_gone(struct writer *w)
 {
-        const char *or = "";
+        const char * or = "";
         unsigned number;
 
         buf_str(&w->sql, "with recursive gone(number, part, line) as ((");
@@ -242,7 +241,8 @@ static void add_gone(struct writer *w)
                 add_direct(w, k, "c");
                 or = " union all ";
         }
-        buf_str(&w->sql, ") union select x.number, x.part, x.line from gone g cross join lateral (");
+        buf_str(&w->sql,
+                ") union select x.number, x.part, x.line from gone g cross join lateral (");
         or = "";
         for (unsigned i = 0; i < w->all->n; i++) {
                 const struct cascade_key *k = &w->all->keys[i];
@@ -267,7 +267,7 @@ static void add_gone(struct writer *w)
                 or = " union all ";
         }
         /* a union of nothing: the rows that go have children that are set to NULL only */
-        if (!*or)
+        if (!* or)
                 buf_str(&w->sql, "select 0, null::oid, null::tid where false");
         buf_str(&w->sql, ") x(number, part, line)) ");
 }
@@ -306,8 +306,8 @@ static bool goes_on(const struct step *s, const struct cascade_key *k)
         return false;
 }
 
-static bool was_updated(const struct writer *w, const struct step *s, bool deleted,
-        const struct cascade_key *k)
+static bool was_updated(
+        const struct writer *w, const struct step *s, bool deleted, const struct cascade_key *k)
 {
         for (; s; s = s->before)
                 if (cascade_is_from(k, s->key->schema, s->key->table))
@@ -340,8 +340,7 @@ static void find_gone(struct writer *w)
 
                         if (k->on_delete != RULE_CASCADE ||
                                 gone_index(w, k->schema, k->table) >= 0 ||
-                                (!is_parent(w, k) &&
-                                        gone_index(w, k->to_schema, k->to_table) < 0))
+                                (!is_parent(w, k) && gone_index(w, k->to_schema, k->to_table) < 0))
                                 continue;
                         w->gone[w->gone_n++] = (struct gone){k->schema, k->table};
                         more = true;
@@ -463,13 +462,15 @@ struct pg_cascade *pg_cascade_new(
                 return w.out;
         if (w.lost)
                 error_set(e, ERROR_CONFIG,
-                        "column '%s' of %s.%s, to which a foreign key with an action refers, is not "
+                        "column '%s' of %s.%s, to which a foreign key with an action refers, is "
+                        "not "
                         "carried",
                         w.lost, r->schema, r->name);
         else
                 error_set(e, ERROR_CONFIG,
-                "the foreign keys that act on changes of %s.%s lead along more than %d paths",
-                r->schema, r->name, STATEMENTS_MAX);
+                        "the foreign keys that act on changes of %s.%s lead along more than %d "
+                        "paths",
+                        r->schema, r->name, STATEMENTS_MAX);
         return pg_cascade_free(w.out);
 }
 

@@ -187,6 +187,7 @@ static int take_epoch(
                 return -1;
         if (position_parse(&start->position, pg_text(r, 0, 1), e) < 0)
                 return -1;
+        start->gtids = memory_string(position_gtids(pg_text(r, 0, 1)));
         return identity_parse(&start->identity, pg_text(r, 0, 2), e);
 }
 
@@ -330,6 +331,7 @@ struct pg_session *pg_session_free(struct pg_session *s)
         if (!s)
                 return NULL;
         free(s->pipeline);
+        free(s->result.start.gtids);
         free(s);
         return NULL;
 }

@@ -33,6 +33,7 @@
 
 struct batch {
         struct position end;
+        char *gtids; /* state there; NULL: not known */
         int64_t committed_at; /* of its last transaction, on the source */
         uint64_t transactions, rows;
         bool moves_row;
@@ -74,6 +75,7 @@ struct sink {
         struct position committed;
         struct position in_row; /* what readers of the checkpoint row see */
         struct position idle_wanted;
+        char *gtids, *idle_gtids; /* state at `committed`; at `idle_wanted`, NULL: as before */
         struct timer row;
         int64_t row_moved; /* loop time of the row's last update */
 };
@@ -86,6 +88,7 @@ static void choose_batch(struct sink *s)
 {
         uint64_t rows = 0;
 
+        free(s->now.gtids);
         s->now = (struct batch){0};
         s->last_piece = NULL;
         for (struct txn *t = s->pending; t; t = t->next) {
@@ -102,6 +105,8 @@ static void choose_batch(struct sink *s)
                 s->now.transactions++;
                 s->now.rows = rows;
         }
+        if (s->last_piece)
+                s->now.gtids = memory_string(s->last_piece->gtids);
 }
 
 /* With an origin, the row follows once a second, for those who read it. */
@@ -125,10 +130,11 @@ static bool begin_batch(struct sink *s)
         if (!s->now.whole) {
                 s->now.moves_row = !s->facts.origin;
                 return s->facts.origin ? pg_wire_proof(s->wire)
-                                       : pg_wire_checkpoint(s->wire, s->committed);
+                                       : pg_wire_checkpoint(s->wire, s->committed, s->gtids);
         }
         s->now.moves_row = row_is_due(s);
-        if (!(s->now.moves_row ? pg_wire_checkpoint(s->wire, s->now.end) : pg_wire_proof(s->wire)))
+        if (!(s->now.moves_row ? pg_wire_checkpoint(s->wire, s->now.end, s->now.gtids)
+                               : pg_wire_proof(s->wire)))
                 return false;
         return !s->facts.origin || pg_wire_origin(s->wire, s->now.end, s->now.committed_at);
 }
@@ -140,7 +146,7 @@ static bool close_batch(struct sink *s)
         s->closing = true;
         if (!s->now.whole)
                 ok = s->facts.origin ? pg_wire_origin(s->wire, s->now.end, s->now.committed_at)
-                                     : pg_wire_checkpoint(s->wire, s->now.end);
+                                     : pg_wire_checkpoint(s->wire, s->now.end, s->now.gtids);
         return ok && pg_wire_answers(s->wire);
 }
 
@@ -158,6 +164,7 @@ static bool finish_piece(struct sink *s)
                 s->now.rows += t->changes_n;
                 s->now.transactions = t->last;
                 s->now.end = t->end;
+                s->now.gtids = memory_string(t->gtids); /* the last piece has them */
                 s->now.committed_at = t->committed_at;
         }
         s->pending_bytes -= txn_bytes(t);
@@ -189,7 +196,9 @@ static bool send_step(struct sink *s)
 
 static bool commit_batch(struct sink *s)
 {
+        free(s->committing.gtids);
         s->committing = s->now;
+        s->now.gtids = NULL;
         s->open = s->closing = false;
         return pg_wire_commit(s->wire);
 }
@@ -199,11 +208,14 @@ static bool begin_idle(struct sink *s)
 {
         if (position_compare(s->idle_wanted, s->in_row) <= 0 || !pg_wire_idle(s->wire))
                 return false;
+        free(s->now.gtids);
         s->now = (struct batch){.end = position_max(s->idle_wanted, s->committed),
+                .gtids = memory_string(s->idle_gtids ? s->idle_gtids : s->gtids),
                 .moves_row = true,
                 .whole = true};
         s->open = true;
-        return pg_wire_begin(s->wire) && pg_wire_checkpoint(s->wire, s->now.end) && close_batch(s);
+        return pg_wire_begin(s->wire) &&
+               pg_wire_checkpoint(s->wire, s->now.end, s->now.gtids) && close_batch(s);
 }
 
 static bool begin_something(struct sink *s)
@@ -267,6 +279,9 @@ static void on_committed(void *context)
         struct sink *s = context;
 
         s->committed = s->committing.end;
+        free(s->gtids);
+        s->gtids = s->committing.gtids;
+        s->committing.gtids = NULL;
         if (s->committing.moves_row)
                 s->in_row = s->committed;
         else if (!timer_pending(&s->row))
@@ -306,6 +321,7 @@ static void maybe_up(struct sink *s)
                 return;
         /* the epoch's commit was synchronous, so what it stands on is durable */
         s->committed = s->facts.start.position;
+        s->gtids = memory_string(s->facts.start.gtids);
         pg_marker_start(s->marker, s->committed);
         s->wire = pg_wire_new(
                 s->link, s->pipeline, s->facts.start.epoch, ++s->generation, &events, s);
@@ -363,6 +379,14 @@ static void drop_pending(struct sink *s)
         s->pending_bytes = 0;
 }
 
+static void forget_gtids(struct sink *s)
+{
+        memory_free_string(&s->gtids);
+        memory_free_string(&s->idle_gtids);
+        memory_free_string(&s->now.gtids);
+        memory_free_string(&s->committing.gtids);
+}
+
 static void pg_sink_stop(struct sink *s)
 {
         s->session = pg_session_free(s->session);
@@ -378,6 +402,7 @@ static void pg_sink_stop(struct sink *s)
         s->full = s->open = s->closing = s->piece_started = s->delay_over = false;
         s->row_moved = 0;
         s->idle_wanted = s->committed = s->in_row = POSITION_NONE;
+        forget_gtids(s);
 }
 
 static void on_down(void *context, const struct error *e)
@@ -455,11 +480,13 @@ static enum sink_push pg_sink_push(struct sink *s, struct txn **piece)
         return SINK_TAKEN;
 }
 
-static bool pg_sink_idle(struct sink *s, struct position p)
+static bool pg_sink_idle(struct sink *s, struct position p, const char *gtids)
 {
         if (!s->wire || position_compare(p, s->in_row) <= 0)
                 return false;
         s->idle_wanted = position_max(s->idle_wanted, p);
+        free(s->idle_gtids);
+        s->idle_gtids = memory_string(gtids);
         pump(s);
         return true;
 }

@@ -157,11 +157,13 @@ bool pg_wire_proof(struct pg_wire *w)
         return send_prepared(w, OP_CHECKPOINT, "proof", 2, values);
 }
 
-bool pg_wire_checkpoint(struct pg_wire *w, struct position end)
+bool pg_wire_checkpoint(struct pg_wire *w, struct position end, const char *gtids)
 {
-        char text[POSITION_TEXT];
-        const char *values[] = {w->pipeline, w->epoch, position_format(end, text)};
+        AUTO_BUF text = BUF_INIT;
+        const char *values[] = {w->pipeline, w->epoch, NULL};
 
+        position_write(&text, end, gtids);
+        values[2] = buf_text(&text);
         return send_prepared(w, OP_CHECKPOINT, "checkpoint", 3, values);
 }
 

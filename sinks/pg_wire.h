@@ -25,7 +25,8 @@ struct pg_wire *pg_wire_free(struct pg_wire *w); /* frees the pieces that it kee
 /* All of these return false when the link has failed. */
 bool pg_wire_begin(struct pg_wire *w);
 bool pg_wire_proof(struct pg_wire *w);                           /* the epoch is still ours */
-bool pg_wire_checkpoint(struct pg_wire *w, struct position end); /* moves the row, proves it too */
+/* Moves the row, proves the epoch too. */
+bool pg_wire_checkpoint(struct pg_wire *w, struct position end, const char *gtids);
 bool pg_wire_origin(struct pg_wire *w, struct position end, int64_t committed_at);
 bool pg_wire_commit(struct pg_wire *w); /* only when nothing is unanswered */
 /* Asks the server to send its answers. */

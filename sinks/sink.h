@@ -19,6 +19,7 @@ struct sink;
 
 struct sink_start {               /* what the target knows of this pipeline */
         struct position position; /* everything before it is applied, and durable */
+        char *gtids;              /* state there, or NULL; borrowed */
         struct source_identity identity;
         uint64_t epoch;
 };
@@ -49,8 +50,9 @@ struct sink_ops {
         enum sink_push (*push)(struct sink *s, struct txn **piece);
         /* Stores a position that no transaction carries (filtered ones, an idle source), where
          * readers of the target see it. Only when nothing is pending. True: `committed` follows;
-         * false: it is there already. */
-        bool (*idle)(struct sink *s, struct position p);
+         * false: it is there already. `gtids`: the state there, "" if not known; NULL: that of the
+         * last transaction. */
+        bool (*idle)(struct sink *s, struct position p, const char *gtids);
         /* Takes over reloadable options. */
         void (*reload)(struct sink *s, const struct config *c);
         bool (*connected)(const struct sink *s);

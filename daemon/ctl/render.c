@@ -316,7 +316,7 @@ void render_reload(struct buf *out, const cJSON *body)
                 n++;
         }
         if (n == 0)
-                buf_str(out, "nothing has changed\n");
+                buf_str(out, "no option has changed; new tables are looked for\n");
 }
 
 void render_state(struct buf *out, const cJSON *body)

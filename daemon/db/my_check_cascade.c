@@ -88,17 +88,66 @@ static void say_missing(const struct cascade_key *k, struct checks *out)
                 k->schema, k->table, k->name);
 }
 
+static bool lists(char *const *columns, unsigned n, const char *name)
+{
+        for (unsigned i = 0; i < n; i++)
+                if (!strcmp(columns[i], name))
+                        return true;
+        return false;
+}
+
+/* Does what the first key changes in its table make the second one act? */
+static bool follows(const struct cascade_key *first, const struct cascade_key *second)
+{
+        if (!cascade_is_to(second, first->schema, first->table))
+                return false;
+        if (first->on_delete == RULE_CASCADE && second->on_delete != RULE_NONE)
+                return true;
+        if (second->on_update == RULE_NONE ||
+                (first->on_update == RULE_NONE && first->on_delete != RULE_SET_NULL))
+                return false;
+        for (unsigned i = 0; i < second->columns_n; i++)
+                if (lists(first->columns, first->columns_n, second->to_columns[i]))
+                        return true;
+        return false;
+}
+
+/*
+ * MySQL 9.7.4, where it follows keys above InnoDB: an update that is to go through two keys fails
+ * (error 1452), and a delete that does so by way of a table's own or in a ring leaves rows behind
+ * whose parents are gone.
+ */
+static void check_chains(const struct cascades *keys, struct checks *out)
+{
+        for (unsigned i = 0; i < keys->n; i++)
+                for (unsigned k = 0; k < keys->n; k++) {
+                        const struct cascade_key *a = &keys->keys[i], *b = &keys->keys[k];
+
+                        if (!follows(a, b))
+                                continue;
+                        checks_add(out, CHECK_ERROR,
+                                "innodb_native_foreign_keys = ON in the server's configuration "
+                                "([mysqld]), and a restart",
+                                "target: a change that goes on from foreign key %s of %s.%s to %s "
+                                "of %s.%s is not followed as InnoDB does while "
+                                "innodb_native_foreign_keys is OFF there",
+                                a->name, a->schema, a->table, b->name, b->schema, b->table);
+                        return;
+                }
+}
+
 int my_check_cascades(MYSQL *c, const struct cascades *keys, const bool *made, struct checks *out,
         struct error *e)
 {
-        struct table_defs *there =
-                my_catalog_read(c, NULL, wanted, (void *)(uintptr_t)keys, e);
+        struct table_defs *there = my_catalog_read(c, NULL, wanted, (void *)(uintptr_t)keys, e);
 
         if (!there)
                 return -1;
         for (unsigned i = 0; i < keys->n; i++)
                 if (!made[i] && !has_key(there, &keys->keys[i]))
                         say_missing(&keys->keys[i], out);
+        if (my_check_logs_cascades(c))
+                check_chains(keys, out);
         table_defs_free(there);
         return 0;
 }

@@ -26,17 +26,6 @@ static void say_key(const struct table_def *t, const struct def_reference *f, st
                 why);
 }
 
-static void say_parent(
-        const struct table_def *t, const struct def_reference *f, struct checks *out)
-{
-        AUTO_BUF why = BUF_INIT;
-
-        buf_printf(&why,
-                "it refers to %s.%s, which is not migrated; include that table, or exclude %s.%s",
-                f->to_schema, f->to_table, t->schema, t->name);
-        say_key(t, f, out, NULL, buf_text(&why));
-}
-
 static void say_rule(const struct table_def *t, const struct def_reference *f, struct checks *out,
         const char *why)
 {
@@ -83,16 +72,12 @@ static void check_key(const struct table_defs *all, const struct table_def *t,
 {
         const struct table_def *parent = table_defs_find(all, f->to_schema, f->to_table);
 
-        if (!parent) {
-                say_parent(t, f, out);
-                return;
-        }
         if ((f->on_delete && !strcmp(f->on_delete, "SET DEFAULT")) ||
                 (f->on_update && !strcmp(f->on_update, "SET DEFAULT")))
                 say_rule(t, f, out, "culvert cannot do the same");
         if (sets_key_null(t, f))
                 say_rule(t, f, out, "it sets columns to NULL by which rows are found");
-        if (!has_old_values(parent, f, minimal))
+        if (parent && !has_old_values(parent, f, minimal))
                 say_key(t, f, out,
                         minimal ? "set global binlog_row_image = 'FULL'; -- and in the server's "
                                   "configuration; sessions that are open keep what they have: have "
@@ -120,8 +105,8 @@ static void check_cascades(
 bool my_check_logs_cascades(MYSQL *c)
 {
         struct error ignored = ERROR_INIT;
-        AUTO_MY_RESULT r = my_query(
-                c, &ignored, "show global variables like 'innodb_native_foreign_keys'");
+        AUTO_MY_RESULT r =
+                my_query(c, &ignored, "show global variables like 'innodb_native_foreign_keys'");
         MYSQL_ROW row = r ? mysql_fetch_row(r) : NULL;
 
         return row && row[1] && !strcasecmp(row[1], "OFF");

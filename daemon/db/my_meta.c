@@ -18,7 +18,7 @@ static const char create_sql[] =
         "  installed_at datetime(6) not null" TABLE_OPTIONS
         "create table if not exists culvert.checkpoint ("
         "  pipeline varchar(64) not null, direction varchar(16) not null, lane int not null,"
-        "  uuid char(36) not null, position varchar(255) not null,"
+        "  uuid char(36) not null, position longtext not null,"
         "  epoch bigint unsigned not null, counter bigint unsigned not null,"
         "  source varchar(400) not null, updated_at datetime(6) not null,"
         "  primary key (pipeline, direction, lane)" TABLE_OPTIONS
@@ -35,7 +35,7 @@ static const char create_sql[] =
         "  primary key (pipeline, source_schema, source_name)" TABLE_OPTIONS
         "create table if not exists culvert.`copy` ("
         "  pipeline varchar(64) primary key, state varchar(64) not null,"
-        "  start_position varchar(255) not null, snapshot longtext not null,"
+        "  start_position longtext not null, snapshot longtext not null,"
         "  source varchar(400) not null, mode varchar(64) not null, published longtext not null,"
         "  updated_at datetime(6) not null" TABLE_OPTIONS
         "insert into culvert.meta (format, version, installed_at) select 1, '" CULVERT_VERSION
@@ -71,15 +71,15 @@ void my_meta_epoch_sql(struct buf *out, const char *pipeline)
         buf_str(out, ";commit");
 }
 
-void my_meta_checkpoint_sql(
-        struct buf *out, const char *pipeline, uint64_t epoch, struct position position)
+void my_meta_checkpoint_sql(struct buf *out, const char *pipeline, uint64_t epoch,
+        struct position position, const char *gtids)
 {
-        char text[POSITION_TEXT];
+        AUTO_BUF text = BUF_INIT;
 
-        buf_printf(out,
-                "update culvert.checkpoint set position = '%s', counter = counter + 1, "
-                "updated_at = utc_timestamp(6)",
-                position_format(position, text));
+        position_write(&text, position, gtids);
+        buf_str(out, "update culvert.checkpoint set position = ");
+        my_literal(out, buf_text(&text), text.len);
+        buf_str(out, ", counter = counter + 1, updated_at = utc_timestamp(6)");
         where_checkpoint(out, pipeline);
         buf_printf(out, " and epoch = %" PRIu64, epoch);
 }

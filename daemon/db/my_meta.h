@@ -36,8 +36,8 @@ void my_meta_epoch_sql(struct buf *out, const char *pipeline);
 
 /* Moves the checkpoint and proves the epoch: finds one row, or none when it is not ours any more.
  * The counter rises with every commit, so that the row is logged each time (HAZARDS A7). */
-void my_meta_checkpoint_sql(
-        struct buf *out, const char *pipeline, uint64_t epoch, struct position position);
+void my_meta_checkpoint_sql(struct buf *out, const char *pipeline, uint64_t epoch,
+        struct position position, const char *gtids);
 /* The error for a checkpoint that was not found: BUG, "fenced: ..."; returns -1. */
 int my_meta_fenced(struct error *e, const char *pipeline);
 

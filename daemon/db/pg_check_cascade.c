@@ -7,15 +7,15 @@
 /* Columns of all plain indexes, in their order: schema, table, index, column (null: an expression).
  */
 #define INDEXES_SQL                                                                                \
-        "select n.nspname, c.relname, i.indexrelid, a.attname"                                     \
-        " from (select distinct x.s, x.t from pg_catalog.unnest($1::text[], $2::text[]) x(s, t)) " \
-        "w"                                                                                        \
+        "select n.nspname, c.relname, i.indexrelid, a.attname from (select distinct x.s, x.t"      \
+        "  from rows from (pg_catalog.unnest($1::text[]), pg_catalog.unnest($2::text[])) x(s, t))" \
+        " w"                                                                                       \
         " join pg_catalog.pg_namespace n on n.nspname = w.s"                                       \
         " join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = w.t"                \
         " join pg_catalog.pg_index i on i.indrelid = c.oid and i.indisvalid and i.indpred is null" \
         " cross join pg_catalog.unnest(i.indkey::int2[]) with ordinality k(number, place)"         \
         " left join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = k.number"       \
-        " and k.number > 0 where k.place <= i.indnkeyatts order by i.indexrelid, k.place"
+        "  and k.number > 0 where k.place <= i.indnkeyatts order by i.indexrelid, k.place"
 
 static bool in_key(const struct cascade_key *k, const char *column)
 {

@@ -117,11 +117,18 @@ void pipeline_retry_later(
         pipeline_changed(p);
 }
 
+void pipeline_set_gtids(struct pipeline *p, const char *gtids)
+{
+        buf_clear(&p->gtids);
+        if (gtids)
+                buf_str(&p->gtids, gtids);
+}
+
 void pipeline_start_source(struct pipeline *p)
 {
         p->source_started = true;
         p->source_ops->start(p->source, &p->identity, p->checkpoint.delivered,
-                checkpoint_acknowledge(&p->checkpoint));
+                p->gtids.len ? buf_text(&p->gtids) : NULL, checkpoint_acknowledge(&p->checkpoint));
         p->source_ops->read(p->source, !queue_is_high(&p->queue));
 }
 
@@ -187,6 +194,7 @@ struct pipeline *pipeline_free(struct pipeline *p)
         queue_done(&p->queue);
         times_done(&p->times);
         tally_done(&p->tally);
+        buf_done(&p->gtids);
         forget_snapshot(p);
         free(p);
         return NULL;
@@ -198,6 +206,7 @@ void pipeline_start(struct pipeline *p, struct snapshot *snapshot)
         p->snapshot = snapshot;
         p->running = true;
         p->failed_times = 0;
+        p->log_end = POSITION_NONE; /* it may be another server's log now */
         error_clear(&p->error);
         p->sink_ops->start(p->sink);
 }

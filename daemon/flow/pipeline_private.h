@@ -24,6 +24,7 @@ struct pipeline {
         bool running, paused, sink_ready, source_started, source_ready;
         struct source_identity identity;
         struct checkpoint checkpoint;
+        struct buf gtids; /* state where the checkpoint has `delivered`; empty: not known */
         struct queue queue;
         struct times times;
         struct tally tally;
@@ -58,6 +59,7 @@ extern const struct sink_events pipeline_from_sink;
 
 void pipeline_changed(struct pipeline *p);
 void pipeline_start_source(struct pipeline *p);
+void pipeline_set_gtids(struct pipeline *p, const char *gtids);
 /* Closes both ends and forgets what was between them. */
 void pipeline_drop_all(struct pipeline *p);
 /* Not from inside an event of source or sink: the stop is deferred. */

@@ -68,6 +68,7 @@ static void sink_ready(void *context, const struct sink_start *start)
         p->answered = loop_now(p->loop);
         p->identity = start->identity;
         checkpoint_start(&p->checkpoint, start->position);
+        pipeline_set_gtids(p, start->gtids);
         tally_durable(&p->tally, start->position); /* commits whose answer was lost */
         tally_clear(&p->tally);
         if (!timer_pending(&p->idle))
@@ -106,7 +107,7 @@ void pipeline_shutdown_step(struct pipeline *p)
                 return;
         if (p->sink_ready && !p->last_stored) {
                 p->last_stored = true;
-                if (p->sink_ops->idle(p->sink, p->checkpoint.stored))
+                if (p->sink_ops->idle(p->sink, p->checkpoint.stored, NULL))
                         return;
         }
         loop_defer(p->loop, &p->stop);
@@ -189,7 +190,7 @@ void pipeline_on_idle(void *context)
         if (!p->sink_ready || p->sink_partial || p->queue.head || position_is_none(idle))
                 return;
         p->idle_asked = idle;
-        p->sink_ops->idle(p->sink, idle);
+        p->sink_ops->idle(p->sink, idle, buf_text(&p->gtids));
 }
 
 const struct sink_events pipeline_from_sink = {

@@ -106,7 +106,7 @@ void pipeline_run_end(void *context)
         if (!may_end(p))
                 return;
         if (position_compare(p->checkpoint.stored, p->until) < 0 &&
-                p->sink_ops->idle(p->sink, p->until))
+                p->sink_ops->idle(p->sink, p->until, buf_text(&p->gtids)))
                 return;
         pipeline_stop(p);
         p->events.reached(p->context);
@@ -134,6 +134,8 @@ static int source_piece(void *context, struct txn **piece, struct error *e)
                 position_format(t->commit, e->position);
                 return error_context(e, "at %s", position_format(t->commit, text));
         }
+        if (t->last)
+                pipeline_set_gtids(p, t->gtids);
         if (t->first && t->last && t->changes_n == 0) {
                 passed(p, t->end);
                 return 0;

@@ -426,6 +426,24 @@ void route_accept_statements(struct route *r, struct position until)
         r->accepted = position_max(r->accepted, until);
 }
 
+void route_doubt(struct route *r, const char *schema, const char *name, struct position read)
+{
+        struct route_table *t = find(r, schema, name);
+
+        if (!t)
+                return;
+        t->read = read;
+        t->doubted = false;
+}
+
+static bool is_doubtful(struct route *r, const struct statement *s)
+{
+        const struct route_table *t = find(r, s->schema, s->table);
+
+        return t && t->doubted && s->kind != STATEMENT_WRITE &&
+               position_compare(s->end, t->read) <= 0;
+}
+
 /* What happened, and what the operator does before `resume`. */
 static const struct {
         const char *what, *mend;
@@ -449,8 +467,18 @@ int route_statement(struct route *r, const struct statement *s, struct error *e)
 {
         if (position_compare(s->end, r->accepted) <= 0)
                 return 0;
-        error_set(e, ERROR_DATA, "table %s.%s on the source (ddl = stop): %s; %s", s->schema,
-                s->table, statements[s->kind].what, statements[s->kind].mend);
+        if (is_doubtful(r, s))
+                error_set(e, ERROR_DATA,
+                        "table %s.%s on the source (ddl = stop): it was changed again before its "
+                        "definition was read, and the rows in between have no names of columns in "
+                        "the log (binlog_row_metadata is not FULL): they may be in the wrong "
+                        "columns on the target. Leave the table out ([tables] exclude), restart, "
+                        "then take it in again and copy it anew; or compare it, change it alike "
+                        "and resume",
+                        s->schema, s->table);
+        else
+                error_set(e, ERROR_DATA, "table %s.%s on the source (ddl = stop): %s; %s",
+                        s->schema, s->table, statements[s->kind].what, statements[s->kind].mend);
         snprintf(e->table, sizeof e->table, "%s.%s", s->schema, s->table);
         snprintf(e->code, sizeof e->code, "%s",
                 s->kind == STATEMENT_WRITE ? ROUTE_WRITE_CODE : ROUTE_STATEMENT_CODE);
@@ -671,6 +699,7 @@ static int route_change(
         if ((keep = apply_filter(b, c, e)) <= 0)
                 return keep;
         tally_add(tally, b->table, c->op);
+        b->table->doubted = true;
         if (map_row(t, b, c->relation, &c->old, e) < 0 ||
                 map_row(t, b, c->relation, &c->new, e) < 0)
                 return -1;

@@ -31,6 +31,9 @@ struct route_table {
         /* Since the process started, by the loop's thread: what the target can lose no more, and
          * what it has committed beyond that. */
         struct route_changes durable, committed;
+        /* See route_doubt; `doubted`: rows came since. Loop's thread. */
+        struct position read;
+        bool doubted;
 };
 
 struct route *route_new(const struct config *c);
@@ -97,6 +100,10 @@ const struct relation *route_known(
         const struct route *r, const char *schema, const char *name, unsigned which);
 #define ROUTE_STATEMENT_CODE "CV002" /* of these errors */
 #define ROUTE_WRITE_CODE "CV003"     /* where the definition stays what it was */
+/* The definition of a table whose rows are logged without names was read when the log ended at
+ * `read`: where more DDL turns up before that, rows in between were taken for what they may not be,
+ * and route_statement says so. */
+void route_doubt(struct route *r, const char *schema, const char *name, struct position read);
 /* DDL on a migrated table, told by the source's log: an error as above (ddl = stop), unless it lies
  * before what route_accept_statements said. */
 int route_statement(struct route *r, const struct statement *s, struct error *e);

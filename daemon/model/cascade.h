@@ -1,8 +1,8 @@
 #pragma once
 /*
  * Cascades: the foreign keys of the migrated tables by which the source's engine changes rows
- * without logging it (ON DELETE and ON UPDATE CASCADE and SET NULL in InnoDB, HAZARDS A14), under the
- * target's names. The log tells the parent's change alone; whoever applies that one sees to the
+ * without logging it (ON DELETE and ON UPDATE CASCADE and SET NULL in InnoDB, HAZARDS A14), under
+ * the target's names. The log tells the parent's change alone; whoever applies that one sees to the
  * children.
  *
  * One list serves all tables of a target. Shared by reference by the relations that are parents in

@@ -1,4 +1,5 @@
 #include "model/position.h"
+#include "base/memory.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -51,8 +52,9 @@ static bool parse_lsn(struct position *p, const char *text)
         return true;
 }
 
-static bool parse_binlog(struct position *p, const char *text)
+static bool parse_binlog(struct position *p, const char *all)
 {
+        AUTO_STRING text = memory_printf("%.*s", (int)strcspn(all, " "), all);
         uint64_t file;
         int used = 0;
 
@@ -73,6 +75,22 @@ int position_parse(struct position *p, const char *text, struct error *e)
                 return 0;
         *p = POSITION_NONE;
         return error_set(e, ERROR_DATA, "'%.64s' is neither an LSN nor a binlog position", text);
+}
+
+void position_write(struct buf *out, struct position p, const char *gtids)
+{
+        char text[POSITION_TEXT];
+
+        buf_str(out, position_format(p, text));
+        if (gtids && *gtids)
+                buf_printf(out, " %s", gtids);
+}
+
+const char *position_gtids(const char *text)
+{
+        const char *blank = strchr(text, ' ');
+
+        return blank && blank[1] ? blank + 1 : NULL;
 }
 
 const char *identity_format(const struct source_identity *id, char *text)

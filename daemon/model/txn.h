@@ -50,6 +50,7 @@ struct txn {
         uint32_t xid;           /* as in Begin: 32 bits */
         struct position commit; /* LSN of the commit record, as in Begin */
         struct position end;    /* end LSN of the commit; known in the last piece only */
+        const char *gtids;      /* state after it, decoders/binlog_gtid.h; last piece; or NULL */
         int64_t committed_at;   /* microseconds since 1970-01-01 UTC */
         struct change *changes, **tail;
         uint32_t changes_n;

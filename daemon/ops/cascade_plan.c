@@ -31,8 +31,8 @@ static bool pair_of(const struct destined *child, const struct destined *parent,
         return *from && *to;
 }
 
-static bool carried(const struct destined *child, const struct destined *parent,
-        const struct def_reference *f)
+static bool carried(
+        const struct destined *child, const struct destined *parent, const struct def_reference *f)
 {
         const char *from, *to;
 
@@ -80,19 +80,29 @@ static void each(
                 }
 }
 
+struct planning {
+        struct cascades *out;
+        const struct destined *all;
+        const bool *streamed;
+};
+
 static void plan_key(void *context, const struct destined *child, const struct destined *parent,
         const struct def_reference *f)
 {
-        if (carried(child, parent, f))
-                add_key(context, child, parent, f);
+        struct planning *p = context;
+
+        if ((!p->streamed || (p->streamed[child - p->all] && p->streamed[parent - p->all])) &&
+                carried(child, parent, f))
+                add_key(p->out, child, parent, f);
 }
 
-struct cascades *cascade_plan(const struct table_defs *t, const struct destined *d)
+struct cascades *cascade_plan(
+        const struct table_defs *t, const struct destined *d, const bool *streamed)
 {
-        struct cascades *c = cascades_new();
+        struct planning p = {cascades_new(), d, streamed};
 
-        each(t, d, plan_key, c);
-        return c;
+        each(t, d, plan_key, &p);
+        return p.out;
 }
 
 /* ---- checks ---- */
@@ -140,11 +150,27 @@ static void check_key(void *context, const struct destined *child, const struct 
                         "children whose text is not exactly the parent's are not found");
 }
 
-void cascade_plan_check(const struct table_defs *t, const struct destined *d, enum engine to,
+/* Its cascades would reach the child, and never the log. */
+static void check_parent(const struct table_def *t, const struct def_reference *f, struct route *r,
         struct checks *out)
+{
+        if (acts(f) && !route_find(r, f->to_schema, f->to_table))
+                checks_add(out, CHECK_ERROR, NULL,
+                        "source: foreign key %s of %s.%s changes rows by itself when rows of %s.%s "
+                        "change, which is not migrated, and the binary log does not tell: include "
+                        "%s.%s, or exclude %s.%s",
+                        f->name, t->schema, t->name, f->to_schema, f->to_table, f->to_schema,
+                        f->to_table, t->schema, t->name);
+}
+
+void cascade_plan_check(const struct table_defs *t, const struct destined *d, struct route *r,
+        enum engine to, struct checks *out)
 {
         struct checking c = {to, out};
 
+        for (unsigned i = 0; i < t->n; i++)
+                for (unsigned k = 0; k < t->items[i].references_n; k++)
+                        check_parent(&t->items[i], &t->items[i].references[k], r, out);
         each(t, d, check_key, &c);
 }
 
@@ -185,7 +211,7 @@ static void tie(unsigned *group, unsigned n, unsigned a, unsigned b)
                         group[i] = to;
 }
 
-unsigned *cascade_groups(const struct table_defs *t)
+unsigned *cascade_groups(const struct table_defs *t, bool all)
 {
         unsigned *group = memory_new((t->n + 1) * sizeof *group);
 
@@ -195,7 +221,8 @@ unsigned *cascade_groups(const struct table_defs *t)
                 for (unsigned k = 0; k < t->items[i].references_n; k++) {
                         const struct def_reference *f = &t->items[i].references[k];
                         const struct table_def *parent =
-                                acts(f) ? table_defs_find(t, f->to_schema, f->to_table) : NULL;
+                                all || acts(f) ? table_defs_find(t, f->to_schema, f->to_table)
+                                               : NULL;
 
                         if (parent)
                                 tie(group, t->n, i, (unsigned)(parent - t->items));

@@ -185,6 +185,23 @@ static int make_pipeline(struct migration *m, struct error *e)
 
 /* ---- prepare ---- */
 
+/* What the operator accepted before a restart holds for that source and that copy alone. */
+static void take_accepted(struct migration *m, const struct prepare_result *r)
+{
+        char now[IDENTITY_TEXT], of[IDENTITY_TEXT];
+
+        m->identity = r->identity;
+        if (position_is_none(m->saved.accepted))
+                return;
+        if (position_is_none(r->start) && !strcmp(identity_format(&r->identity, now),
+                                                  identity_format(&m->saved.accepted_of, of))) {
+                route_accept_statements(m->route, m->saved.accepted);
+                return;
+        }
+        m->saved.accepted = POSITION_NONE;
+        save(m);
+}
+
 static void begin_stream(struct migration *m, const struct prepare_result *r)
 {
         struct snapshot *snapshot = NULL;
@@ -197,6 +214,10 @@ static void begin_stream(struct migration *m, const struct prepare_result *r)
                 route_begin(m->route, r->shapes[i], r->begin ? r->begin[i] : POSITION_NONE);
         }
         route_engines(m->route, r->from, r->to, &r->policy);
+        route_cascades(m->route, r->cascades);
+        if (r->doubtful)
+                route_doubt(
+                        m->route, r->doubtful->source_schema, r->doubtful->source_name, r->doubt);
         m->source_engine = r->from;
         m->target_engine = r->to;
         snprintf(m->source_version, sizeof m->source_version, "%s", r->source_version);
@@ -209,6 +230,7 @@ static void begin_stream(struct migration *m, const struct prepare_result *r)
                         return;
                 }
         }
+        take_accepted(m, r);
         set_phase(m, STATE_STREAMING);
         m->accept = m->accept_marks = false;
         *m->accept_table = '\0';
@@ -449,8 +471,12 @@ static void accept_statement(struct migration *m)
 
         if (!m->stopped || !(altered || written))
                 return;
-        if (position_parse(&at, m->error.position, &ignored) == 0)
+        if (position_parse(&at, m->error.position, &ignored) == 0) {
                 route_accept_statements(m->route, at);
+                m->saved.accepted = at;
+                m->saved.accepted_of = m->identity;
+                save(m);
+        }
         if (altered)
                 snprintf(m->accept_table, sizeof m->accept_table, "%s", m->error.table);
 }

@@ -196,6 +196,7 @@ static void fill_result(struct move *m)
                 r->begin[i] = m->begins ? m->begins[i] : k ? k->start : POSITION_NONE;
         }
         r->shapes_n = n;
+        move_cascades(m);
 }
 
 static int run(struct move *m, struct error *e)

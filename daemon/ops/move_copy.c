@@ -3,7 +3,8 @@
  * after table. A table is one transaction on the target. Where the source cannot let sessions share
  * a snapshot, each reader stands at a position of its own; the stream begins at the first of them,
  * and changes of a table that lie before its reader's position are in its copy (flow/route.h,
- * route_begin).
+ * route_begin). Tables that foreign keys tie together are then copied by one reader
+ * (ops/cascade_plan.h).
  */
 #include "base/log.h"
 #include "base/loop.h"
@@ -84,6 +85,11 @@ static int put_row(struct worker *w, const struct table_def *t, const struct map
         return w->move->to->row(w->loader, mapped, e) < 0 ? -1 : 1;
 }
 
+static int check_halts(const struct move *m, struct error *e)
+{
+        return halt_check(m->p->halt, e) < 0 ? -1 : halt_check(m->crew, e);
+}
+
 static int pump(struct worker *w, unsigned i, uint64_t *rows, struct error *e)
 {
         struct move *m = w->move;
@@ -101,7 +107,7 @@ static int pump(struct worker *w, unsigned i, uint64_t *rows, struct error *e)
                 if (*rows - told >= COUNT_EVERY) {
                         atomic_fetch_add(&m->p->counters[i].rows, *rows - told);
                         told = *rows;
-                        if ((rc = halt_check(m->p->halt, e)) < 0)
+                        if ((rc = check_halts(m, e)) < 0)
                                 break;
                 }
         }
@@ -165,9 +171,10 @@ static int copy_tables(struct worker *w, struct error *e)
         struct move *m = w->move;
         unsigned at;
 
-        while ((at = atomic_fetch_add(&m->next, 1)) < m->tables->n)
-                if (halt_check(m->p->halt, e) < 0 || copy_table(w, m->order[at], e) < 0)
-                        return -1;
+        while ((at = atomic_fetch_add(&m->next, 1)) < m->units_n)
+                for (unsigned i = m->units[at]; i < m->units[at + 1]; i++)
+                        if (check_halts(m, e) < 0 || copy_table(w, m->order[i], e) < 0)
+                                return -1;
         return 0;
 }
 
@@ -198,24 +205,6 @@ static int tick(void *context, struct error *e)
                 return 0;
         m->kept = t;
         return m->from->keep(m->origin, e) < 0 ? error_context(e, "source") : 0;
-}
-
-static int by_size(const void *a, const void *b, void *tables)
-{
-        const struct table_defs *t = tables;
-        uint64_t x = t->items[*(const unsigned *)a].bytes, y = t->items[*(const unsigned *)b].bytes;
-
-        return (x < y) - (x > y);
-}
-
-static void set_order(struct move *m)
-{
-        free(m->order);
-        m->order = memory_new((m->tables->n + 1) * sizeof *m->order);
-        for (unsigned i = 0; i < m->tables->n; i++)
-                m->order[i] = i;
-        qsort_r(m->order, m->tables->n, sizeof *m->order, by_size, m->tables);
-        m->next = 0;
 }
 
 static int empty_targets(struct move *m, struct error *e)
@@ -252,6 +241,8 @@ static int make_tables(struct move *m, struct error *e)
         if (destination_create(
                     m->to, m->destination, m->destined, m->tables->n, m->p->halt, &left, e) < 0)
                 return error_context(e, "target");
+        if (m->from->left(m->origin, m->tables, &left, e) < 0)
+                return error_context(e, "source");
         for (line = buf_text(&left); *line; line = *end ? end + 1 : end) {
                 end = strchrnul(line, '\n');
                 log_warning("not carried: %.*s", (int)(end - line), line);
@@ -273,11 +264,11 @@ static int load_rows(struct move *m, unsigned readers, struct error *e)
         int rc;
 
         prepare_phase(m->p, "rows", true);
-        set_order(m);
+        move_set_order(m, readers);
         free(m->begins);
         m->begins = memory_new((m->tables->n + 1) * sizeof *m->begins);
         m->kept = m->p->copy_began = now();
-        rc = crew_run(readers, work, tick, m, m->p->halt, e);
+        rc = crew_run(readers, work, tick, m, m->crew, e);
         m->from->release(m->origin);
         return rc;
 }
@@ -288,6 +279,7 @@ int move_load(struct move *m, struct error *e)
         unsigned readers = (unsigned)p->config->snapshot.workers;
         char text[POSITION_TEXT];
 
+        m->crew = p->halt;
         if (readers > m->tables->n)
                 readers = m->tables->n ? m->tables->n : 1;
         prepare_phase(p, "snapshot", true);
@@ -302,13 +294,25 @@ int move_load(struct move *m, struct error *e)
         return record_loaded(m, e);
 }
 
-int move_load_added(struct move *m, unsigned readers, struct error *e)
+static int load_added(struct move *m, unsigned readers, struct error *e)
 {
         if (empty_targets(m, e) < 0 || make_tables(m, e) < 0 || load_rows(m, readers, e) < 0)
                 return -1;
         prepare_phase(m->p, "indexes", true);
-        return destination_index(m->to, m->destination, m->destined, m->tables->n, m->p->halt, e) <
-                               0
-                       ? error_context(e, "target")
-                       : 0;
+        if (destination_index(m->to, m->destination, m->destined, m->tables->n, m->p->halt, e) < 0)
+                return error_context(e, "target");
+        return 0;
+}
+
+/* One that fails ends the others' work, but not the connections: the stream goes on without. */
+int move_load_added(struct move *m, unsigned readers, struct error *e)
+{
+        int rc;
+
+        m->crew = halt_new();
+        rc = load_added(m, readers, e);
+        if (halt_asked(m->crew))
+                halt_wait(m->crew, 1000);
+        m->crew = halt_free(m->crew);
+        return rc;
 }

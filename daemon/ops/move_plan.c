@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "flow/mapping.h"
 #include "model/typemap.h"
+#include "ops/cascade_plan.h"
 #include "ops/control.h"
 #include "ops/destination_ddl.h"
 #include "ops/origin.h"
@@ -112,6 +113,35 @@ bad:
         return -1;
 }
 
+static int check_cascades(struct planning *p, struct error *e)
+{
+        struct cascades *c;
+        int rc;
+
+        if (p->from->logs_cascades(p->origin))
+                return 0;
+        cascade_plan_check(
+                p->tables, p->destined, p->route, p->to->engine(p->destination), &p->checks);
+        c = cascade_plan(p->tables, p->destined, NULL);
+        rc = cascade_plan_target(
+                p->to, p->destination, c, p->destined, p->tables->n, &p->checks, e);
+        cascades_unref(c);
+        return rc;
+}
+
+static void view_left(const struct planning *p, struct plan_view *v)
+{
+        struct error ignored = ERROR_INIT;
+        AUTO_BUF lines = BUF_INIT;
+        const char *line, *end;
+
+        p->from->left(p->origin, p->tables, &lines, &ignored);
+        for (line = buf_text(&lines); *line; line = *end ? end + 1 : end) {
+                end = strchrnul(line, '\n');
+                plan_line(&v->left, memory_printf("%.*s", (int)(end - line), line));
+        }
+}
+
 static int gather(struct planning *p, struct error *e)
 {
         int format;
@@ -129,7 +159,8 @@ static int gather(struct planning *p, struct error *e)
                 if (look_at(p, i, e) < 0)
                         return -1;
         if (p->from->check(p->origin, p->tables, &p->checks, e) < 0 ||
-                p->to->check(p->destination, p->destined, p->tables->n, &p->checks, e) < 0)
+                p->to->check(p->destination, p->destined, p->tables->n, &p->checks, e) < 0 ||
+                check_cascades(p, e) < 0)
                 return -1;
         read_ddl(p);
         return 0;
@@ -246,6 +277,7 @@ static void show(const struct planning *p, enum plan_kind kind, bool json, FILE 
                         view_columns(p, &p->destined[i], &v.columns);
         }
         view_made(p, statements, &v);
+        view_left(p, &v);
         if (json)
                 plan_print_json(&v, out);
         else

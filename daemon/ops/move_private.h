@@ -30,7 +30,10 @@ struct move {
         unsigned only_n;
 
         unsigned *order; /* of the copy: largest first */
-        atomic_uint next;
+        unsigned *units; /* where in `order` each unit of work begins, and behind the last one */
+        unsigned units_n;
+        atomic_uint next; /* unit */
+        struct halt *crew; /* ends the copy's threads, and their connections where it is p->halt */
         int64_t kept;
 };
 
@@ -52,6 +55,14 @@ int move_write_records(struct move *m, enum copy_stage stage, struct error *e);
 int move_write_table(struct move *m, unsigned i, struct error *e);
 /* Empties what an interrupted copy has loaded, of m->only or of all. */
 int move_empty_loaded(struct move *m, struct error *e);
+
+/* Foreign keys that change rows behind the log's back: what stands in their way; for the stream;
+ * both for one that goes on, once its tables are known. */
+int move_check_cascades(struct move *m, struct checks *out, struct error *e);
+void move_cascades(struct move *m);
+int move_resume_cascades(struct move *m, struct error *e);
+/* Tables that foreign keys tie together are one unit, unless all readers stand at one position. */
+void move_set_order(struct move *m, unsigned readers);
 
 /* Loads the rows of all tables. */
 int move_load(struct move *m, struct error *e);

@@ -94,6 +94,19 @@ static int accept_refused(
         return record_definition(m, k, shape, e);
 }
 
+/* What comes next in the log is taken for what the source has now, which may be later still. */
+static int accept_altered(
+        struct move *m, struct table_record *k, const struct relation *now, struct error *e)
+{
+        struct prepare_result *r = m->p->result;
+
+        if (m->from->doubt(m->origin, &r->doubt, e) < 0)
+                return error_context(e, "source");
+        if (!position_is_none(r->doubt))
+                r->doubtful = route_find(m->p->route, k->schema, k->name);
+        return record_definition(m, k, now, e);
+}
+
 static int accept(struct move *m, struct table_record *k, struct error *e)
 {
         const struct table_def *now = table_defs_find(m->tables, k->schema, k->name);
@@ -102,7 +115,7 @@ static int accept(struct move *m, struct table_record *k, struct error *e)
                 return accept_refused(m, k, now ? now->shape : NULL, e);
         if (!is_altered(m->p, k))
                 return 0;
-        return now ? record_definition(m, k, now->shape, e)
+        return now ? accept_altered(m, k, now->shape, e)
                    : leave(m, k, "is gone from the source", e);
 }
 
@@ -180,7 +193,7 @@ int move_resume(struct move *m, struct error *e)
                 return error_context(e, "culvert.checkpoint on the target");
         p->record.stage = STAGE_DONE;
         if (identity_check(&stored, &p->identity, e) < 0 || move_read_tables(m, e) < 0 ||
-                move_join(m, e) < 0 || take_known(m, e) < 0)
+                move_join(m, e) < 0 || take_known(m, e) < 0 || move_resume_cascades(m, e) < 0)
                 return -1;
         if (m->from->resume(m->origin, p->result->shapes, p->result->shapes_n, p->stored, e) < 0)
                 return error_context(e, "source");

@@ -36,10 +36,12 @@ void move_forget_tables(struct move *m)
         free(m->begins);
         free(m->append);
         free(m->order);
+        free(m->units);
         m->destined = NULL;
         m->begins = NULL;
         m->append = NULL;
         m->order = NULL;
+        m->units = NULL;
         m->tables = table_defs_free(m->tables);
 }
 
@@ -56,6 +58,13 @@ static void take_tables(struct move *m)
         }
 }
 
+/* A pattern whose tables were dropped since is no mistake. */
+static void see_known(struct selection *s, const struct table_records *known)
+{
+        for (unsigned i = 0; known && i < known->n; i++)
+                selection_see(s, known->items[i].schema, known->items[i].name);
+}
+
 int move_read_tables(struct move *m, struct error *e)
 {
         struct selection s;
@@ -64,6 +73,7 @@ int move_read_tables(struct move *m, struct error *e)
         move_forget_tables(m);
         selection_init(&s, m->p->config, m->p->route);
         m->tables = m->from->tables(m->origin, select_table, &s, e);
+        see_known(&s, m->p->known);
         rc = m->tables ? selection_check(&s, e) : error_context(e, "source");
         selection_done(&s);
         if (rc == 0)
@@ -121,7 +131,7 @@ int move_check(struct move *m, struct error *e)
                 error_context(e, "source");
         else if ((rc = m->to->check(m->destination, m->destined, m->tables->n, &found, e)) < 0)
                 error_context(e, "target");
-        else
+        else if ((rc = move_check_cascades(m, &found, e)) == 0)
                 rc = prepare_judge(&found, e);
         checks_done(&found);
         m->p->checked = rc == 0;

@@ -9,6 +9,7 @@
  * and is tried again, since writers queue behind it.
  */
 #include "base/memory.h"
+#include "db/left.h"
 #include "db/my_catalog.h"
 #include "db/my_check.h"
 #include "decoders/binlog.h"
@@ -153,6 +154,24 @@ static int my_origin_describe(struct origin *o, struct relation *shape, struct e
                 "FULL), so what they hold cannot be known: leave the table out ([tables] exclude), "
                 "restart, then take it in again and copy it anew",
                 shape->schema, shape->name);
+}
+
+static int my_origin_doubt(struct origin *o, struct position *end, struct error *e)
+{
+        AUTO_MY_RESULT r = my_query(o->conn, e, "show variables like 'binlog_row_metadata'");
+        MYSQL_ROW row = r ? mysql_fetch_row(r) : NULL;
+        struct source_identity ignored;
+
+        *end = POSITION_NONE;
+        if (!r || (row && !strcasecmp(row[1], "full")))
+                return r ? 0 : -1;
+        return binlog_identity(o->conn, &ignored, end, e);
+}
+
+static int my_origin_left(
+        struct origin *o, const struct table_defs *t, struct buf *lines, struct error *e)
+{
+        return my_left(o->conn, t, lines, e);
 }
 
 static int my_origin_check(
@@ -432,6 +451,8 @@ const struct origin_ops my_origin_ops = {
         .verbatim = my_origin_verbatim,
         .names = my_origin_names,
         .describe = my_origin_describe,
+        .doubt = my_origin_doubt,
+        .left = my_origin_left,
         .check = my_origin_check,
         .logs_cascades = my_origin_logs_cascades,
         .arrange = my_origin_arrange,

@@ -33,6 +33,11 @@ struct origin_ops {
         int (*names)(struct origin *o, origin_select *each, void *context, struct error *e);
         /* What the log tells of a shape less than the catalogue does: types' names. */
         int (*describe)(struct origin *o, struct relation *shape, struct error *e);
+        /* Where the log ends, if its rows do not tell which columns they have; else none. */
+        int (*doubt)(struct origin *o, struct position *end, struct error *e);
+        /* Appends lines about what no copy carries: views, routines and so on. */
+        int (*left)(struct origin *o, const struct table_defs *t, struct buf *lines,
+                struct error *e);
         int (*check)(
                 struct origin *o, const struct table_defs *t, struct checks *out, struct error *e);
         /* Is all that the engine's foreign keys change in the log (HAZARDS A14)? */

@@ -237,11 +237,26 @@ static bool is_duplicate(const struct error *e)
         return false;
 }
 
+/* "create schema if not exists" wants the right to create even where there is nothing to do. */
+static bool is_schema_there(struct destination *d, const char *sql, const struct error *e)
+{
+        struct error ignored = ERROR_INIT;
+        AUTO_RESULT r = NULL;
+
+        if (strcmp(e->code, "42501") != 0)
+                return false;
+        r = pg_query(d->conn, &ignored,
+                "select from pg_catalog.pg_namespace where 'create schema if not exists \"' || "
+                "replace(nspname, '\"', '\"\"') || '\"' = $1",
+                1, &sql);
+        return r && PQntuples(r) == 1;
+}
+
 static int pg_run_ddl(struct destination *d, const char *sql, struct error *e)
 {
         if (pg_run(d->conn, e, sql) == 0)
                 return 0;
-        if (!is_duplicate(e))
+        if (!is_duplicate(e) && !is_schema_there(d, sql, e))
                 return -1;
         error_clear(e);
         return 1;

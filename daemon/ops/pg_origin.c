@@ -4,6 +4,7 @@
  */
 #include "base/log.h"
 #include "base/memory.h"
+#include "db/left.h"
 #include "db/pg_define.h"
 #include "ops/copy_row.h"
 #include "ops/origin.h"
@@ -166,6 +167,28 @@ static int pg_origin_describe(struct origin *o, struct relation *shape, struct e
                 relation_set_native(shape, i, pg_text(r, 0, 0));
         }
         return 0;
+}
+
+/* Its keys act by statements of their own. */
+static bool pg_origin_logs_cascades(struct origin *o)
+{
+        (void)o;
+        return true;
+}
+
+/* Every message that describes a table has its columns' names. */
+static int pg_origin_doubt(struct origin *o, struct position *end, struct error *e)
+{
+        (void)o;
+        (void)e;
+        *end = POSITION_NONE;
+        return 0;
+}
+
+static int pg_origin_left(
+        struct origin *o, const struct table_defs *t, struct buf *lines, struct error *e)
+{
+        return pg_left(o->conn, t, lines, e);
 }
 
 static int pg_origin_check(
@@ -518,7 +541,10 @@ const struct origin_ops pg_origin_ops = {
         .tables = pg_origin_tables,
         .names = pg_origin_names,
         .describe = pg_origin_describe,
+        .doubt = pg_origin_doubt,
+        .left = pg_origin_left,
         .check = pg_origin_check,
+        .logs_cascades = pg_origin_logs_cascades,
         .arrange = pg_origin_arrange,
         .resume = pg_origin_resume,
         .watch = pg_origin_watch,

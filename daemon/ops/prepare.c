@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/memory.h"
+#include "model/cascade.h"
 #include "ops/copy_plan.h"
 #include "ops/move.h"
 #include "ops/prepare_private.h"
@@ -138,6 +139,7 @@ void prepare_result_free(struct prepare_result *r)
         for (unsigned i = 0; i < r->joining_n; i++)
                 relation_unref(r->joining[i]);
         free(r->joining);
+        cascades_unref(r->cascades);
         pg_marks_free(r->marks, r->shapes_n);
         free(r->targets);
         free(r->shapes);

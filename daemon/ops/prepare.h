@@ -46,10 +46,13 @@ struct prepare_result {
         enum engine from, to;
         struct convert_policy policy;
         struct relation **targets; /* of each, as the target's catalogue has it */
+        struct cascades *cascades; /* flow/route.h, route_cascades; or NULL */
         struct position until; /* the stream is to end there, and all begins anew; none: for ever */
         /* Copied, and no part of the stream before `until`; as shapes. */
         struct relation **joining;
         unsigned joining_n;
+        const struct route_table *doubtful; /* flow/route.h, route_doubt; or NULL */
+        struct position doubt;
         const struct route_table **fresh; /* selected, and not migrated yet */
         unsigned fresh_n;
         char *refused;   /* why tables could not be added; NULL: nothing of the kind */

@@ -1,4 +1,5 @@
 #include "ops/saved.h"
+#include "base/buf.h"
 #include "base/file.h"
 #include "base/memory.h"
 
@@ -15,6 +16,20 @@ static int bad(const char *path, struct error *e)
 {
         return error_set(e, ERROR_CONFIG,
                 "%s is damaged: culvert did not write this; move it away to start unpaused", path);
+}
+
+static int read_accepted(struct saved *s, const char *text)
+{
+        char position[POSITION_TEXT], source[IDENTITY_TEXT];
+        const char *line = strstr(text, "\naccepted ");
+        struct error ignored = ERROR_INIT;
+
+        if (!line)
+                return 0;
+        if (sscanf(line, " accepted %63s %319s", position, source) != 2 ||
+                position_parse(&s->accepted, position, &ignored) < 0)
+                return -1;
+        return identity_parse(&s->accepted_of, source, &ignored);
 }
 
 int saved_read(struct saved *s, const char *state_dir, struct error *e)
@@ -42,14 +57,19 @@ int saved_read(struct saved *s, const char *state_dir, struct error *e)
                 return bad(path, e);
         s->paused = !strcmp(paused, "yes");
         s->phase = (enum state)phase_number;
-        return 0;
+        return read_accepted(s, text) < 0 ? bad(path, e) : 0;
 }
 
 int saved_write(const struct saved *s, const char *state_dir, struct error *e)
 {
         AUTO_STRING path = memory_printf("%s/state", state_dir);
-        AUTO_STRING text = memory_printf("culvert-state %d\npaused %s\nphase %s\n", FORMAT,
-                s->paused ? "yes" : "no", state_name(s->phase));
+        char position[POSITION_TEXT], source[IDENTITY_TEXT];
+        AUTO_BUF text = BUF_INIT;
 
-        return file_replace(path, text, e);
+        buf_printf(&text, "culvert-state %d\npaused %s\nphase %s\n", FORMAT,
+                s->paused ? "yes" : "no", state_name(s->phase));
+        if (!position_is_none(s->accepted))
+                buf_printf(&text, "accepted %s %s\n", position_format(s->accepted, position),
+                        identity_format(&s->accepted_of, source));
+        return file_replace(path, buf_text(&text), e);
 }

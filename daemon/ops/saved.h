@@ -6,15 +6,19 @@
  *   culvert-state 1
  *   paused yes
  *   phase streaming
+ *   accepted 000003:4711 SYSTEM/0/BASE     optional: DDL that the operator has accepted ends there
  *
  * Loop thread only.
  */
 #include "base/error.h"
 #include "flow/state.h"
+#include "model/position.h"
 
 struct saved {
         bool paused;
-        enum state phase; /* STATE_COPYING or STATE_STREAMING */
+        enum state phase;         /* STATE_COPYING or STATE_STREAMING */
+        struct position accepted; /* of that source; none: nothing */
+        struct source_identity accepted_of;
 };
 
 /* No file yet is not an error. A newer format is one. */

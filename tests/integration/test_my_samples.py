@@ -50,15 +50,6 @@ def load(cross, *files):
         with open(os.path.join(SAMPLES, file), encoding="utf-8") as f:
             sql = OWN_DATABASE.sub("", f.read())
         cross.source.client(cross.name, input=re.sub(r"\bsakila\.", "", sql))
-    without_cascades(cross)
-
-
-def without_cascades(cross):
-    """Keys that change rows by themselves are refused, since the binary log does not tell it."""
-    for table, key in cross.sql("select table_name, constraint_name from information_schema.referential_constraints "
-                                "where constraint_schema = database() and ('CASCADE' in (update_rule, delete_rule) "
-                                "or 'SET NULL' in (update_rule, delete_rule))"):
-        cross.sql(f"alter table `{table}` drop foreign key `{key}`")
 
 
 def move(cross, culvert, changes, rows):

@@ -380,8 +380,9 @@ static struct source *fake_source_destroy(struct source *s)
 
 /* As PostgreSQL does it: what commits at or after `from`, but never what was confirmed before. */
 static void fake_source_start(struct source *s, const struct source_identity *identity,
-        struct position from, struct position durable)
+        struct position from, const char *gtids, struct position durable)
 {
+        (void)gtids;
         must(s->phase == IDLE && (!s->in_event || s->in_failed), "source started at a bad moment");
         must(!w->must_stop, "source started again after an error that no retry mends");
         must(!strcmp(identity->system, "42"), "source started for another identity");
@@ -696,8 +697,9 @@ static enum sink_push fake_sink_push(struct sink *s, struct txn **piece)
         return SINK_TAKEN;
 }
 
-static bool fake_sink_idle(struct sink *s, struct position p)
+static bool fake_sink_idle(struct sink *s, struct position p, const char *gtids)
 {
+        (void)gtids;
         must(s->phase == UP, "an idle position for a sink that is not ready");
         must(!s->head && !s->partial && !s->open_transactions,
                 "an idle position while something is pending");

@@ -107,6 +107,7 @@ static void render_change(struct heard *h, const struct change *c)
                 buf_str(out, " new");
                 render_row(out, c->new, c->relation);
         }
+        buf_str(out, h->cascades && c->cascades ? " cascades" : "");
         buf_char(out, '\n');
 }
 

@@ -12,6 +12,7 @@ struct heard {
         struct buf text;
         unsigned pieces;
         bool rows_only; /* one line for each row: "row TABLE|VALUE|..." */
+        bool cascades;  /* say " cascades" of changes that do */
         bool refuse;    /* relation() refuses a shape that it does not know */
         enum engine engine;
 };

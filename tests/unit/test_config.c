@@ -593,10 +593,9 @@ static void test_reference_is_valid(void **state)
 
 static void test_examples(void **state)
 {
-        static const char *const names[] = {
-                "conf/minimal.conf", "conf/postgresql-to-postgresql.conf",
-                "conf/mariadb-to-postgresql.conf", "conf/mysql-to-mysql.conf",
-                "conf/postgresql-to-mysql.conf"};
+        static const char *const names[] = {"conf/minimal.conf",
+                "conf/postgresql-to-postgresql.conf", "conf/mariadb-to-postgresql.conf",
+                "conf/mysql-to-mysql.conf", "conf/postgresql-to-mysql.conf"};
 
         (void)state;
         for (size_t i = 0; i < sizeof names / sizeof *names; i++) {

@@ -16,7 +16,7 @@
 
 /* ---- fixtures ---- */
 
-#define FIELDS 10
+#define FIELDS 11
 #define ROWS_MAX 20
 
 /* A stored result as libmariadb has it, of what the target's catalogue says. */
@@ -32,7 +32,7 @@ struct catalogue {
 static void describe_as(struct catalogue *c, char *lines, const char *engine,
         const char *transactions, const char *triggers)
 {
-        const char *about[] = {"BASE TABLE", engine, transactions, triggers};
+        const char *about[] = {"BASE TABLE", engine, transactions, triggers, "1"};
         char *line;
         unsigned n = 0;
 
@@ -44,7 +44,7 @@ static void describe_as(struct catalogue *c, char *lines, const char *engine,
 
                         c->fields[n][i] = word && *word ? word : NULL;
                 }
-                for (int i = 0; i < 4; i++)
+                for (int i = 0; i < 5; i++)
                         c->fields[n][6 + i] = (char *)(uintptr_t)about[i];
                 c->rows[n].data = c->fields[n];
                 c->rows[n].next = NULL;
@@ -63,6 +63,7 @@ struct bound {
         struct change *change;
         struct buf sql;
         struct error e;
+        bool full; /* the log has whole old rows */
 };
 
 /* Columns as "*id name": * is the key. */
@@ -132,6 +133,7 @@ static int change(
         x->change = txn_add(x->txn, op, x->relation);
         x->change->old = old ? values(x, old) : NULL;
         x->change->new = new ? values(x, new) : NULL;
+        x->change->old_full = old && x->full;
         x->e = (struct error)ERROR_INIT;
         buf_clear(&x->sql);
         if (op == CHANGE_INSERT)
@@ -161,6 +163,68 @@ static void test_statements(void **state)
                 "update `shop`.`it``em` set `id` = 2, `price` = -1.50 where `id` = 1");
         assert_int_equal(change(&x, CHANGE_DELETE, ROW("7", "?", "?"), NULL), 0);
         assert_string_equal(buf_text(&x.sql), "delete from `shop`.`it``em` where `id` = 7");
+        unbind(&x);
+}
+
+/* With both whole rows in the log; one that changes nothing still looks for its row. */
+static void test_what_an_update_left_alone(void **state)
+{
+        struct bound x;
+
+        (void)state;
+        bind(&x, 'd', "*id name price",
+                "id|int(11)|NO|||PRI\nname|varchar(20) charset utf8mb4|YES\n"
+                "price|timestamp|YES|on update current_timestamp()\n");
+        x.full = true;
+        assert_int_equal(change(&x, CHANGE_UPDATE, ROW("1", "a", "2"), ROW("1", "b", "2")), 0);
+        assert_string_equal(buf_text(&x.sql),
+                "update `shop`.`it``em` set `name` = 'b', `price` = '2' where `id` = 1");
+        assert_int_equal(change(&x, CHANGE_UPDATE, ROW("1", "a", NULL), ROW("1", NULL, NULL)), 0);
+        assert_string_equal(buf_text(&x.sql),
+                "update `shop`.`it``em` set `name` = NULL, `price` = NULL where `id` = 1");
+        unbind(&x);
+        bind(&x, 'd', "*id name price", PLAIN);
+        x.full = true;
+        assert_int_equal(change(&x, CHANGE_UPDATE, ROW("1", "a", "2"), ROW("1", "a", "2")), 0);
+        assert_string_equal(buf_text(&x.sql), "update `shop`.`it``em` set `id` = 1, `name` = 'a', "
+                                              "`price` = 2 where `id` = 1");
+        unbind(&x);
+}
+
+static const char *deleted(struct bound *x, const char *const *old)
+{
+        change(x, CHANGE_DELETE, old, NULL);
+        buf_clear(&x->sql);
+        assert_int_equal(my_change_key(&x->sql, x->binding, x->change, &x->e), 0);
+        return buf_text(&x->sql);
+}
+
+static void test_deletes_of_many_rows(void **state)
+{
+        struct bound x;
+
+        (void)state;
+        bind(&x, 'd', "*id name price", PLAIN);
+        assert_true(x.binding->by_number);
+        assert_string_equal(x.binding->delete, "delete from `shop`.`it``em` where `id` in (");
+        assert_string_equal(deleted(&x, ROW("7", "?", "?")), "7");
+        change(&x, CHANGE_DELETE, ROW("?", "a", "1"), NULL);
+        assert_int_equal(my_change_key(&x.sql, x.binding, x.change, &x.e), -1);
+        unbind(&x);
+        bind(&x, 'd', "*id *name", "id|int(11)|NO|||PRI\nname|bigint(20) unsigned|NO|||PRI\n");
+        assert_true(x.binding->by_number);
+        assert_string_equal(x.binding->delete, "delete from `shop`.`it``em` where (");
+        assert_string_equal(deleted(&x, ROW("7", "8")), "`id` = 7 and `name` = 8");
+        unbind(&x);
+        bind(&x, 'd', "*id *name",
+                "id|int(11)|NO|||PRI\nname|varchar(9) charset latin1|NO|||PRI\n");
+        assert_false(x.binding->by_number);
+        unbind(&x);
+        bind(&x, 'd', "*id", "id|int(11)|NO|||PRI\nname|int(11)|NO|||PRI\n");
+        assert_false(x.binding->by_number);
+        unbind(&x);
+        bind(&x, 'd', "*id", "id|int(11)|NO\n");
+        assert_false(x.binding->by_number);
         unbind(&x);
 }
 
@@ -447,6 +511,8 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_statements),
+                cmocka_unit_test(test_what_an_update_left_alone),
+                cmocka_unit_test(test_deletes_of_many_rows),
                 cmocka_unit_test(test_generated_columns_are_not_written),
                 cmocka_unit_test(test_on_update_columns_keep_their_value),
                 cmocka_unit_test(test_full_identity_uses_the_targets_key),

@@ -25,9 +25,10 @@ static void test_checkpoint(void **state)
         AUTO_BUF sql = BUF_INIT;
 
         (void)state;
-        my_meta_checkpoint_sql(&sql, "o'k", 7, (struct position){.file = 3, .lsn = 4711});
+        my_meta_checkpoint_sql(&sql, "o'k", 7, (struct position){.file = 3, .lsn = 4711},
+                "0-1-5");
         assert_string_equal(buf_text(&sql),
-                "update culvert.checkpoint set position = '000003:4711', counter = counter + 1, "
+                "update culvert.checkpoint set position = '000003:4711 0-1-5', counter = counter + 1, "
                 "updated_at = utc_timestamp(6) where pipeline = 'o\\'k' and direction = 'forward' "
                 "and lane = 0 and epoch = 7");
 }

@@ -683,11 +683,43 @@ static void test_statements_stop(void **state)
         done(&s);
 }
 
+/* Rows without names between two changes of a definition, which was read after both. */
+static void test_doubt(void **state)
+{
+        struct relation *a = shape(0, "shop", "a", 'd', "*id:3");
+        struct statement alter = {.kind = STATEMENT_ALTER,
+                .schema = "shop",
+                .table = "a",
+                .end = {.lsn = 600, .file = 3}};
+        struct setting s;
+
+        (void)state;
+        open_with(&s, "");
+        route_expect(s.route, a, NULL);
+        assert_ptr_equal(route_known(s.route, "shop", "", 0), a); /* any of the schema */
+        assert_null(route_known(s.route, "elsewhere", "", 0));
+        route_doubt(s.route, "shop", "a", (struct position){.lsn = 700, .file = 3});
+        assert_int_equal(route_statement(s.route, &alter, &s.e), -1);
+        assert_null(strstr(s.e.message, "names of columns")); /* there were none */
+        ((struct route_table *)(uintptr_t)route_find(s.route, "shop", "a"))->doubted = true;
+        assert_int_equal(route_statement(s.route, &alter, &s.e), -1);
+        assert_non_null(strstr(s.e.message, "names of columns"));
+        assert_string_equal(s.e.code, ROUTE_STATEMENT_CODE);
+        alter.end.lsn = 800;
+        assert_int_equal(route_statement(s.route, &alter, &s.e), -1);
+        assert_null(strstr(s.e.message, "names of columns"));
+        route_expect_none(s.route);
+        assert_null(route_known(s.route, "shop", "a", 0));
+        relation_unref(a);
+        done(&s);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_tables_by_name),
                 cmocka_unit_test(test_statements_stop),
+                cmocka_unit_test(test_doubt),
                 cmocka_unit_test(test_include_and_exclude),
                 cmocka_unit_test(test_names_on_the_target),
                 cmocka_unit_test(test_changes_of_other_tables_go),

@@ -53,8 +53,10 @@ static void test_none_yet(void **state)
 
 static void test_both_ways(void **state)
 {
-        static const struct saved all[] = {{true, STATE_STREAMING}, {false, STATE_STREAMING},
-                {true, STATE_COPYING}, {false, STATE_COPYING}};
+        static const struct saved all[] = {{.paused = true, .phase = STATE_STREAMING},
+                {.paused = false, .phase = STATE_STREAMING},
+                {.paused = true, .phase = STATE_COPYING},
+                {.paused = false, .phase = STATE_COPYING}};
 
         (void)state;
         for (unsigned i = 0; i < 4; i++) {
@@ -66,6 +68,25 @@ static void test_both_ways(void **state)
                 assert_int_equal(s.paused, all[i].paused);
                 assert_int_equal(s.phase, all[i].phase);
         }
+}
+
+static void test_accepted_position(void **state)
+{
+        struct saved s = {.phase = STATE_STREAMING,
+                .accepted = {.lsn = 4711, .file = 3},
+                .accepted_of = {.system = "0f6e-1", .slot = "mysql-bin"}};
+        struct saved back;
+        struct error e = ERROR_INIT;
+
+        (void)state;
+        assert_int_equal(saved_write(&s, folder, &e), 0);
+        assert_int_equal(saved_read(&back, folder, &e), 0);
+        assert_int_equal(position_compare(back.accepted, s.accepted), 0);
+        assert_int_equal(identity_check(&back.accepted_of, &s.accepted_of, &e), 0);
+        put("culvert-state 1\npaused no\nphase streaming\naccepted 3\n");
+        assert_int_equal(saved_read(&back, folder, &e), -1);
+        put("culvert-state 1\npaused no\nphase streaming\naccepted 3:x a/0/b\n");
+        assert_int_equal(saved_read(&back, folder, &e), -1);
 }
 
 static void test_format_1_stays_readable(void **state)
@@ -155,6 +176,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_none_yet, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_both_ways, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_accepted_position, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_format_1_stays_readable, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_newer_format, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_damage, set_up, tear_down),

@@ -1,3 +1,5 @@
+#include "base/file.h"
+#include "base/memory.h"
 #include "model/convert.h"
 #include "model/typemap_private.h"
 
@@ -219,6 +221,107 @@ static void test_page(void **state)
         assert_null(strchr(buf_text(&page), '{'));
 }
 
+/* The page's sentences, each with a value: `out` NULL: refused. */
+static const struct claim {
+        const char *sentence;
+        enum engine from_engine;
+        const char *from;
+        enum engine to_engine;
+        const char *to, *in, *out;
+} claims[] = {
+        {"Nothing is rounded", ENGINE_MYSQL, "decimal(20,5)", ENGINE_POSTGRESQL, "numeric(10,2)",
+                "1.55500", NULL},
+        {"Nothing is rounded", ENGINE_POSTGRESQL, "double precision", ENGINE_MYSQL, "float", "0.1",
+                NULL},
+        {"A negative zero of MariaDB", ENGINE_MARIADB, "double", ENGINE_POSTGRESQL,
+                "double precision", "-0", "0"},
+        {"Types that cannot become one another", ENGINE_MYSQL, "datetime", ENGINE_POSTGRESQL,
+                "timestamp with time zone", NULL, NULL},
+        {"vector and any", ENGINE_MYSQL, "vector(3)", ENGINE_POSTGRESQL, "text", NULL, NULL},
+        {"TIMESTAMP is a moment", ENGINE_MYSQL, "timestamp", ENGINE_POSTGRESQL,
+                "timestamp with time zone", "2024-01-01 10:00:00", "2024-01-01 10:00:00+00"},
+        {"becomes timestamp without time zone", ENGINE_MYSQL, "datetime", ENGINE_POSTGRESQL,
+                "timestamp without time zone", "2024-01-01 10:00:00", "2024-01-01 10:00:00"},
+        {"timestamptz becomes DATETIME in", ENGINE_POSTGRESQL, "timestamp with time zone",
+                ENGINE_MYSQL, "datetime", "2039-01-01 10:00:00+00", "2039-01-01 10:00:00"},
+        {"TIMESTAMP ends in 2038", ENGINE_POSTGRESQL, "timestamp with time zone", ENGINE_MYSQL,
+                "timestamp", "2107-01-01 10:00:00+00", NULL},
+        {"2024-00-00", ENGINE_MYSQL, "date", ENGINE_POSTGRESQL, "date", "2024-00-00", NULL},
+        {"MySQL family they stay", ENGINE_MARIADB, "date", ENGINE_MYSQL, "date", "0000-00-00",
+                "0000-00-00"},
+        {"A varchar or text keeps them", ENGINE_MYSQL, "varchar(9) charset utf8mb4",
+                ENGINE_POSTGRESQL, "character varying(9)", "a ", "a "},
+        {"so both arrive", ENGINE_POSTGRESQL, "character(3)", ENGINE_MYSQL,
+                "varchar(3) charset utf8mb4", "a  ", "a"},
+        {"a varchar or text that ends in blanks is an", ENGINE_POSTGRESQL, "text", ENGINE_MYSQL,
+                "char(9) charset utf8mb4", "a ", NULL},
+        {"Its text is kept", ENGINE_MARIADB, "json", ENGINE_POSTGRESQL, "json",
+                "{\"b\":1.0,  \"a\":2}", "{\"b\":1.0,  \"a\":2}"},
+        {"a number that it would round", ENGINE_POSTGRESQL, "json", ENGINE_MYSQL, "json",
+                "123456789012345678901234567890.1", NULL},
+        {"one key twice in an", ENGINE_MARIADB, "json", ENGINE_POSTGRESQL, "jsonb",
+                "{\"a\":1,\"a\":2}", NULL},
+        {"in jsonb \\u0000", ENGINE_MARIADB, "json", ENGINE_POSTGRESQL, "jsonb", "\"\\u0000\"",
+                NULL},
+        {"A boolean", ENGINE_MYSQL, "tinyint(1)", ENGINE_POSTGRESQL, "boolean", "1", "t"},
+        {"takes 0 and 1", ENGINE_MYSQL, "tinyint(1)", ENGINE_POSTGRESQL, "boolean", "2", NULL},
+};
+
+static void check_claim(const struct claim *c)
+{
+        static const struct convert_policy policy = {.zero_date = ZERO_DATE_ERROR};
+        struct coltype *from = type_of(c->from_engine, c->from);
+        struct coltype *to = type_of(c->to_engine, c->to);
+        struct convert *convert = NULL;
+        struct error e = ERROR_INIT;
+        int rc = convert_new(from, to, &policy, &convert, &e);
+
+        assert_int_equal(rc, c->in ? 0 : -1);
+        if (c->in) {
+                struct value in = {VALUE_TEXT, (uint32_t)strlen(c->in), c->in}, out;
+                struct arena *a = arena_new();
+
+                rc = convert_value(convert, a, &in, &out, &e);
+                if ((rc == 0) != (c->out != NULL))
+                        fail_msg("%s: %s", c->sentence, rc ? e.message : "taken");
+                if (c->out)
+                        assert_memory_equal(out.data, c->out, out.len + 1);
+                arena_free(a);
+        }
+        convert_free(convert);
+        coltype_free(from);
+        coltype_free(to);
+}
+
+static void test_sentences(void **state)
+{
+        AUTO_BUF page = BUF_INIT;
+
+        (void)state;
+        typemap_page(&page);
+        for (size_t i = 0; i < sizeof claims / sizeof *claims; i++) {
+                if (!strstr(buf_text(&page), claims[i].sentence))
+                        fail_msg("not on the page: %s", claims[i].sentence);
+                check_claim(&claims[i]);
+        }
+}
+
+/* What is in the tree is what the program prints. */
+static void test_file(void **state)
+{
+        const char *top = getenv("CULVERT_TOP");
+        AUTO_STRING path = memory_printf("%s/conf/types.md", top ? top : ".");
+        AUTO_BUF page = BUF_INIT;
+        struct error e = ERROR_INIT;
+
+        (void)state;
+        typemap_page(&page);
+        AUTO_STRING file = file_read(path, 1 << 20, &e);
+        if (!file)
+                fail_msg("%s", e.message);
+        assert_string_equal(file, buf_text(&page));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -228,6 +331,8 @@ int main(void)
                 cmocka_unit_test(test_no_place),
                 cmocka_unit_test(test_rules),
                 cmocka_unit_test(test_page),
+                cmocka_unit_test(test_sentences),
+                cmocka_unit_test(test_file),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
