@@ -39,11 +39,13 @@ int copy_record_read(const struct copy_book *b, struct copy_record *r, struct er
         r->published = memory_string(pg_text(row, 0, 5));
         if (identity_parse(&r->source, pg_text(row, 0, 3), e) < 0)
                 return error_context(e, "culvert.copy on the target");
+        r->gtids = memory_string(position_gtids(pg_text(row, 0, 1)));
         return position_parse(&r->start, pg_text(row, 0, 1), e);
 }
 
 void copy_record_done(struct copy_record *r)
 {
+        free(r->gtids);
         free(r->snapshot);
         free(r->mode);
         free(r->published);
@@ -145,11 +147,16 @@ void copy_book_rollback(const struct copy_book *b)
 
 int copy_record_write(const struct copy_book *b, const struct copy_record *r, struct error *e)
 {
-        char start[POSITION_TEXT], source[IDENTITY_TEXT];
-        const char *values[] = {b->pipeline, stage_names[r->stage],
-                position_format(r->start, start), r->snapshot ? r->snapshot : "",
-                identity_format(&r->source, source), r->mode, r->published ? r->published : ""};
-        AUTO_RESULT done = pg_query(b->target, e,
+        char source[IDENTITY_TEXT];
+        AUTO_BUF start = BUF_INIT;
+        const char *values[] = {b->pipeline, stage_names[r->stage], NULL,
+                r->snapshot ? r->snapshot : "", identity_format(&r->source, source), r->mode,
+                r->published ? r->published : ""};
+        AUTO_RESULT done = NULL;
+
+        position_write(&start, r->start, r->gtids);
+        values[2] = buf_text(&start);
+        done = pg_query(b->target, e,
                 "insert into culvert.copy (pipeline, state, start_position, snapshot, source, "
                 "mode, published) "
                 "values ($1, $2, $3, $4, $5, $6, $7) on conflict (pipeline) do update set "
@@ -158,7 +165,6 @@ int copy_record_write(const struct copy_book *b, const struct copy_record *r, st
                 "published = excluded.published, "
                 "updated_at = pg_catalog.clock_timestamp()",
                 7, values);
-
         return done ? 0 : error_context(e, "target");
 }
 
@@ -201,14 +207,42 @@ int table_record_write(const struct copy_book *b, const struct table_record *t, 
         return done ? 0 : error_context(e, "target");
 }
 
+int copy_record_gtids(const struct copy_book *b, char **gtids, struct error *e)
+{
+        AUTO_RESULT r = pg_query(b->target, e,
+                "select position from culvert.checkpoint where pipeline = $1 and direction = "
+                "'forward' and lane = 0",
+                1, &b->pipeline);
+
+        *gtids = r && PQntuples(r) ? memory_string(position_gtids(pg_text(r, 0, 0))) : NULL;
+        return r ? 0 : -1;
+}
+
+int copy_record_checkpoint(const struct copy_book *b, const struct copy_record *r, struct error *e)
+{
+        char source[IDENTITY_TEXT];
+        AUTO_BUF start = BUF_INIT;
+        const char *values[] = {b->pipeline, NULL, identity_format(&r->source, source)};
+        AUTO_RESULT done = NULL;
+
+        position_write(&start, r->start, r->gtids);
+        values[1] = buf_text(&start);
+        done = pg_query(b->target, e,
+                "update culvert.checkpoint set position = $2, source = $3, "
+                "counter = counter + 1, updated_at = pg_catalog.clock_timestamp() "
+                "where pipeline = $1 and direction = 'forward' and lane = 0",
+                3, values);
+        if (!done)
+                return error_context(e, "target");
+        return strcmp(PQcmdTuples(done), "1") == 0
+                       ? 0
+                       : error_set(e, ERROR_BUG, "the checkpoint row is gone");
+}
+
 int copy_record_finish(const struct copy_book *b, const struct copy_record *r, struct error *e)
 {
-        char start[POSITION_TEXT], source[IDENTITY_TEXT];
-        const char *values[] = {
-                b->pipeline, position_format(r->start, start), identity_format(&r->source, source)};
         struct copy_record last = *r;
         AUTO_RESULT tables = NULL;
-        AUTO_RESULT checkpoint = NULL;
 
         last.stage = STAGE_DONE;
         if (copy_record_write(b, &last, e) < 0)
@@ -216,16 +250,6 @@ int copy_record_finish(const struct copy_book *b, const struct copy_record *r, s
         tables = pg_query(b->target, e,
                 "update culvert.tables set state = 'copied' where pipeline = $1 and state <> "
                 "'left'",
-                1, values);
-        if (tables)
-                checkpoint = pg_query(b->target, e,
-                        "update culvert.checkpoint set position = $2, source = $3, "
-                        "counter = counter + 1, updated_at = pg_catalog.clock_timestamp() "
-                        "where pipeline = $1 and direction = 'forward' and lane = 0",
-                        3, values);
-        if (!checkpoint)
-                return error_context(e, "target");
-        return strcmp(PQcmdTuples(checkpoint), "1") == 0
-                       ? 0
-                       : error_set(e, ERROR_BUG, "the checkpoint row is gone");
+                1, &b->pipeline);
+        return tables ? copy_record_checkpoint(b, r, e) : error_context(e, "target");
 }

@@ -18,6 +18,7 @@ enum copy_stage {
 struct copy_record {
         enum copy_stage stage;
         struct position start;
+        char *gtids; /* state there; NULL: not known */
         char *snapshot, *mode;
         char *published; /* pg_publication_mark; "" or NULL: not known */
         struct source_identity source;
@@ -73,5 +74,9 @@ void copy_book_rollback(const struct copy_book *b);
 int copy_record_write(const struct copy_book *b, const struct copy_record *r, struct error *e);
 int table_records_clear(const struct copy_book *b, struct error *e);
 int table_record_write(const struct copy_book *b, const struct table_record *t, struct error *e);
+/* The checkpoint stands at the record's start, and belongs to its source. */
+int copy_record_checkpoint(const struct copy_book *b, const struct copy_record *r, struct error *e);
+/* The checkpoint's GTID state; NULL: it has none. The caller frees. */
+int copy_record_gtids(const struct copy_book *b, char **gtids, struct error *e);
 /* The end: the stage is done, and the checkpoint says where the stream begins. */
 int copy_record_finish(const struct copy_book *b, const struct copy_record *r, struct error *e);

@@ -44,6 +44,10 @@ struct destination_ops {
         struct table_records *(*read_tables)(struct destination *d, struct error *e);
         int (*clear_tables)(struct destination *d, struct error *e);
         int (*write_table)(struct destination *d, const struct table_record *t, struct error *e);
+        /* The checkpoint's GTID state (model/position.h); NULL: it has none. The caller frees. */
+        int (*gtids)(struct destination *d, char **gtids, struct error *e);
+        /* The checkpoint stands at the record's start and belongs to its source. */
+        int (*checkpoint)(struct destination *d, const struct copy_record *r, struct error *e);
         /* The copy is done, and the checkpoint stands at its start. */
         int (*finish)(struct destination *d, const struct copy_record *r, struct error *e);
 

@@ -114,9 +114,20 @@ static int finish(struct move *m, struct error *e)
         return end_copy(m, "the copy is complete", e);
 }
 
+int move_point(struct move *m, unsigned readers, struct error *e)
+{
+        struct copy_record *r = &m->p->record;
+
+        free(r->gtids);
+        r->gtids = NULL;
+        if (m->from->point(m->origin, m->tables, readers, &r->start, e) < 0)
+                return -1;
+        return m->from->gtids ? m->from->gtids(m->origin, r->start, &r->gtids, e) : 0;
+}
+
 static int begin_none(struct move *m, struct error *e)
 {
-        if (m->from->point(m->origin, m->tables, 0, &m->p->record.start, e) < 0)
+        if (move_point(m, 0, e) < 0)
                 return error_context(e, "source");
         for (unsigned i = 0; i < m->p->counters_n; i++)
                 atomic_store(&m->p->counters[i].state, TABLE_COPIED);

@@ -283,7 +283,7 @@ int move_load(struct move *m, struct error *e)
         if (readers > m->tables->n)
                 readers = m->tables->n ? m->tables->n : 1;
         prepare_phase(p, "snapshot", true);
-        if (m->from->point(m->origin, m->tables, readers, &p->record.start, e) < 0)
+        if (move_point(m, readers, e) < 0)
                 return error_context(e, "source");
         log_event(LOG_LEVEL_INFO, LOG_COPY,
                 &(struct log_fields){.position = position_format(p->record.start, text)},

@@ -77,6 +77,11 @@ int move_map(struct move *m, struct error *e);
 int move_set_counter(void *context, const struct table_def *t, const char *column, const char *next,
         struct error *e);
 
+/* The consistent point, into the record; `readers` as ops/origin.h has it. */
+int move_point(struct move *m, unsigned readers, struct error *e);
+/* Is the source the server of the checkpoint, or one that can take its place? Then the checkpoint is
+ * made to stand there. */
+int move_follow(struct move *m, const struct source_identity *stored, struct error *e);
 /* There is a checkpoint: the stream goes on from it. */
 int move_resume(struct move *m, struct error *e);
 /* Tables that were added and that the stream has come to: the last steps, or how far it is to go.

@@ -158,6 +158,16 @@ static int my_write_table(struct destination *d, const struct table_record *t, s
         return my_records_write(&d->book, t, e);
 }
 
+static int my_gtids(struct destination *d, char **gtids, struct error *e)
+{
+        return my_record_gtids(&d->book, gtids, e);
+}
+
+static int my_checkpoint(struct destination *d, const struct copy_record *r, struct error *e)
+{
+        return my_record_checkpoint(&d->book, r, e);
+}
+
 static int my_finish(struct destination *d, const struct copy_record *r, struct error *e)
 {
         return my_record_finish(&d->book, r, e);
@@ -436,6 +446,8 @@ const struct destination_ops my_destination_ops = {
         .read_tables = my_read_tables,
         .clear_tables = my_clear_tables,
         .write_table = my_write_table,
+        .gtids = my_gtids,
+        .checkpoint = my_checkpoint,
         .finish = my_finish,
         .table = my_table_there,
         .check = my_destination_check,

@@ -14,6 +14,7 @@
 #include "db/my_check.h"
 #include "decoders/binlog.h"
 #include "decoders/binlog_identity.h"
+#include "ops/my_gtids.h"
 #include "ops/origin.h"
 
 #include <inttypes.h>
@@ -38,6 +39,7 @@ struct origin {
         MYSQL *conn;
         struct origin_reader *readers;
         unsigned readers_n;
+        char *noted; /* GTIDs, before the last `point` */
 };
 
 static void my_release(struct origin *o)
@@ -58,6 +60,7 @@ static struct origin *my_origin_close(struct origin *o)
         my_release(o);
         halt_my_close(o->halt, &o->conn);
         my_params_free(o->params);
+        free(o->noted);
         free(o);
         return NULL;
 }
@@ -292,6 +295,13 @@ static int lock_tables(struct origin *o, const struct table_defs *t, struct erro
         return 0;
 }
 
+static int note_gtids(struct origin *o, struct error *e)
+{
+        free(o->noted);
+        o->noted = NULL;
+        return my_gtids_note(o->conn, &o->noted, e);
+}
+
 static int open_locked(struct origin *o, struct error *e)
 {
         struct source_identity ignored;
@@ -300,7 +310,7 @@ static int open_locked(struct origin *o, struct error *e)
         for (unsigned i = 0; i < o->readers_n; i++)
                 if (open_snapshot(o, &o->readers[i], e) < 0)
                         return -1;
-        if (binlog_identity(o->conn, &ignored, &at, e) < 0)
+        if (note_gtids(o, e) < 0 || binlog_identity(o->conn, &ignored, &at, e) < 0)
                 return -1;
         for (unsigned i = 0; i < o->readers_n; i++)
                 o->readers[i].at = at;
@@ -326,6 +336,8 @@ static int my_origin_point(struct origin *o, const struct table_defs *t, unsigne
         struct source_identity ignored;
 
         my_release(o);
+        if (note_gtids(o, e) < 0)
+                return -1;
         if (readers == 0)
                 return binlog_identity(o->conn, &ignored, start, e);
         o->readers = memory_new(readers * sizeof *o->readers);
@@ -338,6 +350,22 @@ static int my_origin_point(struct origin *o, const struct table_defs *t, unsigne
                 if (position_compare(o->readers[i].at, *start) < 0)
                         *start = o->readers[i].at;
         return 0;
+}
+
+static int my_origin_gtids(
+        struct origin *o, struct position start, char **gtids, struct error *e)
+{
+        struct source_identity id;
+        struct position ignored;
+
+        if (binlog_identity(o->conn, &id, &ignored, e) < 0)
+                return -1;
+        return my_gtids_at(o->conn, id.slot, start, o->noted, gtids, e);
+}
+
+static int my_origin_follow(struct origin *o, const char *gtids, struct error *e)
+{
+        return my_gtids_follow(o->conn, gtids, e);
 }
 
 /* MariaDB's snapshots that are opened one after another stand at different positions. */
@@ -459,6 +487,8 @@ const struct origin_ops my_origin_ops = {
         .resume = my_origin_resume,
         .watch = my_origin_watch,
         .point = my_origin_point,
+        .gtids = my_origin_gtids,
+        .follow = my_origin_follow,
         .add = my_origin_add,
         .reader = my_reader,
         .position = my_reader_position,

@@ -29,6 +29,14 @@ static void add_position(struct buf *sql, const char *before, struct position p)
         add_text(sql, before, position_format(p, text));
 }
 
+static void add_start(struct buf *sql, const char *before, const struct copy_record *r)
+{
+        AUTO_BUF text = BUF_INIT;
+
+        position_write(&text, r->start, r->gtids);
+        add_text(sql, before, buf_text(&text));
+}
+
 static void add_identity(struct buf *sql, const char *before, const struct source_identity *id)
 {
         char text[IDENTITY_TEXT];
@@ -68,6 +76,7 @@ int my_record_read(const struct my_book *b, struct copy_record *r, struct error 
         r->published = memory_string(row[5]);
         if (identity_parse(&r->source, row[3], e) < 0)
                 return error_context(e, "culvert.copy on the target");
+        r->gtids = memory_string(position_gtids(row[1]));
         return position_parse(&r->start, row[1], e);
 }
 
@@ -148,7 +157,7 @@ int my_record_write(const struct my_book *b, const struct copy_record *r, struct
                 "mode, published, updated_at) values (",
                 b->pipeline);
         add_text(&sql, ", ", stage_names[r->stage]);
-        add_position(&sql, ", ", r->start);
+        add_start(&sql, ", ", r);
         add_text(&sql, ", ", r->snapshot);
         add_identity(&sql, ", ", &r->source);
         add_text(&sql, ", ", r->mode);
@@ -200,23 +209,30 @@ int my_records_write(const struct my_book *b, const struct table_record *t, stru
         return run(b, &sql, e);
 }
 
-int my_record_finish(const struct my_book *b, const struct copy_record *r, struct error *e)
+int my_record_gtids(const struct my_book *b, char **gtids, struct error *e)
 {
-        AUTO_BUF tables = BUF_INIT;
+        AUTO_BUF sql = BUF_INIT;
+        AUTO_MY_RESULT r = NULL;
+        MYSQL_ROW row;
+
+        *gtids = NULL;
+        add_text(&sql,
+                "select position from culvert.checkpoint where direction = 'forward' and lane = 0 "
+                "and pipeline = ",
+                b->pipeline);
+        if (!(r = my_query(b->target, e, buf_text(&sql))))
+                return -1;
+        if ((row = mysql_fetch_row(r)))
+                *gtids = memory_string(position_gtids(row[0]));
+        return 0;
+}
+
+int my_record_checkpoint(const struct my_book *b, const struct copy_record *r, struct error *e)
+{
         AUTO_BUF checkpoint = BUF_INIT;
-        struct copy_record last = *r;
         uint64_t found = 0;
 
-        last.stage = STAGE_DONE;
-        if (my_record_write(b, &last, e) < 0)
-                return -1;
-        add_text(&tables,
-                "update culvert.`tables` set state = 'copied' where state <> 'left' and pipeline "
-                "= ",
-                b->pipeline);
-        if (run(b, &tables, e) < 0)
-                return -1;
-        add_position(&checkpoint, "update culvert.checkpoint set position = ", r->start);
+        add_start(&checkpoint, "update culvert.checkpoint set position = ", r);
         add_identity(&checkpoint, ", source = ", &r->source);
         add_text(&checkpoint,
                 ", counter = counter + 1, updated_at = utc_timestamp(6) where direction = "
@@ -225,4 +241,19 @@ int my_record_finish(const struct my_book *b, const struct copy_record *r, struc
         if (my_affected(b->target, e, buf_text(&checkpoint), &found) < 0)
                 return error_context(e, "target");
         return found == 1 ? 0 : error_set(e, ERROR_BUG, "the checkpoint row is gone");
+}
+
+int my_record_finish(const struct my_book *b, const struct copy_record *r, struct error *e)
+{
+        AUTO_BUF tables = BUF_INIT;
+        struct copy_record last = *r;
+
+        last.stage = STAGE_DONE;
+        if (my_record_write(b, &last, e) < 0)
+                return -1;
+        add_text(&tables,
+                "update culvert.`tables` set state = 'copied' where state <> 'left' and pipeline "
+                "= ",
+                b->pipeline);
+        return run(b, &tables, e) < 0 ? -1 : my_record_checkpoint(b, r, e);
 }

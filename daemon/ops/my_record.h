@@ -28,5 +28,7 @@ void my_book_rollback(const struct my_book *b);
 int my_record_write(const struct my_book *b, const struct copy_record *r, struct error *e);
 int my_records_clear(const struct my_book *b, struct error *e);
 int my_records_write(const struct my_book *b, const struct table_record *t, struct error *e);
+int my_record_checkpoint(const struct my_book *b, const struct copy_record *r, struct error *e);
+int my_record_gtids(const struct my_book *b, char **gtids, struct error *e);
 /* The end: the stage is done, and the checkpoint says where the stream begins. */
 int my_record_finish(const struct my_book *b, const struct copy_record *r, struct error *e);

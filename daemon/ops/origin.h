@@ -54,6 +54,11 @@ struct origin_ops {
          * database as it was at its own position, which is `start` or later (HAZARDS B5). */
         int (*point)(struct origin *o, const struct table_defs *t, unsigned readers,
                 struct position *start, struct error *e);
+        /* The GTID state at `start`, which `point` gave (model/position.h); NULL into it: there is
+         * none. No such function: no GTIDs. The caller frees. */
+        int (*gtids)(struct origin *o, struct position start, char **gtids, struct error *e);
+        /* Can this server take the place of the one that the state is of? A DATA error if not. */
+        int (*follow)(struct origin *o, const char *gtids, struct error *e);
         /* As `arrange` and `point`, for tables that come beside the stream: all readers stand at
          * `start`. There may be fewer of them than asked for. */
         int (*add)(struct origin *o, const struct table_defs *t, unsigned *readers,

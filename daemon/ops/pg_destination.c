@@ -165,6 +165,16 @@ static int pg_write_table(struct destination *d, const struct table_record *t, s
         return table_record_write(&d->book, t, e);
 }
 
+static int pg_gtids(struct destination *d, char **gtids, struct error *e)
+{
+        return copy_record_gtids(&d->book, gtids, e);
+}
+
+static int pg_checkpoint(struct destination *d, const struct copy_record *r, struct error *e)
+{
+        return copy_record_checkpoint(&d->book, r, e);
+}
+
 static int pg_finish(struct destination *d, const struct copy_record *r, struct error *e)
 {
         return copy_record_finish(&d->book, r, e);
@@ -505,6 +515,8 @@ const struct destination_ops pg_destination_ops = {
         .read_tables = pg_read_tables,
         .clear_tables = pg_clear_tables,
         .write_table = pg_write_table,
+        .gtids = pg_gtids,
+        .checkpoint = pg_checkpoint,
         .finish = pg_finish,
         .table = pg_table_there,
         .check = pg_destination_check,

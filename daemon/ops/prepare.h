@@ -35,6 +35,7 @@ struct prepare_progress {
 
 struct prepare_result {
         struct source_identity identity;
+        bool moved;               /* to another server: earlier positions mean nothing */
         struct position start;    /* consistent point of the slot, or none when resuming */
         char *snapshot;           /* pg_current_snapshot() of the copy; NULL when resuming */
         struct relation **shapes; /* expected shape of every migrated source table */
