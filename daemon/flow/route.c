@@ -426,6 +426,11 @@ void route_accept_statements(struct route *r, struct position until)
         r->accepted = position_max(r->accepted, until);
 }
 
+void route_forget_statements(struct route *r)
+{
+        r->accepted = POSITION_NONE;
+}
+
 void route_doubt(struct route *r, const char *schema, const char *name, struct position read)
 {
         struct route_table *t = find(r, schema, name);

@@ -109,3 +109,5 @@ void route_doubt(struct route *r, const char *schema, const char *name, struct p
 int route_statement(struct route *r, const struct statement *s, struct error *e);
 /* The operator has seen to the target for all statements that end at or before `until`. */
 void route_accept_statements(struct route *r, struct position until);
+/* That was on another server. */
+void route_forget_statements(struct route *r);

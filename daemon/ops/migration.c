@@ -123,9 +123,22 @@ static void pipeline_changed(void *context)
         migration_changed(context);
 }
 
+/* The start decides whether the stream may go on at a server that took the other's place. */
+static void look_at_source(struct migration *m, const struct error *e)
+{
+        log_failure(LOG_LEVEL_WARNING, LOG_RETRY, e, "the source is another server, looking at it");
+        m->error = *e;
+        m->streaming = false;
+        timer_set(&m->retry, backoff_next(&m->backoff));
+        refresh(m);
+}
+
 static void pipeline_stopped(void *context, const struct error *e)
 {
-        migration_stop_with(context, e);
+        if (!strcmp(e->code, IDENTITY_OTHER_CODE))
+                look_at_source(context, e);
+        else
+                migration_stop_with(context, e);
 }
 
 static void pipeline_note(void *context, bool warning, const struct error *e, const char *text)
@@ -231,6 +244,8 @@ static void begin_stream(struct migration *m, const struct prepare_result *r)
                 }
         }
         take_accepted(m, r);
+        if (r->moved)
+                route_forget_statements(m->route);
         set_phase(m, STATE_STREAMING);
         m->accept = m->accept_marks = false;
         *m->accept_table = '\0';

@@ -1,5 +1,5 @@
 /*
- * A MySQL-family target as the copy sees it: tables by db/my_ddl.h, rows by INSERTs of many rows in
+ * A MySQL-family target as the copy sees it: tables by db/my_ddl.h, rows by ops/my_loader.h in
  * one transaction a table, records as everywhere (ops/copy_record.h). DDL commits by itself there
  * (HAZARDS B7), so every statement may find its work done by an attempt that was interrupted.
  */
@@ -8,14 +8,12 @@
 #include "db/my_check.h"
 #include "db/my_ddl.h"
 #include "ops/destination.h"
+#include "ops/my_loader.h"
 #include "ops/my_record.h"
-#include "sinks/my_value.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define BATCH ((size_t)1 << 20) /* an INSERT is about this long, if the server takes that much */
 
 struct destination {
         const struct config *config;
@@ -24,16 +22,7 @@ struct destination {
         MYSQL *conn;
         struct my_book book;
         uint64_t packet; /* max_allowed_packet */
-};
-
-struct loader {
-        struct destination *destination;
-        MYSQL *conn;
-        struct buf prefix, batch, row;
-        struct coltype **types;
-        uint16_t columns_n;
-        uint64_t rows, pending; /* written; in the batch */
-        uint64_t refused;       /* row that was not taken, from 1; 0: not known */
+        bool infile;     /* LOAD DATA LOCAL is allowed */
 };
 
 static struct destination *my_destination_close(struct destination *d)
@@ -58,13 +47,16 @@ static MYSQL *connect_target(struct destination *d, struct error *e)
         return c;
 }
 
-static int read_packet(struct destination *d, struct error *e)
+/* Loaders have handlers that read no file. */
+static int read_limits(struct destination *d, struct error *e)
 {
-        AUTO_MY_RESULT r = my_query(d->conn, e, "select @@max_allowed_packet");
+        AUTO_MY_RESULT r = my_query(d->conn, e, "select @@max_allowed_packet, @@local_infile");
         MYSQL_ROW row = r ? mysql_fetch_row(r) : NULL;
 
-        if (row)
+        if (row) {
                 d->packet = strtoull(row[0], NULL, 10);
+                d->infile = d->params->local_infile = !strcmp(row[1], "1");
+        }
         return r ? 0 : -1;
 }
 
@@ -77,7 +69,7 @@ static struct destination *my_destination_open(
         d->halt = h;
         d->book.pipeline = c->pipeline.name;
         if (!(d->params = my_params_new(&c->target, "target", e)) ||
-                !(d->conn = connect_target(d, e)) || read_packet(d, e) < 0)
+                !(d->conn = connect_target(d, e)) || read_limits(d, e) < 0)
                 return my_destination_close(d);
         d->book.target = d->conn;
         return d;
@@ -272,162 +264,16 @@ static int my_analyze(struct destination *d, const char *schema, const char *nam
 
 /* ---- loading ---- */
 
-static void forget_types(struct loader *l)
-{
-        for (uint16_t i = 0; l->types && i < l->columns_n; i++)
-                coltype_free(l->types[i]);
-        free(l->types);
-        l->types = NULL;
-}
-
-static struct loader *my_unload(struct loader *l)
-{
-        if (!l)
-                return NULL;
-        halt_my_close(l->destination->halt, &l->conn);
-        forget_types(l);
-        buf_done(&l->prefix);
-        buf_done(&l->batch);
-        buf_done(&l->row);
-        free(l);
-        return NULL;
-}
-
 static struct loader *my_loader(struct destination *d, struct error *e)
 {
-        struct loader *l = memory_new_of(struct loader);
+        const struct my_loader_setup setup = {.halt = d->halt,
+                .pipeline = d->book.pipeline,
+                .epoch = d->book.epoch,
+                .packet = d->packet,
+                .infile = d->infile};
+        MYSQL *c = connect_target(d, e);
 
-        l->destination = d;
-        return (l->conn = connect_target(d, e)) ? l : my_unload(l);
-}
-
-static int take_types(struct loader *l, const struct relation *target, struct error *e)
-{
-        forget_types(l);
-        l->columns_n = target->columns_n;
-        l->types = memory_new((l->columns_n + 1u) * sizeof(*l->types));
-        for (uint16_t i = 0; i < l->columns_n; i++)
-                if (!(l->types[i] = coltype_my(my_engine(l->conn), target->columns[i].native, e)))
-                        return -1;
-        return 0;
-}
-
-static int my_load(struct loader *l, const struct relation *target, struct error *e)
-{
-        const struct destination *d = l->destination;
-
-        if (take_types(l, target, e) < 0 || my_run(l->conn, e, "start transaction") < 0 ||
-                my_meta_prove_epoch(l->conn, d->book.pipeline, d->book.epoch, e) < 0)
-                return -1;
-        buf_clear(&l->prefix);
-        buf_clear(&l->batch);
-        l->rows = l->pending = l->refused = 0;
-        buf_str(&l->prefix, "insert into ");
-        my_table(&l->prefix, target->schema, target->name);
-        buf_str(&l->prefix, " (");
-        for (uint16_t i = 0; i < target->columns_n; i++) {
-                buf_str(&l->prefix, i ? ", " : "");
-                my_ident(&l->prefix, target->columns[i].name);
-        }
-        buf_str(&l->prefix, ") values ");
-        return 0;
-}
-
-/* "Data too long for column 'name' at row 7"; a duplicate key is told without the row. */
-static uint64_t refused_row(const struct loader *l)
-{
-        const char *at = strstr(mysql_error(l->conn), " at row ");
-
-        if (l->pending == 1)
-                return l->rows + 1;
-        return at ? l->rows + strtoull(at + 8, NULL, 10) : 0;
-}
-
-static uint64_t my_refused(const struct loader *l)
-{
-        return l->refused;
-}
-
-static int flush(struct loader *l, struct error *e)
-{
-        uint64_t found = 0;
-
-        if (!l->pending)
-                return 0;
-        if (my_affected(l->conn, e, buf_text(&l->batch), &found) < 0) {
-                l->refused = refused_row(l);
-                return error_context(e, "target");
-        }
-        if (found != l->pending)
-                return error_set(e, ERROR_DATA,
-                        "%" PRIu64 " rows were sent and %" PRIu64
-                        " written: a trigger on the target keeps rows out",
-                        l->pending, found);
-        l->rows += l->pending;
-        l->pending = 0;
-        buf_clear(&l->batch);
-        return 0;
-}
-
-/* HAZARDS A12: a plain INSERT under strict mode, so nothing is cut or dropped. */
-static int my_row(struct loader *l, const struct value *row, struct error *e)
-{
-        uint64_t limit = l->destination->packet > 1024 ? l->destination->packet - 1024 : 0;
-
-        buf_clear(&l->row);
-        for (uint16_t i = 0; i < l->columns_n; i++) {
-                buf_str(&l->row, i ? "," : "(");
-                if (my_value(&l->row, l->types[i], &row[i], e) < 0)
-                        return -1;
-        }
-        buf_str(&l->row, l->columns_n ? ")" : "()");
-        if (l->prefix.len + l->row.len > limit)
-                return error_set(e, ERROR_DATA,
-                        "a row needs a packet of %zu bytes, and the target takes %" PRIu64
-                        " (max_allowed_packet)",
-                        l->prefix.len + l->row.len, l->destination->packet);
-        if (l->pending &&
-                (l->batch.len + l->row.len > BATCH || l->batch.len + l->row.len > limit) &&
-                flush(l, e) < 0)
-                return -1;
-        if (l->pending)
-                buf_char(&l->batch, ',');
-        else
-                buf_add(&l->batch, l->prefix.data, l->prefix.len);
-        buf_add(&l->batch, l->row.data, l->row.len);
-        l->pending++;
-        return 0;
-}
-
-static int record(struct loader *l, const char *schema, const char *name, const char *state,
-        uint64_t rows, struct position at, struct error *e)
-{
-        AUTO_BUF sql = BUF_INIT;
-        char start[POSITION_TEXT];
-        uint64_t found = 0;
-
-        buf_printf(&sql, "update culvert.tables set `rows` = %" PRIu64 ", state = ", rows);
-        my_literal(&sql, state, strlen(state));
-        position_format(at, start);
-        buf_str(&sql, ", start_position = ");
-        my_literal(&sql, start, strlen(start));
-        buf_str(&sql, " where pipeline = ");
-        my_literal(&sql, l->destination->book.pipeline, strlen(l->destination->book.pipeline));
-        buf_str(&sql, " and source_schema = ");
-        my_literal(&sql, schema, strlen(schema));
-        buf_str(&sql, " and source_name = ");
-        my_literal(&sql, name, strlen(name));
-        if (my_affected(l->conn, e, buf_text(&sql), &found) < 0)
-                return -1;
-        return found == 1 ? 0 : error_set(e, ERROR_BUG, "its row in culvert.tables is gone");
-}
-
-static int my_loaded(struct loader *l, const char *schema, const char *name, const char *state,
-        uint64_t rows, struct position at, struct error *e)
-{
-        if (flush(l, e) < 0 || record(l, schema, name, state, rows, at, e) < 0)
-                return -1;
-        return my_run(l->conn, e, "commit");
+        return c ? my_loader_new(c, &setup) : NULL;
 }
 
 const struct destination_ops my_destination_ops = {
@@ -458,9 +304,9 @@ const struct destination_ops my_destination_ops = {
         .set_counter = my_set_counter,
         .analyze = my_analyze,
         .loader = my_loader,
-        .unload = my_unload,
-        .load = my_load,
-        .row = my_row,
-        .refused = my_refused,
-        .loaded = my_loaded,
+        .unload = my_loader_free,
+        .load = my_loader_load,
+        .row = my_loader_row,
+        .refused = my_loader_refused,
+        .loaded = my_loader_loaded,
 };
