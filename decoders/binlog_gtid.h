@@ -28,7 +28,8 @@ struct gtid {
 
 struct gtids;
 
-/* DATA error: not such a text, or too many ranges. Blanks and newlines are as servers write them. */
+/* DATA error: not such a text, or too many ranges. Blanks and newlines are as servers write them.
+ */
 struct gtids *gtids_parse(enum engine engine, const char *text, struct error *e);
 struct gtids *gtids_free(struct gtids *g);
 /* False: there would be too many ranges. MariaDB: takes the place of its domain's last one. */

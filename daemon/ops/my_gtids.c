@@ -90,8 +90,9 @@ static int follow_mysql(MYSQL *c, const char *ours, struct error *e)
                 return -1;
         row = mysql_fetch_row(r);
         if (!row || !row[0] || strcmp(row[0], "ON") != 0)
-                return error_set(e, ERROR_DATA, "its gtid_mode is %s, so its transactions cannot "
-                                                "be compared",
+                return error_set(e, ERROR_DATA,
+                        "its gtid_mode is %s, so its transactions cannot "
+                        "be compared",
                         row && row[0] ? row[0] : "unknown");
         if (!row[1] || *row[1])
                 return error_set(e, ERROR_DATA,
@@ -161,8 +162,8 @@ static int follow_mariadb(MYSQL *c, const char *text, struct error *e)
                 my_query(c, e, "select @@global.gtid_binlog_state, @@global.gtid_slave_pos");
         MYSQL_ROW row = r ? mysql_fetch_row(r) : NULL;
         struct gtids *ours = r ? gtids_parse(ENGINE_MARIADB, text, e) : NULL;
-        int rc = ours ? compare_mariadb(ours, row && row[0] ? row[0] : "",
-                                row && row[1] ? row[1] : "", e)
+        int rc = ours ? compare_mariadb(
+                                ours, row && row[0] ? row[0] : "", row && row[1] ? row[1] : "", e)
                       : -1;
 
         gtids_free(ours);

@@ -182,3 +182,62 @@ def test_invisible_primary_key(make, culvert):
     cross.sql("update t set v = 'y' limit 1; insert into t values ('z')")
     c.wait(lag=0)
     assert cross.compare() == 3
+
+
+@pytest.mark.parametrize("target", ["pg", "mysql"])
+def test_failover(folder, make, culvert, target):
+    """A replica takes the source's place; GTIDs, also tagged ones, prove that it has the same."""
+    a, b = (MySQL(folder, f"f{side}{target}").start() for side in "ab")
+    cross = Cross(a, make(f"mysql-{target}").target, f"over{target}")
+    cross.direction = f"mysql-{target}"
+
+    def replicate(source, replica):
+        replica.run(f"stop replica; change replication source to source_host = '127.0.0.1', source_port = {source.port}, "
+                    "source_user = 'root', source_auto_position = 1, get_source_public_key = 1; start replica")
+
+    def catch_up(source, replica):
+        done = source.run("select @@global.gtid_executed")[0][0]
+        assert replica.run("select wait_for_executed_gtid_set(%s, 30)", done) == [(0,)], replica.run("show replica status")
+
+    def write(server, first):
+        for i in range(first, first + 10):
+            server.run(f"insert into t values ({i}, 'x'); insert into bare values ({i})", db=cross.name)
+            server.run(f"set gtid_next = 'AUTOMATIC:tag{i % 3}'; insert into bare values (-{i})", db=cross.name)
+
+    def same(server):
+        c.wait(lag=0)
+        sql = "select v from bare order by 1"
+        assert list(server.run(sql, db=cross.name)) == list(cross.target.run(sql, db=cross.name))
+
+    def go(server):
+        c.config["source"]["uri"] = server.uri(cross.name)
+        c.write()
+        c.start()
+
+    try:
+        replicate(a, b)
+        cross.sql("create table t (id int primary key, v text); create table bare (v int)")
+        c = culvert(cross.config(), cross.name).start()
+        c.wait(lag=0)
+        write(a, 10)
+        same(a)
+        c.terminate()
+        write(a, 30)
+        catch_up(a, b)
+        b.run("stop replica; reset replica all")
+        write(b, 50)
+        go(b)
+        same(b)
+        c.kill9()
+        write(b, 70)
+        c.start()
+        same(b)
+        c.terminate()
+        go(a)  # it was not made a replica: it lacks what b wrote since
+        error = c.wait_error("resync required")
+        assert "lacks" in error["message"] and b.run("select @@server_uuid")[0][0] in error["message"]
+        c.destroy()
+    finally:
+        cross.drop()
+        a.destroy()
+        b.destroy()
