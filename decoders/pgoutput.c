@@ -175,7 +175,7 @@ static int emit(struct pgoutput *p, bool last, struct error *e)
 /* Commit: flags (unused), LSN of the commit record, end LSN, commit time. */
 static int on_commit(struct pgoutput *p, struct error *e)
 {
-        struct position commit, end;
+        struct position commit = POSITION_NONE, end = POSITION_NONE;
 
         reader_u8(&p->in);
         commit.lsn = reader_u64(&p->in);

@@ -42,8 +42,6 @@ void my_load_sql(struct buf *out, const struct relation *target, struct coltype 
         write_made(out, target, types);
 }
 
-/* Fields end with a tab, rows with a newline; both, the backslash and NUL with a backslash before
- * them, or a letter that stands for them; \N is NULL. */
 static void put_text(struct buf *out, const char *text, size_t len)
 {
         static const char special[256] = {['\\'] = '\\', ['\n'] = 'n', ['\t'] = 't', ['\r'] = 'r'};

@@ -165,3 +165,33 @@ def test_rows_without_a_key_change_one_by_one(cross, culvert):
     c.wait(lag=0)
     assert cross.compare() == 6
     assert cross.target_sql("select count(*) from nokey where a = 'a'") == [(2,)]
+
+
+def mixed_backlog(shop):
+    """What a batch puts in another order: the same rows again and again, beside other tables."""
+    shop.culvert.stop()
+    for i in range(1, 40):
+        shop.sql(f"update plain set v = 'u{i}' where id = {i + 1}; delete from plain where id = {i}; "
+                 f"insert into composite values ({i + 10}, 'x', null)")
+        shop.sql(f"insert into plain values ({i}, 'again {i}', {i}); update plain set id = {-i} where id = {i}")
+        shop.sql(f"delete from plain where id = {-i}; insert into plain values ({i}, 'third {i}', null); "
+                 f"insert into plain values ({3000 + i}, null, 0); delete from composite where a = {i + 5}")
+        shop.sql(f"update byindex set v = '{i}' where code = 'one'; delete from plain where id = {3000 + i - 1}")
+
+
+def test_a_backlog_of_the_same_rows(shop):
+    mixed_backlog(shop)
+    shop.culvert.start()
+    assert same(shop) > 900
+
+
+def test_a_row_of_a_backlog_that_is_missing(shop):
+    """Many deletes are one statement there: the row is named, and once it is there all goes on."""
+    mixed_backlog(shop)
+    shop.target_sql("delete from plain where id = 17")
+    shop.culvert.start()
+    error = shop.culvert.wait_error("the row is not there")
+    assert error["table"] in shop.names("plain")
+    shop.target_sql("insert into plain values (17, 'row 17', 25.5)")
+    shop.culvert.ctl("resume")
+    assert same(shop) > 900
