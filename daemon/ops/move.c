@@ -192,7 +192,7 @@ static int copy(struct move *m, struct error *e)
 static void fill_result(struct move *m)
 {
         struct prepare_result *r = m->p->result;
-        unsigned n = m->tables->n;
+        unsigned n = m->tables ? m->tables->n : 0;
 
         r->start = m->p->record.start;
         r->shapes = memory_new((n + 1) * sizeof(*r->shapes));
