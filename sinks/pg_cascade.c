@@ -417,7 +417,7 @@ static void write_all(struct writer *w, enum change_op op)
 /* The longest path to a table counts. */
 static void level_depths(struct writer *w)
 {
-        for (unsigned i = 0; w->places && i < w->out->n; i++)
+        for (unsigned i = 0; i < w->out->n; i++)
                 for (unsigned k = 0; w->places[i].ends && k < w->out->n; k++) {
                         const struct cascade_key *other = w->places[k].ends;
 
@@ -432,6 +432,8 @@ static void sort(struct writer *w)
 {
         struct pg_cascade *c = w->out;
 
+        if (!w->places) /* nothing was written */
+                return;
         level_depths(w);
         for (unsigned i = 1; i < c->n; i++)
                 for (unsigned k = i; k && w->places[k].depth > w->places[k - 1].depth; k--) {
