@@ -199,6 +199,13 @@ int pg_runf(PGconn *c, struct error *e, const char *format, ...)
         return rc;
 }
 
+bool pg_speaks(PGconn *c)
+{
+        struct pollfd p = {.fd = PQsocket(c), .events = POLLIN};
+
+        return poll(&p, 1, 0) > 0;
+}
+
 void pg_result_done(PGresult **r)
 {
         PQclear(*r);

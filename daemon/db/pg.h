@@ -39,6 +39,10 @@ int pg_run(PGconn *c, struct error *e, const char *sql); /* simple query, may be
 int pg_runf(PGconn *c, struct error *e, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
 
+/* While COPY sends rows: does the server have something to say? libpq does not look for an error
+ * then; bytes that wait to be read are one. */
+bool pg_speaks(PGconn *c);
+
 /* Frees a result at the end of the scope. */
 void pg_result_done(PGresult **r);
 #define AUTO_RESULT __attribute__((cleanup(pg_result_done))) PGresult *

@@ -151,13 +151,7 @@ static int apply_filter(const struct binding *b, struct change *c, struct error 
 static int blame(
         const struct binding *b, const struct relation *r, const struct value *row, struct error *e)
 {
-        AUTO_BUF key = BUF_INIT;
-
-        for (uint16_t i = 0; i < r->columns_n; i++)
-                if (r->columns[i].key && row[i].kind != VALUE_UNCHANGED)
-                        buf_printf(&key, "%s%s=%.60s", key.len ? ", " : "", r->columns[i].name,
-                                row[i].kind == VALUE_NULL ? "NULL" : row[i].data);
-        snprintf(e->key, sizeof e->key, "%s", buf_text(&key));
+        row_blame(r, row, e);
         snprintf(
                 e->table, sizeof e->table, "%s.%s", b->table->source_schema, b->table->source_name);
         return error_context(e, "table %s", e->table);

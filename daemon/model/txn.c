@@ -1,6 +1,7 @@
 #include "model/txn.h"
 #include "base/memory.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,6 +11,17 @@ struct held {
         struct held *next;
         const struct relation *relation;
 };
+
+void row_blame(const struct relation *r, const struct value *row, struct error *e)
+{
+        AUTO_BUF key = BUF_INIT;
+
+        for (uint16_t i = 0; i < r->columns_n; i++)
+                if (r->columns[i].key && row[i].kind != VALUE_UNCHANGED)
+                        buf_printf(&key, "%s%s=%.60s", key.len ? ", " : "", r->columns[i].name,
+                                row[i].kind == VALUE_NULL ? "NULL" : row[i].data);
+        snprintf(e->key, sizeof e->key, "%s", buf_text(&key));
+}
 
 struct txn *txn_new(void)
 {

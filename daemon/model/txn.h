@@ -57,6 +57,9 @@ struct txn {
         struct held *held; /* private: relations that this piece references */
 };
 
+/* The key columns of a row with their values, "id=7, code=x", into e->key: for the socket only. */
+void row_blame(const struct relation *r, const struct value *row, struct error *e);
+
 struct txn *txn_new(void);
 struct txn *txn_free(struct txn *t);
 /* A zeroed change at the end of the piece; keeps a reference to `r`. */

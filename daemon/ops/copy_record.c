@@ -8,7 +8,12 @@
 
 static const char *const stage_names[] = {"", "starting", "copying", "loaded", "done"};
 
-static int stage_of(const char *name)
+const char *copy_stage_name(enum copy_stage stage)
+{
+        return stage_names[stage];
+}
+
+int copy_stage_of(const char *name)
 {
         for (int i = STAGE_STARTING; i <= STAGE_DONE; i++)
                 if (!strcmp(stage_names[i], name))
@@ -29,7 +34,7 @@ int copy_record_read(const struct copy_book *b, struct copy_record *r, struct er
                 return -1;
         if (PQntuples(row) == 0)
                 return 0;
-        if ((stage = stage_of(pg_text(row, 0, 0))) < 0)
+        if ((stage = copy_stage_of(pg_text(row, 0, 0))) < 0)
                 return error_set(e, ERROR_DATA,
                         "culvert.copy on the target has the unknown state '%.40s'",
                         pg_text(row, 0, 0));

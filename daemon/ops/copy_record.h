@@ -15,6 +15,10 @@ enum copy_stage {
         STAGE_DONE      /* the stream may begin */
 };
 
+/* The words of culvert.copy, in every kind of target. */
+const char *copy_stage_name(enum copy_stage stage);
+int copy_stage_of(const char *name); /* -1: no such stage */
+
 struct copy_record {
         enum copy_stage stage;
         struct position start;

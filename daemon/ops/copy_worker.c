@@ -5,7 +5,6 @@
 #include "ops/prepare.h"
 
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,17 +94,9 @@ static int start_target(struct worker *w, const struct copy_table *t, struct err
         return start_copy(w->target, buf_text(&sql), PGRES_COPY_IN, "target", e);
 }
 
-/* libpq does not look for an error while it sends; bytes that wait to be read are one. */
-static bool target_speaks(PGconn *c)
-{
-        struct pollfd p = {.fd = PQsocket(c), .events = POLLIN};
-
-        return poll(&p, 1, 0) > 0;
-}
-
 static int put(struct worker *w, const char *data, size_t len, struct error *e)
 {
-        if (target_speaks(w->target))
+        if (pg_speaks(w->target))
                 return 1;
         if (PQputCopyData(w->target, data, (int)len) == 1)
                 return 0;

@@ -54,20 +54,6 @@ int move_map(struct move *m, struct error *e)
         return 0;
 }
 
-/* The key of a row that has no place on the target. */
-static int blame(const struct table_def *t, const struct value *row, struct error *e)
-{
-        AUTO_BUF key = BUF_INIT;
-
-        for (uint16_t i = 0; i < t->shape->columns_n; i++)
-                if (t->shape->columns[i].key && row[i].kind != VALUE_UNCHANGED)
-                        buf_printf(&key, "%s%s=%.60s", key.len ? ", " : "",
-                                t->shape->columns[i].name,
-                                row[i].kind == VALUE_NULL ? "NULL" : row[i].data);
-        snprintf(e->key, sizeof e->key, "%s", buf_text(&key));
-        return -1;
-}
-
 static int put_row(struct worker *w, const struct table_def *t, const struct mapping *map,
         struct value *row, struct filter_value *scratch, struct error *e)
 {
@@ -80,8 +66,10 @@ static int put_row(struct worker *w, const struct table_def *t, const struct map
                 arena_free(w->arena);
                 w->arena = arena_new();
         }
-        if (!(mapped = mapping_row(map, w->arena, row, e)))
-                return blame(t, row, e);
+        if (!(mapped = mapping_row(map, w->arena, row, e))) {
+                row_blame(t->shape, row, e);
+                return -1;
+        }
         return w->move->to->row(w->loader, mapped, e) < 0 ? -1 : 1;
 }
 
@@ -131,7 +119,7 @@ static void name_row(struct worker *w, unsigned i, struct error *e)
         if (left && m->from->read(w->reader, t, &ignored) == 0)
                 while (left && m->from->next(w->reader, row, &ignored) > 0)
                         if (mapping_passes(map, row, scratch, &ignored) > 0 && --left == 0)
-                                blame(t, row, e);
+                                row_blame(t->shape, row, e);
         free(row);
         free(scratch);
 }

@@ -5,17 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The same words as in a PostgreSQL target. */
-static const char *const stage_names[] = {"", "starting", "copying", "loaded", "done"};
-
-static int stage_of(const char *name)
-{
-        for (int i = STAGE_STARTING; i <= STAGE_DONE; i++)
-                if (!strcmp(stage_names[i], name))
-                        return i;
-        return -1;
-}
-
 static void add_text(struct buf *sql, const char *before, const char *text)
 {
         buf_str(sql, before);
@@ -67,7 +56,7 @@ int my_record_read(const struct my_book *b, struct copy_record *r, struct error 
                 return -1;
         if (!(row = mysql_fetch_row(rows)))
                 return 0;
-        if ((stage = stage_of(row[0])) < 0)
+        if ((stage = copy_stage_of(row[0])) < 0)
                 return error_set(e, ERROR_DATA,
                         "culvert.copy on the target has the unknown state '%.40s'", row[0]);
         r->stage = (enum copy_stage)stage;
@@ -156,7 +145,7 @@ int my_record_write(const struct my_book *b, const struct copy_record *r, struct
                 ";insert into culvert.`copy` (pipeline, state, start_position, snapshot, source, "
                 "mode, published, updated_at) values (",
                 b->pipeline);
-        add_text(&sql, ", ", stage_names[r->stage]);
+        add_text(&sql, ", ", copy_stage_name(r->stage));
         add_start(&sql, ", ", r);
         add_text(&sql, ", ", r->snapshot);
         add_identity(&sql, ", ", &r->source);

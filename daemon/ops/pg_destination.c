@@ -8,7 +8,6 @@
 #include "ops/destination.h"
 
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -411,14 +410,6 @@ static int64_t take_results(struct loader *l, struct error *e)
         return rows;
 }
 
-/* libpq does not look for an error while it sends; bytes that wait to be read are one. */
-static bool target_speaks(PGconn *c)
-{
-        struct pollfd p = {.fd = PQsocket(c), .events = POLLIN};
-
-        return poll(&p, 1, 0) > 0;
-}
-
 static int give_up(struct loader *l, struct error *e)
 {
         PQputCopyEnd(l->conn, "stopped");
@@ -430,7 +421,7 @@ static int flush(struct loader *l, struct error *e)
         int rc = l->batch.len ? PQputCopyData(l->conn, l->batch.data, (int)l->batch.len) : 1;
 
         buf_clear(&l->batch);
-        if (rc == 1 && target_speaks(l->conn))
+        if (rc == 1 && pg_speaks(l->conn))
                 return give_up(l, e);
         return rc == 1 ? 0 : pg_error(e, l->conn, NULL, "target");
 }

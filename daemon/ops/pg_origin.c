@@ -219,10 +219,7 @@ static int clear_slot(struct origin *o, bool begun, struct error *e)
         if (there <= 0)
                 return there;
         if (!begun)
-                return error_set(e, ERROR_CONFIG,
-                        "slot %s exists on the source and belongs to nobody known here; if nothing "
-                        "uses it: select pg_drop_replication_slot('%s')",
-                        slot, slot);
+                return pg_slot_unknown(slot, e);
         return pg_slot_drop(o->conn, slot, e);
 }
 
@@ -291,25 +288,6 @@ static int lock_tables(struct origin *o, const struct table_defs *t, struct erro
         return -1;
 }
 
-/* Rewritten or truncated between the snapshot and the lock: another file than the snapshot says. */
-static int check_files(struct origin *o, struct error *e)
-{
-        AUTO_RESULT r = pg_query(o->anchor, e,
-                "select n.nspname, c.relname from pg_catalog.pg_class c "
-                "join pg_catalog.pg_namespace n on n.oid = c.relnamespace "
-                "join pg_catalog.pg_locks l on l.locktype = 'relation' and l.relation = c.oid "
-                "and l.pid = pg_catalog.pg_backend_pid() and l.mode = 'AccessShareLock' "
-                "where c.relkind = 'r' and n.nspname !~ '^pg_' and c.relfilenode <> 0 "
-                "and c.relfilenode is distinct from pg_catalog.pg_relation_filenode(c.oid)",
-                0, NULL);
-
-        if (!r || PQntuples(r) == 0)
-                return r ? 0 : -1;
-        return error_set(e, ERROR_RETRY,
-                "table %s.%s was rewritten while the copy began; it begins again", pg_text(r, 0, 0),
-                pg_text(r, 0, 1));
-}
-
 static bool select_known(void *context, const char *schema, const char *name)
 {
         return pg_tables_find(context, schema, name) != NULL;
@@ -342,7 +320,7 @@ static int hold(struct origin *o, const struct table_defs *t, const char *snapsh
                 return error_context(e, "taking over the snapshot");
         if (check_shapes(o, e) < 0 || lock_tables(o, t, e) < 0)
                 return -1;
-        return check_files(o, e);
+        return pg_source_rewritten(o->anchor, e) == 0 ? 0 : -1;
 }
 
 static int open_readers(struct origin *o, const char *snapshot, struct position at, struct error *e)

@@ -230,3 +230,29 @@ int pg_slot_drop(PGconn *source, const char *slot, struct error *e)
 
         return r ? 0 : error_context(e, "dropping slot %s", slot);
 }
+
+int pg_slot_unknown(const char *slot, struct error *e)
+{
+        return error_set(e, ERROR_CONFIG,
+                "slot %s exists on the source and belongs to nobody known here; if nothing uses "
+                "it: select pg_drop_replication_slot('%s')",
+                slot, slot);
+}
+
+int pg_source_rewritten(PGconn *anchor, struct error *e)
+{
+        AUTO_RESULT r = pg_query(anchor, e,
+                "select n.nspname, c.relname from pg_catalog.pg_class c "
+                "join pg_catalog.pg_namespace n on n.oid = c.relnamespace "
+                "join pg_catalog.pg_locks l on l.locktype = 'relation' and l.relation = c.oid "
+                "and l.pid = pg_catalog.pg_backend_pid() and l.mode = 'AccessShareLock' "
+                "where c.relkind = 'r' and n.nspname !~ '^pg_' and c.relfilenode <> 0 "
+                "and c.relfilenode is distinct from pg_catalog.pg_relation_filenode(c.oid)",
+                0, NULL);
+
+        if (!r || PQntuples(r) == 0)
+                return r ? 0 : -1;
+        error_set(e, ERROR_RETRY, "table %s.%s was rewritten while the copy began; it begins again",
+                pg_text(r, 0, 0), pg_text(r, 0, 1));
+        return 1;
+}

@@ -42,4 +42,9 @@ struct pg_slot_order {
  */
 int pg_slot_create(PGconn *replication, PGconn *source, const struct pg_slot_order *order,
         struct halt *h, struct pg_slot *made, struct error *e);
+/* A slot of that name which no attempt of ours has made: a CONFIG error. Returns -1. */
+int pg_slot_unknown(const char *slot, struct error *e);
+/* Behind the anchor's locks: a table that was rewritten or truncated between its snapshot and the
+ * lock has another file than the snapshot says. 0: none; 1: one, and `e` says which (RETRY); -1. */
+int pg_source_rewritten(PGconn *anchor, struct error *e);
 int pg_slot_drop(PGconn *source, const char *slot, struct error *e);

@@ -1,11 +1,11 @@
 #include "ops/plan.h"
 #include "base/memory.h"
 #include "db/pg_meta.h"
-#include "model/pattern.h"
 #include "ops/control.h"
 #include "ops/pg_schema.h"
 #include "ops/plan_private.h"
 #include "ops/preflight.h"
+#include "ops/selection.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -33,25 +33,9 @@ static void on_signal(int number)
         atomic_store(&stopped, true);
 }
 
-/* Which patterns and sections have met a table. */
-struct selection {
-        struct plan *plan;
-        bool *include, *exclude, *table;
-};
-
 static bool select_table(void *context, const char *schema, const char *name)
 {
-        struct selection *s = context;
-        const struct config *c = s->plan->config;
-
-        for (unsigned i = 0; i < c->tables.include.n; i++)
-                s->include[i] |= pattern_matches(c->tables.include.items[i], schema, name);
-        for (unsigned i = 0; i < c->tables.exclude.n; i++)
-                s->exclude[i] |= pattern_matches(c->tables.exclude.items[i], schema, name);
-        for (unsigned i = 0; i < c->table_n; i++)
-                s->table[i] |=
-                        !strcmp(c->table[i].schema, schema) && !strcmp(c->table[i].name, name);
-        return route_find(s->plan->route, schema, name) != NULL;
+        return selection_see(context, schema, name);
 }
 
 static void check_list(
@@ -83,15 +67,13 @@ static void check_selection(struct plan *p, const struct selection *s)
 
 static int read_tables(struct plan *p, struct error *e)
 {
-        struct selection s = {p, memory_new(p->config->tables.include.n + 1),
-                memory_new(p->config->tables.exclude.n + 1), memory_new(p->config->table_n + 1)};
+        struct selection s;
 
+        selection_init(&s, p->config, p->route);
         p->tables = pg_tables_read(p->source, select_table, &s, e);
         if (p->tables)
                 check_selection(p, &s);
-        free(s.include);
-        free(s.exclude);
-        free(s.table);
+        selection_done(&s);
         return p->tables ? 0 : error_context(e, "source");
 }
 

@@ -72,25 +72,6 @@ static int begin_again(struct error *e, const char *schema, const char *name, co
                 schema, name, why);
 }
 
-/* Rewritten or truncated between the snapshot and the lock: another file than the snapshot says. */
-static int check_files(struct prepare *p, struct error *e)
-{
-        AUTO_RESULT r = pg_query(p->anchor, e,
-                "select n.nspname, c.relname from pg_catalog.pg_class c "
-                "join pg_catalog.pg_namespace n on n.oid = c.relnamespace "
-                "join pg_catalog.pg_locks l on l.locktype = 'relation' and l.relation = c.oid "
-                "and l.pid = pg_catalog.pg_backend_pid() and l.mode = 'AccessShareLock' "
-                "where c.relkind = 'r' and n.nspname !~ '^pg_' and c.relfilenode <> 0 "
-                "and c.relfilenode is distinct from pg_catalog.pg_relation_filenode(c.oid)",
-                0, NULL);
-
-        if (!r)
-                return error_context(e, "source");
-        return PQntuples(r) == 0
-                       ? 0
-                       : begin_again(e, pg_text(r, 0, 0), pg_text(r, 0, 1), "was rewritten");
-}
-
 /* What is copied is what the snapshot has; the publication and the target were looked at before. */
 static int same_tables(const struct pg_tables *before, const struct pg_tables *now, struct error *e)
 {
@@ -129,7 +110,8 @@ static int hold_tables(struct prepare *p, struct error *e)
                 p->tables = before;
         if (rc < 0 || lock_tables(p, e) < 0)
                 return -1;
-        return check_files(p, e);
+        rc = pg_source_rewritten(p->anchor, e);
+        return rc < 0 ? error_context(e, "source") : -rc;
 }
 
 static int make(struct prepare *p, const struct pg_slot_order *order, struct error *e)

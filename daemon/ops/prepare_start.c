@@ -104,11 +104,7 @@ static int clear_slot(struct prepare *p, struct error *e)
         if (there <= 0)
                 return there;
         if (p->record.stage == STAGE_NONE)
-                return error_set(e, ERROR_CONFIG,
-                        "slot %s exists on the source and belongs to nobody known here; if nothing "
-                        "uses "
-                        "it: select pg_drop_replication_slot('%s')",
-                        slot, slot);
+                return pg_slot_unknown(slot, e);
         log_event(LOG_LEVEL_INFO, LOG_COPY, NULL,
                 "dropping slot %s of the interrupted copy: its snapshot is gone", slot);
         return pg_slot_drop(p->source, slot, e);
