@@ -30,6 +30,12 @@ set @sql = concat('grant replication slave, replication client on *.* to ', @acc
 prepare s from @sql;
 execute s;
 
+-- MySQL: seeing which XA transactions are prepared when the copy begins. MariaDB shows them to all.
+set @sql = if(@mariadb or cast(substring_index(version(), '.', 1) as unsigned) < 8, 'do 0',
+              concat('grant xa_recover_admin on *.* to ', @account));
+prepare s from @sql;
+execute s;
+
 -- MySQL: writes wait for a moment while the copy's snapshots are opened. MariaDB tells a snapshot's
 -- position without that.
 set @sql = if(@mariadb, 'do 0',

@@ -13,20 +13,30 @@
 
 #define CHECKSUM_BYTES 4
 
+/* What cannot be read is not known. */
+static struct gtids *read_gtids(const struct binlog_setup *setup, const char *text)
+{
+        struct error ignored = ERROR_INIT;
+
+        return text && *text ? gtids_parse(setup->engine, text, &ignored) : NULL;
+}
+
 struct binlog *binlog_new(
         const struct binlog_setup *setup, const struct binlog_events *events, void *context)
 {
         struct binlog *b = memory_new_of(struct binlog);
-        struct error ignored = ERROR_INIT;
 
         b->setup = *setup;
         b->events = *events;
         b->context = context;
         b->at = setup->from;
         b->id_bytes = 6;
-        if (setup->gtids && *setup->gtids)
-                b->gtids = gtids_parse(setup->engine, setup->gtids, &ignored);
-        b->setup.gtids = NULL;
+        b->catching_up = !position_is_none(setup->delivered);
+        b->seen = b->catching_up ? read_gtids(setup, setup->gtids) : NULL;
+        b->gtids = read_gtids(setup, b->catching_up ? setup->delivered_gtids : setup->gtids);
+        if (b->catching_up && gtids_by_state(setup->delivered_gtids))
+                b->delivered = read_gtids(setup, setup->delivered_gtids);
+        b->setup.gtids = b->setup.delivered_gtids = NULL;
         return b;
 }
 
@@ -39,6 +49,8 @@ struct binlog *binlog_free(struct binlog *b)
         binlog_forget_prepared(b);
         txn_free(b->open);
         gtids_free(b->gtids);
+        gtids_free(b->delivered);
+        gtids_free(b->seen);
         free(b->sent);
         free(b);
         return NULL;

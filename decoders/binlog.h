@@ -10,9 +10,9 @@
  *
  * Which tables are migrated is asked by name; the rows of all others are skipped. A table map is
  * checked against the known shape (number of columns, types, lengths; names, signedness, character
- * sets, members and key where binlog_row_metadata gives them); one that differs is sent as the shape
- * that the map describes, which the receiver refuses with what changed. Values become the server's
- * native text (model/convert.h). The column-present bitmaps decide: an absent column is
+ * sets, members and key where binlog_row_metadata gives them); one that differs is sent as the
+ * shape that the map describes, which the receiver refuses with what changed. Values become the
+ * server's native text (model/convert.h). The column-present bitmaps decide: an absent column is
  * VALUE_UNCHANGED.
  *
  * Positions: struct position with file number and offset of the end of an event. A transaction's
@@ -21,9 +21,13 @@
  * is an empty piece, so that the position goes on. The last piece carries the GTID state, if there
  * is one: from the first transaction without a GTID on there is none.
  *
- * Undone rows: ROLLBACK and ROLLBACK TO SAVEPOINT take back the rows that the log has of them; where
- * they went out already in an earlier piece, that is a DATA error. XA: PREPARE of rows of migrated
- * tables is a DATA error, and so is XA COMMIT of what was prepared before the stream began.
+ * Undone rows: ROLLBACK and ROLLBACK TO SAVEPOINT take back the rows that the log has of them;
+ * where they went out already in an earlier piece, that is a DATA error.
+ *
+ * XA: the log has the rows where a transaction is prepared. They are kept until its XA COMMIT,
+ * which may come weeks later, and go out as of that; the state (decoders/binlog_state.h) says where
+ * a stream must begin to have them again. XA COMMIT of what was prepared before is a DATA error,
+ * and so are more kept rows than the setup allows.
  *
  * Rows that InnoDB changes by a foreign key's action are not in the log. change->cascades tells of
  * each update and delete whether the engine followed its keys for it (HAZARDS A14).
@@ -39,12 +43,13 @@ struct binlog;
 
 struct binlog_events {
         /* The shape that the receiver expects of a table (`which` 0), or the later one that the
-         * operator accepted besides (1); NULL: none, or not migrated. A `name` of "": any table of the
-         * schema (DROP DATABASE). Borrowed, valid as long as the decoder. Columns have `native`. */
+         * operator accepted besides (1); NULL: none, or not migrated. A `name` of "": any table of
+         * the schema (DROP DATABASE). Borrowed, valid as long as the decoder. Columns have
+         * `native`. */
         const struct relation *(*known)(
                 void *context, const char *schema, const char *name, unsigned which);
-        /* A known shape, when rows of it come first in a file, and after another one of its table; or
-         * what a table map describes that is no known shape. If that is no error, its rows are
+        /* A known shape, when rows of it come first in a file, and after another one of its table;
+         * or what a table map describes that is no known shape. If that is no error, its rows are
          * skipped. */
         int (*relation)(void *context, const struct relation *shape, struct error *e);
         int (*piece)(void *context, struct txn **piece, struct error *e);
@@ -54,11 +59,17 @@ struct binlog_events {
 struct binlog_setup {
         enum engine engine;   /* ENGINE_MYSQL or ENGINE_MARIADB */
         uint64_t piece_bytes; /* a piece is closed when it holds this much; a row may exceed it */
+        uint64_t kept_bytes;  /* rows of prepared transactions; more is an error */
         struct position from; /* where the server was asked to begin: between two transactions */
         const char *gtids;    /* state there (decoders/binlog_gtid.h); NULL: not known */
+        /* What was delivered before, though it comes again since it lies behind a transaction that
+         * is prepared: all that begins before the position, or what is in the state where that has
+         * its mark. Of it only what is prepared is taken. None: nothing comes again. */
+        struct position delivered;
+        const char *delivered_gtids;
         struct position exact; /* began by GTID: transactions that begin before may be repeated by a
                                   stream that begins at a position; none: no such */
-        bool lower_case;      /* lower_case_table_names is not 0: names compare without case */
+        bool lower_case;       /* lower_case_table_names is not 0: names compare without case */
 };
 
 struct binlog *binlog_new(

@@ -67,6 +67,12 @@ enum binlog_group {
 struct savepoint;
 struct prepared;
 
+/* Pieces of an XA transaction in their order. */
+struct kept {
+        struct txn *first, **tail;
+        uint64_t bytes;
+};
+
 struct binlog {
         struct binlog_setup setup;
         struct binlog_events events;
@@ -96,15 +102,25 @@ struct binlog {
         enum binlog_group group;
         struct txn *open;
         struct position group_begin;
-        struct gtids *gtids; /* after the last group; NULL: not known */
+        struct gtids *gtids; /* delivered after the last group; NULL: not known */
         struct gtid gtid;    /* of the group */
         bool named;          /* it has one */
         int64_t committed_at;
         unsigned pieces; /* that were given away */
         struct savepoint *savepoints;
         unsigned savepoints_n;
-        struct prepared *prepared; /* XA transactions without rows of interest */
+        bool past;        /* delivered before */
+        bool xa;          /* will be prepared: its pieces are kept */
+        bool spoilt;      /* rows of it cannot be read any more */
+        struct kept kept; /* of the group, but for the open one */
+
+        /* What was delivered before comes again, see binlog_setup. */
+        bool catching_up;
+        struct gtids *delivered;   /* NULL: the position tells */
+        struct gtids *seen;        /* of the log from its begin on; NULL: not known */
+        struct prepared *prepared; /* the oldest first */
         unsigned prepared_n;
+        uint64_t kept_bytes; /* of the group and of all that is prepared */
 };
 
 int binlog_malformed(const struct binlog *b, struct error *e);
@@ -129,7 +145,25 @@ int binlog_on_anonymous(struct binlog *b, struct error *e);
 int binlog_on_gtid_tagged(struct binlog *b, struct error *e);
 int binlog_on_mariadb_gtid(struct binlog *b, struct error *e);
 
+/* An empty piece of the group. */
+struct txn *binlog_piece(const struct binlog *b);
+/* Gives a piece away; `last` ends the group. Takes it. */
+int binlog_give(struct binlog *b, struct txn *piece, bool last, struct error *e);
+/* The state behind the last group; NULL: nothing to say. In the arena of `t`. */
+const char *binlog_state_text(struct binlog *b, struct txn *t);
+
 /* binlog_xa.c */
+/* The group's piece in hand is full: it is kept. */
+int binlog_keep(struct binlog *b, struct error *e);
+/* Nothing of the group is kept any more: it is rolled back. */
+void binlog_forget_kept(struct binlog *b);
+/* It is committed: all but the piece in hand goes out. */
+int binlog_give_kept(struct binlog *b, struct error *e);
+/* Rows of the group came in another shape than the one that is known, and it was delivered before:
+ * an error only if it was not committed by then. */
+void binlog_spoil(struct binlog *b);
+/* Where the oldest that is prepared begins, and the state there; false: nothing is. */
+bool binlog_since(const struct binlog *b, struct position *since, const char **gtids);
 int binlog_on_xa_prepare(struct binlog *b, struct error *e);
 /* XA COMMIT (`applied`) or XA ROLLBACK of what was prepared before, as text "X'..',X'..',1". */
 int binlog_xa_end(struct binlog *b, const char *xid, bool applied, struct error *e);

@@ -151,6 +151,18 @@ static int add_truncate(struct binlog *b, const struct binlog_table *t, struct e
 
 /* ---- what it does ---- */
 
+static int tell_of(struct binlog *b, const struct binlog_statement *s, struct error *e)
+{
+        switch (s->verb) {
+        case VERB_TRUNCATE:
+                return add_truncate(b, s->tables, e);
+        case VERB_DROP_DATABASE:
+                return tell_schema(b, s->argument, e);
+        default:
+                return tell_tables(b, s, e);
+        }
+}
+
 /* A statement that is a group of its own, or one inside an open group. */
 static int on_statement(struct binlog *b, const struct binlog_statement *s, struct error *e)
 {
@@ -159,20 +171,10 @@ static int on_statement(struct binlog *b, const struct binlog_statement *s, stru
 
         if (b->group == GROUP_NONE && binlog_begin(b, GROUP_ANNOUNCED, e) < 0)
                 return -1;
-        switch (s->verb) {
-        case VERB_TRUNCATE:
-                rc = add_truncate(b, s->tables, e);
-                break;
-        case VERB_DROP_DATABASE:
-                rc = tell_schema(b, s->argument, e);
-                break;
-        case VERB_XA_COMMIT:
-        case VERB_XA_ROLLBACK:
+        if (s->verb == VERB_XA_COMMIT || s->verb == VERB_XA_ROLLBACK)
                 rc = binlog_xa_end(b, s->argument, s->verb == VERB_XA_COMMIT, e);
-                break;
-        default:
-                rc = tell_tables(b, s, e);
-        }
+        else
+                rc = b->past ? 0 : tell_of(b, s, e);
         if (rc < 0)
                 return -1;
         return alone ? binlog_commit(b, e) : 0;
@@ -182,8 +184,12 @@ static int on_statement(struct binlog *b, const struct binlog_statement *s, stru
  * COMMIT ... ONE PHASE, which may come as text. */
 static int on_xa(struct binlog *b, const struct binlog_statement *s, struct error *e)
 {
-        if (s->verb == VERB_XA_START)
-                return binlog_begin(b, GROUP_OPEN, e);
+        if (s->verb == VERB_XA_START) {
+                if (binlog_begin(b, GROUP_OPEN, e) < 0)
+                        return -1;
+                b->xa = true;
+                return 0;
+        }
         if (b->group == GROUP_OPEN)
                 return s->verb == VERB_XA_COMMIT ? binlog_commit(b, e) : binlog_rollback(b, e);
         return on_statement(b, s, e);

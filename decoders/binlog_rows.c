@@ -10,9 +10,9 @@
 #define STATEMENT_END 0x01
 #define NO_FOREIGN_KEY_CHECKS 0x02 /* also on what a server logs of its own cascades */
 #define USE_SQL_FOREIGN_KEY 0x10   /* MySQL 9.6+: the server runs cascades itself, and logs them */
-#define MAPS_BYTES (16u << 20) /* then they are forgotten when a statement ends */
-#define ROWS_BYTES (1u << 30)  /* of one event, inflated: packets are no larger */
-#define NO_TABLE 0xffffff      /* an event that only ends a statement */
+#define MAPS_BYTES (16u << 20)     /* then they are forgotten when a statement ends */
+#define ROWS_BYTES (1u << 30)      /* of one event, inflated: packets are no larger */
+#define NO_TABLE 0xffffff          /* an event that only ends a statement */
 #define PARTIAL_JSON 1
 
 /* Which columns a row image has. */
@@ -101,6 +101,10 @@ static int bind(struct binlog *b, struct binlog_map *m, struct error *e)
                 if (shape && binlog_map_bind(m, shape, b->setup.engine))
                         return binlog_send(b, shape, e);
         }
+        if (b->past) {
+                binlog_spoil(b);
+                return 0;
+        }
         shape = binlog_map_shape(m, known, b->setup.engine);
         rc = b->events.relation(b->context, shape, e);
         relation_unref(shape);
@@ -137,6 +141,8 @@ int binlog_on_table_map(struct binlog *b, struct error *e)
                 return binlog_malformed(b, e);
         if (b->group != GROUP_OPEN)
                 return error_set(e, ERROR_DATA, "binlog: a table map outside a transaction");
+        if (b->past && (!b->xa || b->spoilt))
+                return 0;
         if (*at && (*at)->event_len == len && !memcmp((*at)->event, b->in.at, len))
                 return 0;
         if (*at)
@@ -149,7 +155,11 @@ int binlog_on_table_map(struct binlog *b, struct error *e)
         m->next = *at;
         *at = m;
         b->maps_bytes += sizeof *m + len;
-        return m->columns ? bind(b, m, e) : 0;
+        if (m->columns && bind(b, m, e) < 0)
+                return -1;
+        if (b->spoilt) /* else it would be taken for known when the past is over */
+                forget_map(b, find_map(b, id));
+        return 0;
 }
 
 /* ---- rows ---- */
@@ -435,6 +445,8 @@ int binlog_on_rows(struct binlog *b, struct error *e)
         b->cascades = engine_cascades(b, flags);
         if (b->group != GROUP_OPEN)
                 return error_set(e, ERROR_DATA, "binlog: rows outside a transaction");
+        if (b->past && (!b->xa || b->spoilt))
+                return 0;
         if (!m && id != NO_TABLE)
                 return error_set(e, ERROR_DATA, "binlog: rows of a table that no map describes");
         if (m && m->shape)

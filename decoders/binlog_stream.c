@@ -18,6 +18,7 @@
 #include "decoders/binlog_reader.h"
 #include "decoders/binlog_replica.h"
 #include "decoders/binlog_side.h"
+#include "decoders/binlog_state.h"
 #include "decoders/source.h"
 
 #include <stdlib.h>
@@ -34,7 +35,7 @@ struct source {
         struct loop *loop;
         struct source_events events;
         void *context;
-        uint64_t piece_bytes;
+        struct source_limits limits;
         char *name;
         uint32_t server_id;
         unsigned displaced; /* how often another replica had our id */
@@ -42,13 +43,14 @@ struct source {
 
         struct binlog_reader *reader;
         struct binlog *decoder;
-        char *gtids; /* state at `from`, or NULL */
+        struct binlog_state state; /* at `from` */
         struct position from, passed, log_end, acknowledged;
         struct position heartbeat;      /* what the server had to send before it has been taken */
         bool streaming, reading, fresh; /* fresh: a heartbeat has not been passed on yet */
         int64_t heard_at;
         struct timer watch;
-        struct task pump;
+        struct task pump, refuse;
+        struct error refusal; /* of what it was asked to begin with */
 
         struct binlog_side *side;
 };
@@ -58,6 +60,7 @@ static void close_stream(struct source *s)
         s->streaming = false;
         timer_cancel(&s->watch);
         task_cancel(s->loop, &s->pump);
+        task_cancel(s->loop, &s->refuse);
         s->reader = binlog_reader_free(s->reader);
         s->decoder = binlog_free(s->decoder);
 }
@@ -70,6 +73,39 @@ static void fail(struct source *s, const struct error *e)
         s->events.failed(s->context, &copy);
 }
 
+/* ---- where it begins ---- */
+
+/* Transactions that are prepared are to be read again. */
+static bool prepared(const struct source *s)
+{
+        return !position_is_none(s->state.since);
+}
+
+static struct position begin_position(const struct source *s)
+{
+        return prepared(s) ? s->state.since : s->from;
+}
+
+/* By GTID, where positions mean nothing: from the state there. NULL: by position. */
+static char *begin_gtids(const struct source *s)
+{
+        const char *at = prepared(s) ? s->state.since_gtids : gtids_plain(s->state.gtids);
+
+        return gtids_by_state(s->state.gtids) ? memory_printf("%c%s", GTID_BY_STATE, at) : NULL;
+}
+
+static int read_state(struct source *s, const char *text, struct error *e)
+{
+        binlog_state_done(&s->state);
+        if (binlog_state_parse(&s->state, text, e) < 0)
+                return error_context(e, "the checkpoint's state");
+        if (gtids_by_state(s->state.gtids) && prepared(s) && !s->state.since_gtids)
+                return error_set(e, ERROR_DATA,
+                        "resync required: XA transactions are prepared since before GTIDs were "
+                        "known, and on this server the stream begins by GTID");
+        return 0;
+}
+
 /* ---- packets ---- */
 
 static void begin(struct source *s)
@@ -78,10 +114,13 @@ static void begin(struct source *s)
         const struct binlog_events decoded = {
                 s->events.known, s->events.relation, s->events.piece, s->events.statement};
         const struct binlog_setup setup = {.engine = known->engine,
-                .piece_bytes = s->piece_bytes,
-                .from = binlog_replica_start(s->from),
-                .gtids = s->gtids,
-                .exact = gtids_by_state(s->gtids) ? known->log_end : POSITION_NONE,
+                .piece_bytes = s->limits.piece_bytes,
+                .kept_bytes = s->limits.kept_bytes,
+                .from = binlog_replica_start(begin_position(s)),
+                .gtids = prepared(s) ? s->state.since_gtids : s->state.gtids,
+                .delivered = prepared(s) ? s->from : POSITION_NONE,
+                .delivered_gtids = s->state.gtids,
+                .exact = gtids_by_state(s->state.gtids) ? known->log_end : POSITION_NONE,
                 .lower_case = known->lower_case};
 
         s->decoder = binlog_new(&setup, &decoded, s->context);
@@ -205,6 +244,13 @@ static void on_watch(void *context)
         fail(s, &e);
 }
 
+static void refuse(void *context)
+{
+        struct source *s = context;
+
+        fail(s, &s->refusal);
+}
+
 /* ---- the side connection ---- */
 
 static void on_marked(void *context, struct position p, const struct error *e)
@@ -238,7 +284,7 @@ static struct source *binlog_stream_destroy(struct source *s)
         binlog_side_free(s->side);
         my_params_free(s->params);
         free(s->name);
-        free(s->gtids);
+        binlog_state_done(&s->state);
         free(s);
         return NULL;
 }
@@ -254,12 +300,13 @@ static struct source *binlog_stream_create(struct loop *l, const struct config *
         s->loop = l;
         s->events = *events;
         s->context = context;
-        s->piece_bytes = limits->piece_bytes;
+        s->limits = *limits;
         s->name = memory_string(c->pipeline.name);
         s->server_id = (uint32_t)c->my.server_id;
         s->reading = true;
         timer_init(&s->watch, l, on_watch, s);
         task_init(&s->pump, pump, s);
+        task_init(&s->refuse, refuse, s);
         s->params = my_params_new(&c->source, "source", e);
         if (!s->params)
                 return binlog_stream_destroy(s);
@@ -267,28 +314,37 @@ static struct source *binlog_stream_create(struct loop *l, const struct config *
         return s;
 }
 
-static void binlog_stream_start(struct source *s, const struct source_identity *identity,
-        struct position from, const char *gtids, struct position durable)
+static void start_reader(struct source *s, const struct source_identity *identity)
 {
+        AUTO_STRING gtids = begin_gtids(s);
         const struct binlog_reader_setup setup = {.params = s->params,
                 .name = s->name,
                 .server_id = s->server_id,
                 .skip = s->displaced,
                 .identity = *identity,
-                .from = from,
+                .from = begin_position(s),
                 .gtids = gtids};
 
+        s->heard_at = loop_now(s->loop);
+        timer_set(&s->watch, SILENCE_LIMIT / 4);
+        s->reader = binlog_reader_new(s->loop, &setup, on_wake, s);
+}
+
+static void binlog_stream_start(struct source *s, const struct source_identity *identity,
+        struct position from, const char *state, struct position durable)
+{
         close_stream(s);
-        free(s->gtids);
-        s->gtids = memory_string(gtids);
         s->from = s->passed = from;
         s->heartbeat = POSITION_NONE;
         s->fresh = false;
         s->log_end = POSITION_NONE;
         s->acknowledged = durable;
-        s->heard_at = loop_now(s->loop);
-        timer_set(&s->watch, SILENCE_LIMIT / 4);
-        s->reader = binlog_reader_new(s->loop, &setup, on_wake, s);
+        error_clear(&s->refusal);
+        if (read_state(s, state, &s->refusal) < 0) {
+                loop_defer(s->loop, &s->refuse);
+                return;
+        }
+        start_reader(s, identity);
         binlog_side_start(s->side, identity->slot, durable);
 }
 

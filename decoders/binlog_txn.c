@@ -1,5 +1,6 @@
 #include "base/memory.h"
 #include "decoders/binlog_private.h"
+#include "decoders/binlog_state.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 
 /* MariaDB's Gtid_log_event::flags2 */
 #define FL_STANDALONE 1
+#define FL_PREPARED_XA 64
 #define FL_COMPLETED_XA 128
 
 struct savepoint {
@@ -18,7 +20,7 @@ struct savepoint {
         struct change **tail;
 };
 
-static struct txn *new_piece(const struct binlog *b)
+struct txn *binlog_piece(const struct binlog *b)
 {
         struct txn *t = txn_new();
 
@@ -26,6 +28,31 @@ static struct txn *new_piece(const struct binlog *b)
         t->commit = b->group_begin;
         t->committed_at = b->committed_at;
         return t;
+}
+
+/* By GTID where the stream began by it: the log may have transactions in another order then. */
+static bool was_delivered(const struct binlog *b)
+{
+        if (b->delivered)
+                return b->named && gtids_contains(b->delivered, &b->gtid);
+        return position_compare(b->group_begin, b->setup.delivered) < 0;
+}
+
+static bool has_caught_up(const struct binlog *b)
+{
+        if (b->delivered)
+                return position_compare(b->group_begin, b->setup.exact) >= 0;
+        return !b->past;
+}
+
+/* From then on what was seen and what was delivered is the same. */
+static void look_back(struct binlog *b)
+{
+        b->past = b->catching_up && was_delivered(b);
+        if (!b->catching_up || !has_caught_up(b))
+                return;
+        b->catching_up = false;
+        b->seen = gtids_free(b->seen);
 }
 
 int binlog_begin(struct binlog *b, enum binlog_group group, struct error *e)
@@ -40,51 +67,61 @@ int binlog_begin(struct binlog *b, enum binlog_group group, struct error *e)
                 b->group_begin = b->begin;
                 b->committed_at = (int64_t)b->when * 1000000;
                 b->pieces = 0;
-                b->open = new_piece(b);
+                b->xa = b->spoilt = false;
+                look_back(b);
+                b->open = binlog_piece(b);
         }
         b->group = group;
         return 0;
 }
 
 /* Of a group without a GTID nobody could say that it is behind a state. */
+static void add_gtid(struct binlog *b, struct gtids **to)
+{
+        if (*to && (!b->named || !gtids_add(*to, &b->gtid)))
+                *to = gtids_free(*to);
+}
+
 static void count_gtid(struct binlog *b)
 {
-        if (b->gtids && (!b->named || !gtids_add(b->gtids, &b->gtid)))
-                b->gtids = gtids_free(b->gtids);
+        if (!b->past)
+                add_gtid(b, &b->gtids);
+        add_gtid(b, &b->seen);
         b->named = false;
 }
 
-static const char *gtids_text(struct binlog *b, struct txn *t)
+const char *binlog_state_text(struct binlog *b, struct txn *t)
 {
+        struct position since;
+        const char *since_gtids;
         AUTO_BUF text = BUF_INIT;
 
-        if (!b->gtids)
-                return NULL;
-        if (position_compare(b->group_begin, b->setup.exact) < 0)
+        if (b->gtids && position_compare(b->group_begin, b->setup.exact) < 0)
                 buf_char(&text, GTID_BY_STATE);
-        gtids_format(b->gtids, &text);
-        return arena_text(t->arena, buf_text(&text), text.len);
+        if (b->gtids)
+                gtids_format(b->gtids, &text);
+        if (binlog_since(b, &since, &since_gtids))
+                binlog_state_write_since(&text, since, since_gtids);
+        return text.len ? arena_text(t->arena, buf_text(&text), text.len) : NULL;
 }
 
 static void close_last(struct binlog *b, struct txn *t)
 {
         t->end = b->end;
         count_gtid(b);
-        t->gtids = gtids_text(b, t);
+        t->gtids = binlog_state_text(b, t);
 }
 
-static int emit(struct binlog *b, bool last, struct error *e)
+int binlog_give(struct binlog *b, struct txn *piece, bool last, struct error *e)
 {
-        struct txn *t = b->open;
-        int rc;
+        int rc = 0;
 
-        t->last = last;
+        piece->last = last;
         if (last)
-                close_last(b, t);
-        b->pieces++;
-        b->open = last ? NULL : new_piece(b);
-        rc = b->events.piece(b->context, &t, e);
-        txn_free(t);
+                close_last(b, piece);
+        if (!b->past)
+                rc = b->events.piece(b->context, &piece, e);
+        txn_free(piece);
         return rc;
 }
 
@@ -96,22 +133,31 @@ static void close_group(struct binlog *b)
 
 int binlog_commit(struct binlog *b, struct error *e)
 {
+        struct txn *last = b->open;
+
         if (b->group == GROUP_NONE)
                 return error_set(e, ERROR_DATA, "binlog: a commit outside a transaction");
         close_group(b);
-        return emit(b, true, e);
+        if (binlog_give_kept(b, e) < 0)
+                return -1;
+        b->open = NULL;
+        return binlog_give(b, last, true, e);
 }
 
 /* What is undone here was logged because something else in the transaction could not be; that is
  * in groups of its own, since row events of tables without transactions never wait for a commit. */
 static int undo_all(struct binlog *b, struct error *e)
 {
+        if (b->xa) {
+                binlog_forget_kept(b);
+                b->pieces = 0;
+        }
         if (b->pieces > 0)
                 return error_set(e, ERROR_DATA,
                         "binlog: a transaction larger than a piece is rolled back after its rows "
                         "were passed on");
         txn_free(b->open);
-        b->open = new_piece(b);
+        b->open = binlog_piece(b);
         return 0;
 }
 
@@ -138,7 +184,15 @@ int binlog_abandon(struct binlog *b, struct error *e)
 
 int binlog_cut(struct binlog *b, struct error *e)
 {
-        return txn_bytes(b->open) >= b->setup.piece_bytes ? emit(b, false, e) : 0;
+        struct txn *full = b->open;
+
+        if (txn_bytes(full) < b->setup.piece_bytes)
+                return 0;
+        if (b->xa && binlog_keep(b, e) < 0)
+                return -1;
+        b->pieces++;
+        b->open = binlog_piece(b);
+        return b->xa ? 0 : binlog_give(b, full, false, e);
 }
 
 /* ---- savepoints ---- */
@@ -281,5 +335,6 @@ int binlog_on_mariadb_gtid(struct binlog *b, struct error *e)
                 return -1;
         if (!(flags & (FL_STANDALONE | FL_COMPLETED_XA)))
                 b->group = GROUP_OPEN;
+        b->xa = flags & FL_PREPARED_XA;
         return 0;
 }

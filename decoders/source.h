@@ -37,6 +37,7 @@ struct source_events {
 
 struct source_limits {
         uint64_t piece_bytes; /* a piece is closed when it holds this much */
+        uint64_t kept_bytes;  /* rows of transactions that are prepared and not committed */
 };
 
 struct source_ops {

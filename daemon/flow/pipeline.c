@@ -161,6 +161,7 @@ struct pipeline *pipeline_new(struct loop *l, const struct pipeline_setup *setup
         queue_init(&p->queue, (uint64_t)p->config->queue.memory);
         if (limits.piece_bytes > p->queue.high / 8)
                 limits.piece_bytes = p->queue.high / 8;
+        limits.kept_bytes = (uint64_t)p->config->queue.memory;
         backoff_init(&p->sink_backoff, setup->seed);
         backoff_init(&p->source_backoff, setup->seed + 1);
         timer_init(&p->sink_retry, l, on_sink_retry, p);

@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "decoders/binlog_gtid.h"
 #include "decoders/binlog_identity.h"
+#include "decoders/binlog_state.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -76,16 +77,19 @@ int my_gtids_at(MYSQL *c, const char *base, struct position at, const char *note
 
 /* ---- another server ---- */
 
-static int follow_mysql(MYSQL *c, const char *ours, struct error *e)
+/* `begin`: the state from which on its log is needed. */
+static int follow_mysql(MYSQL *c, const char *ours, const char *begin, struct error *e)
 {
         AUTO_BUF sql = BUF_INIT;
         AUTO_MY_RESULT r = NULL;
         MYSQL_ROW row;
 
         buf_str(&sql, "select @@global.gtid_mode, gtid_subtract(g, @@global.gtid_executed), "
-                      "gtid_subtract(@@global.gtid_purged, g) from (select ");
+                      "gtid_subtract(@@global.gtid_purged, b) from (select ");
         my_literal(&sql, ours, strlen(ours));
-        buf_str(&sql, " as g) as ours");
+        buf_str(&sql, " as g, ");
+        my_literal(&sql, begin, strlen(begin));
+        buf_str(&sql, " as b) as ours");
         if (!(r = my_query(c, e, buf_text(&sql))))
                 return -1;
         row = mysql_fetch_row(r);
@@ -170,16 +174,40 @@ static int follow_mariadb(MYSQL *c, const char *text, struct error *e)
         return rc;
 }
 
-int my_gtids_follow(MYSQL *c, const char *gtids, struct error *e)
+static char *normal_text(enum engine engine, const char *gtids, struct error *e)
 {
-        enum engine engine = my_engine(c);
-        struct gtids *ours = gtids_parse(engine, gtids, e);
-        AUTO_BUF text = BUF_INIT;
+        struct gtids *g = gtids_parse(engine, gtids, e);
+        struct buf text = BUF_INIT;
 
-        if (!ours)
+        if (!g)
+                return NULL;
+        gtids_format(g, &text);
+        gtids_free(g);
+        return buf_take(&text);
+}
+
+static int follow(MYSQL *c, const struct binlog_state *s, struct error *e)
+{
+        bool prepared = !position_is_none(s->since);
+        AUTO_STRING ours = NULL;
+        AUTO_STRING begin = NULL;
+
+        if (!s->gtids || (prepared && !s->since_gtids))
+                return error_set(e, ERROR_DATA, "the GTIDs that the target has are not known");
+        if (!(ours = normal_text(my_engine(c), s->gtids, e)) ||
+                !(begin = normal_text(my_engine(c), prepared ? s->since_gtids : s->gtids, e)))
                 return -1;
-        gtids_format(ours, &text);
-        gtids_free(ours);
-        return engine == ENGINE_MARIADB ? follow_mariadb(c, buf_text(&text), e)
-                                        : follow_mysql(c, buf_text(&text), e);
+        return my_engine(c) == ENGINE_MARIADB ? follow_mariadb(c, ours, e)
+                                              : follow_mysql(c, ours, begin, e);
+}
+
+int my_gtids_follow(MYSQL *c, const char *state, struct error *e)
+{
+        struct binlog_state s;
+        int rc = binlog_state_parse(&s, state, e);
+
+        if (rc == 0)
+                rc = follow(c, &s, e);
+        binlog_state_done(&s);
+        return rc;
 }

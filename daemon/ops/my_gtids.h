@@ -12,6 +12,6 @@ int my_gtids_note(MYSQL *c, char **noted, struct error *e);
 /* The state at a position. NULL: there is none. The caller frees. */
 int my_gtids_at(MYSQL *c, const char *base, struct position at, const char *noted, char **gtids,
         struct error *e);
-/* Has this server all that we have, and nothing purged that we have not? A DATA error if not, or if
- * it cannot be told. */
-int my_gtids_follow(MYSQL *c, const char *gtids, struct error *e);
+/* Has this server all that we have, and nothing purged that the stream needs? `state`: as the
+ * checkpoint has it (decoders/binlog_state.h). A DATA error if not, or if it cannot be told. */
+int my_gtids_follow(MYSQL *c, const char *state, struct error *e);

@@ -14,7 +14,9 @@
 #include "db/my_check.h"
 #include "decoders/binlog.h"
 #include "decoders/binlog_identity.h"
+#include "decoders/binlog_state.h"
 #include "ops/my_gtids.h"
+#include "ops/my_prepared.h"
 #include "ops/origin.h"
 
 #include <inttypes.h>
@@ -40,6 +42,9 @@ struct origin {
         struct origin_reader *readers;
         unsigned readers_n;
         char *noted; /* GTIDs, before the last `point` */
+        /* Of `arrange`: nothing that is prepared at the last `point` was prepared before it. */
+        struct position since;
+        char *since_gtids;
 };
 
 static void my_release(struct origin *o)
@@ -61,6 +66,7 @@ static struct origin *my_origin_close(struct origin *o)
         halt_my_close(o->halt, &o->conn);
         my_params_free(o->params);
         free(o->noted);
+        free(o->since_gtids);
         free(o);
         return NULL;
 }
@@ -188,15 +194,25 @@ static bool my_origin_logs_cascades(struct origin *o)
         return my_check_logs_cascades(o->conn);
 }
 
-/* The binlog needs nothing. */
+static int note_gtids(struct origin *o, struct error *e)
+{
+        free(o->noted);
+        o->noted = NULL;
+        return my_gtids_note(o->conn, &o->noted, e);
+}
+
+/* The binlog needs nothing; where it stands now is where XA transactions may be prepared from. */
 static int my_origin_arrange(
         struct origin *o, const struct table_defs *t, bool begun, struct error *e)
 {
-        (void)o;
+        struct source_identity id;
+
         (void)t;
         (void)begun;
-        (void)e;
-        return 0;
+        memory_free_string(&o->since_gtids);
+        if (note_gtids(o, e) < 0 || binlog_identity(o->conn, &id, &o->since, e) < 0)
+                return -1;
+        return my_gtids_at(o->conn, id.slot, o->since, o->noted, &o->since_gtids, e);
 }
 
 /* The stream itself finds out whether its files are there still. */
@@ -295,13 +311,6 @@ static int lock_tables(struct origin *o, const struct table_defs *t, struct erro
         return 0;
 }
 
-static int note_gtids(struct origin *o, struct error *e)
-{
-        free(o->noted);
-        o->noted = NULL;
-        return my_gtids_note(o->conn, &o->noted, e);
-}
-
 static int open_locked(struct origin *o, struct error *e)
 {
         struct source_identity ignored;
@@ -336,7 +345,7 @@ static int my_origin_point(struct origin *o, const struct table_defs *t, unsigne
         struct source_identity ignored;
 
         my_release(o);
-        if (note_gtids(o, e) < 0)
+        if (my_prepared_wait(o->conn, o->halt, e) < 0 || note_gtids(o, e) < 0)
                 return -1;
         if (readers == 0)
                 return binlog_identity(o->conn, &ignored, start, e);
@@ -352,15 +361,24 @@ static int my_origin_point(struct origin *o, const struct table_defs *t, unsigne
         return 0;
 }
 
-static int my_origin_gtids(
-        struct origin *o, struct position start, char **gtids, struct error *e)
+/* With where the stream begins on account of what is prepared at `start`. */
+static int my_origin_gtids(struct origin *o, struct position start, char **gtids, struct error *e)
 {
+        AUTO_BUF state = BUF_INIT;
         struct source_identity id;
         struct position ignored;
 
-        if (binlog_identity(o->conn, &id, &ignored, e) < 0)
+        if (binlog_identity(o->conn, &id, &ignored, e) < 0 ||
+                my_gtids_at(o->conn, id.slot, start, o->noted, gtids, e) < 0)
                 return -1;
-        return my_gtids_at(o->conn, id.slot, start, o->noted, gtids, e);
+        if (position_is_none(o->since) || position_compare(o->since, start) >= 0)
+                return 0;
+        if (*gtids)
+                buf_str(&state, *gtids);
+        binlog_state_write_since(&state, o->since, o->since_gtids);
+        free(*gtids);
+        *gtids = buf_take(&state);
+        return 0;
 }
 
 static int my_origin_follow(struct origin *o, const char *gtids, struct error *e)

@@ -6,6 +6,7 @@ from harness.servers import Postgres
 from harness.servers_my import MariaDB, MySQL
 from integration import test_my_exactly_once as bank_test
 from integration import test_my_stream as stream
+from integration import test_my_xa as xa
 from integration.conftest import Cross, is_my
 from integration.my_types import TYPES
 from integration.test_my_types import move, run_all
@@ -158,6 +159,21 @@ def test_with_and_without_gtids(folder, make, culvert, gtids):
     finally:
         cross.drop()
         source.destroy()
+
+
+@pytest.mark.parametrize("direction", ["mysql-pg", "mysql-maria"])
+def test_xa(make, culvert, direction):
+    cross = make(direction)
+    cross.sql(xa.SETUP)
+    cross.culvert = culvert(cross.least())
+    try:
+        xa.before_the_copy(cross, another=False)
+        cross.sql("delete from t where id > 1")
+        xa.test_commit_in_another_session(cross)
+        cross.sql("delete from t where id > 1")
+        xa.test_over_restarts(cross, "kill9")
+    finally:
+        cross.source.end_prepared()
 
 
 def test_new_type_of_9(make, culvert):

@@ -193,7 +193,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         static const struct binlog_events events = {on_known, on_relation, on_piece, on_statement};
         struct reader in = reader_of(data, size);
-        struct binlog_setup setup = {.piece_bytes = PIECE_BYTES, .from = {.file = 1, .lsn = 4}};
+        struct binlog_setup setup = {.piece_bytes = PIECE_BYTES,
+                .kept_bytes = 64 * PIECE_BYTES,
+                .from = {.file = 1, .lsn = 4}};
         struct seen s = {.at = 4};
         struct binlog *b;
 

@@ -131,6 +131,27 @@ def test_killed_behind_the_failover(topology):
     topology.same()
 
 
+def test_prepared_on_the_old_source(topology):
+    """An XA transaction that is prepared on one server and committed on the other."""
+    topology.sql("xa start 'old'; insert into t values (500, 'xa'); xa end 'old'; xa prepare 'old'")
+    write(topology, 10)
+    topology.same()
+    catch_up(topology.source, topology.other)
+    topology.promote()
+    try:
+        write(topology, 30)
+        topology.same()
+        topology.culvert.kill9()
+        topology.culvert.start()
+        topology.sql("xa commit 'old'")
+        write(topology, 50)
+        topology.same()
+        assert topology.target_sql("select v from t where id = 500") == [("xa",)]
+    finally:
+        for server in (topology.source, topology.other):
+            server.end_prepared()
+
+
 def test_lacks_transactions(topology):
     """A replica that was behind lost what the target has: nothing but a new copy helps."""
     write(topology, 10)

@@ -140,35 +140,6 @@ def test_checksums_and_compression(shop):
         shop.source.setting("log_bin_compress", "OFF")
 
 
-@pytest.fixture
-def prepared(shop):
-    """XA transactions that a failed test leaves behind would hold their locks."""
-    yield shop
-    for *_, xid in shop.source.run("xa recover"):
-        shop.source.run(f"xa rollback '{xid.decode()}'")
-
-
-def test_xa_transactions(prepared):
-    """Their rows count from XA COMMIT on, or the pipeline stops where one is prepared."""
-    shop = prepared
-    shop.sql("xa start 'one'; insert into t values (2, 'xa'); xa end 'one'; xa prepare 'one'")
-    shop.sql("insert into t values (3, 'meanwhile')")
-    if shop.culvert.ctl("wait", "--lag", "0", "--timeout", "60", check=False).returncode:
-        assert "XA" in shop.culvert.status()["error"]["message"]
-        assert shop.target_sql("select id from t order by id") == [(1,)]
-        return
-    assert shop.target_sql("select id from t order by id") == [(1,), (3,)]
-    shop.sql("xa commit 'one'")
-    shop.sql("xa start 'two'; insert into t values (4, 'no'); xa end 'two'; xa prepare 'two'; xa rollback 'two'")
-    assert same(shop) == 3
-
-
-def test_xa_transactions_of_one_phase(shop):
-    shop.sql("xa start 'three'; insert into t values (5, 'one phase'); xa end 'three'; xa commit 'three' one phase; "
-             "xa start 'four'; insert into t values (6, 'no'); xa end 'four'; xa rollback 'four'")
-    assert same(shop) == 2
-
-
 def test_an_event_of_several_packets(from_my, culvert):
     """The protocol cuts what is longer than 16 MiB."""
     servers = [s for s in (from_my.source, from_my.target) if hasattr(s, "engine")]

@@ -153,6 +153,8 @@ static int on_piece(void *context, struct txn **piece, struct error *e)
         if (!h->rows_only)
                 buf_printf(&h->text, "piece%s%s %s-%s\n", t->first ? " first" : "",
                         t->last ? " last" : "", commit, end);
+        if (h->states && t->last)
+                buf_printf(&h->text, "  state %s\n", t->gtids ? t->gtids : "unknown");
         for (const struct change *c = t->changes; c; c = c->next)
                 render_change(h, c);
         *piece = txn_free(*piece);
@@ -170,13 +172,19 @@ static int on_statement(void *context, const struct statement *s, struct error *
         return 0;
 }
 
-struct binlog *heard_decoder(struct heard *h, uint64_t piece_bytes)
+struct binlog *heard_decoder_with(struct heard *h, uint64_t piece_bytes, struct binlog_setup setup)
 {
         static const struct binlog_events events = {on_known, on_relation, on_piece, on_statement};
-        struct binlog_setup setup = {
-                .engine = h->engine, .piece_bytes = piece_bytes, .from = {.file = 1, .lsn = 4}};
 
+        setup.engine = h->engine;
+        setup.piece_bytes = piece_bytes;
+        setup.from = (struct position){.file = 1, .lsn = 4};
         return binlog_new(&setup, &events, h);
+}
+
+struct binlog *heard_decoder(struct heard *h, uint64_t piece_bytes)
+{
+        return heard_decoder_with(h, piece_bytes, (struct binlog_setup){0});
 }
 
 int heard_file(struct binlog *b, const char *file, size_t len, struct error *e)
