@@ -37,7 +37,7 @@ void pipeline_drop_all(struct pipeline *p)
         task_cancel(p->loop, &p->push);
         task_cancel(p->loop, &p->stop);
         task_cancel(p->loop, &p->end);
-        p->ended = false;
+        p->ended = p->counted = false;
         queue_done(&p->queue);
         queue_init(&p->queue, (uint64_t)p->config->queue.memory);
         times_clear(&p->times);
@@ -260,6 +260,13 @@ void pipeline_mark(struct pipeline *p)
         p->source_ops->mark(p->source);
 }
 
+static int64_t oldest(const struct pipeline *p)
+{
+        int64_t in_sink = times_oldest(&p->times);
+
+        return in_sink || !p->queue.head ? in_sink : p->queue.head->committed_at;
+}
+
 void pipeline_status(const struct pipeline *p, struct pipeline_status *s)
 {
         *s = (struct pipeline_status){
@@ -276,7 +283,7 @@ void pipeline_status(const struct pipeline *p, struct pipeline_status *s)
                 .pending = p->checkpoint.pending,
                 .queue_bytes = p->queue.bytes,
                 .queue_transactions = p->queue.transactions,
-                .oldest = times_oldest(&p->times),
+                .oldest = oldest(p),
                 .heard = p->heard,
                 .owed = pipeline_is_owed(p) ? p->answered : 0,
                 .held = p->source_ops->held(p->source),

@@ -31,6 +31,7 @@ struct pipeline {
         struct position until; /* where the stream ends; none: nowhere */
         bool ended;            /* it has come there; what follows is not taken */
         bool sink_partial;     /* the sink holds the beginning of a transaction */
+        bool counted;          /* the first in the queue is in `times` and `tally` already */
         struct snapshot *snapshot;
         struct position log_end, idle_asked;
         int64_t heard, answered; /* when source and target last said something */
@@ -69,6 +70,9 @@ void pipeline_stop_on(struct pipeline *p, const struct error *e);
 bool pipeline_gives_up(struct pipeline *p, struct error *e);
 void pipeline_retry_later(
         struct pipeline *p, const struct error *e, struct backoff *b, struct timer *t);
+
+/* The first in the queue was dropped: it is not under way any more. */
+void pipeline_uncount(struct pipeline *p);
 
 /* Tasks and timers. */
 void pipeline_push(void *context);

@@ -33,6 +33,25 @@ bool pipeline_is_owed(const struct pipeline *p)
                                                                 p->checkpoint.stored) != 0);
 }
 
+/* What the sink is about to take; once, though it may have no room. */
+static void count(struct pipeline *p, const struct txn *t)
+{
+        if (p->counted)
+                return;
+        p->counted = true;
+        tally_piece(&p->tally, p->route, t);
+        if (t->last)
+                times_push(&p->times, t->end, t->committed_at);
+}
+
+void pipeline_uncount(struct pipeline *p)
+{
+        if (!p->counted || p->queue.head)
+                return;
+        p->counted = false;
+        tally_drop_open(&p->tally);
+}
+
 void pipeline_push(void *context)
 {
         struct pipeline *p = context;
@@ -46,11 +65,13 @@ void pipeline_push(void *context)
                 if (!t)
                         break;
                 last = t->last;
+                count(p, t);
                 if (p->sink_ops->push(p->sink, &t) == SINK_FULL) {
                         queue_unpop(&p->queue, &t);
                         pipeline_update_reading(p);
                         return; /* `room` comes */
                 }
+                p->counted = false;
                 p->sink_partial = !last;
         }
         pipeline_update_reading(p);

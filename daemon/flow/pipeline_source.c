@@ -47,8 +47,7 @@ static int source_statement(void *context, const struct statement *s, struct err
 static void passed(struct pipeline *p, struct position end)
 {
         checkpoint_passed(&p->checkpoint, end);
-        if (!p->checkpoint.pending &&
-                position_distance(p->checkpoint.stored, end) > IDLE_BYTES &&
+        if (!p->checkpoint.pending && position_distance(p->checkpoint.stored, end) > IDLE_BYTES &&
                 position_distance(p->idle_asked, end) > IDLE_BYTES)
                 timer_set(&p->idle, 0);
         pipeline_changed(p);
@@ -130,7 +129,7 @@ static int source_piece(void *context, struct txn **piece, struct error *e)
                 end_stream(p);
                 return 0;
         }
-        if (check_snapshot(p, t, e) < 0 || route_apply(p->route, t, &p->tally, e) < 0) {
+        if (check_snapshot(p, t, e) < 0 || route_apply(p->route, t, e) < 0) {
                 position_format(t->commit, e->position);
                 return error_context(e, "at %s", position_format(t->commit, text));
         }
@@ -143,8 +142,6 @@ static int source_piece(void *context, struct txn **piece, struct error *e)
         if (t->last) {
                 if (checkpoint_delivered(&p->checkpoint, t->end, e) < 0)
                         return -1;
-                times_push(&p->times, t->end, t->committed_at);
-                tally_close(&p->tally, t->end);
         }
         queue_push(&p->queue, piece);
         p->log_end = position_max(p->log_end, p->checkpoint.delivered);
@@ -181,7 +178,7 @@ static void source_failed(void *context, const struct error *why)
         if (p->shutdown_done || p->stopping.class != ERROR_NONE)
                 return;
         queue_drop_partial(&p->queue);
-        tally_drop_open(&p->tally);
+        pipeline_uncount(p);
         if (e.class != ERROR_RETRY) {
                 p->last = e;
                 pipeline_drain_step(p);

@@ -6,7 +6,7 @@
 #include <string.h>
 
 struct entry {
-        struct entry *next;
+        struct entry *next, *next_by_target;
         struct route_table table;
 };
 
@@ -100,9 +100,24 @@ struct route_table *route_table_of(struct route *r, const char *schema, const ch
                 n = entry_new(r->config, schema, name);
                 n->next = r->entries[b];
                 r->entries[b] = n;
+                b = route_bucket(n->table.schema, n->table.name);
+                n->next_by_target = r->by_target[b];
+                r->by_target[b] = n;
         }
         pthread_mutex_unlock(&r->lock);
         return &n->table;
+}
+
+struct route_table *route_to(struct route *r, const char *schema, const char *name)
+{
+        struct entry *n;
+
+        pthread_mutex_lock(&r->lock);
+        for (n = r->by_target[route_bucket(schema, name)]; n; n = n->next_by_target)
+                if (!strcmp(n->table.name, name) && !strcmp(n->table.schema, schema))
+                        break;
+        pthread_mutex_unlock(&r->lock);
+        return n ? &n->table : NULL;
 }
 
 const struct route_table *route_find(struct route *r, const char *schema, const char *name)

@@ -17,7 +17,6 @@
 
 struct cascades;
 struct route;
-struct tally;
 
 struct route_changes {
         uint64_t inserts, updates, deletes;
@@ -88,10 +87,11 @@ void route_forget_refused(struct route *r);
 /*
  * Rewrites a piece in place: changes of tables that are not selected go, the others name the
  * target's relation and columns; filters turn updates that cross them into inserts and deletes.
- * A shape that is not the expected one is a DATA error that says what changed (ddl = stop). What
- * stays is counted in `tally`.
+ * A shape that is not the expected one is a DATA error that says what changed (ddl = stop).
  */
-int route_apply(struct route *r, struct txn *t, struct tally *tally, struct error *e);
+int route_apply(struct route *r, struct txn *t, struct error *e);
+/* The table that goes to this one of the target; NULL: none does, as far as is known. */
+struct route_table *route_to(struct route *r, const char *schema, const char *name);
 /* Called for each relation the decoder meets, before changes name it. 0, or the error above. */
 int route_relation(struct route *r, const struct relation *shape, struct error *e);
 /* The expected shape of a source table (`which` 0) or the `next` one (1); NULL: none. A name of ""

@@ -1,7 +1,6 @@
 /* From the source's shapes and changes to the target's. */
 #include "flow/route_private.h"
 #include "base/memory.h"
-#include "flow/tally.h"
 #include "model/cascade.h"
 
 #include <stdio.h>
@@ -200,8 +199,7 @@ static int map_truncate(struct route *r, struct txn *t, struct change *c, struct
         return 1;
 }
 
-static int route_change(
-        struct route *r, struct txn *t, struct tally *tally, struct change *c, struct error *e)
+static int route_change(struct route *r, struct txn *t, struct change *c, struct error *e)
 {
         const struct binding *b = c->relation->binding;
         int keep;
@@ -214,7 +212,6 @@ static int route_change(
                 fill_absent(c);
         if ((keep = apply_filter(b, c, e)) <= 0)
                 return keep;
-        tally_add(tally, b->table, c->op);
         b->table->doubted = true;
         if (map_row(t, b, c->relation, &c->old, e) < 0 ||
                 map_row(t, b, c->relation, &c->new, e) < 0)
@@ -224,12 +221,12 @@ static int route_change(
         return 1;
 }
 
-int route_apply(struct route *r, struct txn *t, struct tally *tally, struct error *e)
+int route_apply(struct route *r, struct txn *t, struct error *e)
 {
         struct change **at = &t->changes;
 
         while (*at) {
-                int keep = route_change(r, t, tally, *at, e);
+                int keep = route_change(r, t, *at, e);
 
                 if (keep < 0)
                         return -1;

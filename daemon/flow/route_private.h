@@ -23,7 +23,7 @@ struct expected {
 struct route {
         const struct config *config;
         pthread_mutex_t lock; /* guards entries */
-        struct entry *entries[BUCKETS];
+        struct entry *entries[BUCKETS], *by_target[BUCKETS];
         struct expected *expected[BUCKETS]; /* by relation id, else by name */
         struct relation *refused;
         struct position accepted; /* statements up to there were seen to by the operator */

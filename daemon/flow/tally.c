@@ -86,6 +86,24 @@ void tally_close(struct tally *t, struct position end)
                 entry(t, t->n - t->open)->end = end;
 }
 
+void tally_piece(struct tally *t, struct route *r, const struct txn *piece)
+{
+        const struct relation *last = NULL;
+        struct route_table *table = NULL;
+
+        for (const struct change *c = piece->changes; c; c = c->next) {
+                if (c->op == CHANGE_TRUNCATE)
+                        continue;
+                if (c->relation != last)
+                        table = route_to(r, c->relation->schema, c->relation->name);
+                last = c->relation;
+                if (table)
+                        tally_add(t, table, c->op);
+        }
+        if (piece->last)
+                tally_close(t, piece->end);
+}
+
 void tally_committed(struct tally *t, struct position end)
 {
         for (; t->committed < t->n - t->open; t->committed++) {

@@ -30,6 +30,8 @@ void tally_drop_open(struct tally *t);
 void tally_add(struct tally *t, struct route_table *table, enum change_op op);
 /* The open transaction ends there. */
 void tally_close(struct tally *t, struct position end);
+/* A piece that goes to the sink. */
+void tally_piece(struct tally *t, struct route *r, const struct txn *piece);
 /* Counts what ends at or before it as committed. */
 void tally_committed(struct tally *t, struct position end);
 /* Counts what ends at or before it as durable. */

@@ -164,13 +164,14 @@ static void render(struct buf *out, const struct txn *t)
         assert_int_equal(n, t->changes_n);
 }
 
-/* Routes the piece, compares and frees it. */
+/* Routes the piece, counts, compares and frees it. */
 static void expect(struct setting *s, struct txn *t, const char *text)
 {
         AUTO_BUF out = BUF_INIT;
 
-        if (route_apply(s->route, t, &s->tally, &s->e) < 0)
+        if (route_apply(s->route, t, &s->e) < 0)
                 fail_msg("%s", s->e.message);
+        tally_piece(&s->tally, s->route, t);
         render(&out, t);
         assert_string_equal(buf_text(&out), text);
         txn_add(t, CHANGE_INSERT, t->changes->relation); /* the tail is right */
@@ -179,7 +180,7 @@ static void expect(struct setting *s, struct txn *t, const char *text)
 
 static void expect_error(struct setting *s, struct txn *t, const char *what)
 {
-        assert_int_equal(route_apply(s->route, t, &s->tally, &s->e), -1);
+        assert_int_equal(route_apply(s->route, t, &s->e), -1);
         assert_int_equal(s->e.class, ERROR_DATA);
         if (!strstr(s->e.message, what))
                 fail_msg("'%s' has no '%s'", s->e.message, what);
@@ -195,7 +196,7 @@ static void change(struct setting *s, enum change_op op, const struct relation *
         if (*text)
                 expect(s, t, text);
         else {
-                if (route_apply(s->route, t, &s->tally, &s->e) < 0)
+                if (route_apply(s->route, t, &s->e) < 0)
                         fail_msg("%s", s->e.message);
                 assert_int_equal(t->changes_n, 0);
                 assert_null(t->changes);
@@ -572,7 +573,7 @@ static void truncate_under(const char *policy, const char *text, const char *err
                 expect(&s, t, text);
         t = txn_new();
         add_truncate(t, 1, r); /* of an excluded table only: nobody's concern */
-        assert_int_equal(route_apply(s.route, t, &s.tally, &s.e), 0);
+        assert_int_equal(route_apply(s.route, t, &s.e), 0);
         assert_int_equal(t->changes_n, 0);
         txn_free(t);
         for (int i = 0; i < 3; i++)
@@ -604,28 +605,24 @@ static void test_table_that_begins_later(void **state)
         assert_int_equal(route_relation(s.route, r, &s.e), 0);
         for (uint64_t commit = 499; commit <= 500; commit++) {
                 struct txn *t = txn_new();
-                struct tally tally = {0};
 
                 t->commit.lsn = commit;
                 txn_add(t, CHANGE_INSERT, r)->new = row(t, r, "1|a|b");
                 txn_add(t, CHANGE_TRUNCATE, r)->truncated = &(const struct relation *){r};
                 t->changes->next->truncated_n = 1;
-                assert_int_equal(route_apply(s.route, t, &tally, &s.e), 0);
+                assert_int_equal(route_apply(s.route, t, &s.e), 0);
                 assert_int_equal(t->changes_n, commit == 500 ? 2 : 0);
                 txn_free(t);
-                tally_done(&tally);
         }
         route_expect(s.route, again, NULL);
         assert_int_equal(route_relation(s.route, again, &s.e), 0);
         struct txn *t = txn_new();
-        struct tally tally = {0};
 
         t->commit.lsn = 400;
         txn_add(t, CHANGE_INSERT, again)->new = row(t, again, "1|a|b");
-        assert_int_equal(route_apply(s.route, t, &tally, &s.e), 0);
+        assert_int_equal(route_apply(s.route, t, &s.e), 0);
         assert_int_equal(t->changes_n, 1);
         txn_free(t);
-        tally_done(&tally);
         relation_unref(r);
         relation_unref(again);
         done(&s);
