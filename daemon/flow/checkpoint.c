@@ -4,7 +4,7 @@
 
 void checkpoint_start(struct checkpoint *c, struct position p)
 {
-        *c = (struct checkpoint){.delivered = p, .stored = p, .durable = p};
+        *c = (struct checkpoint){.delivered = p, .last = p, .stored = p, .durable = p};
 }
 
 void checkpoint_lost(struct checkpoint *c)
@@ -24,8 +24,7 @@ int checkpoint_delivered(struct checkpoint *c, struct position end, struct error
 {
         if (position_compare(end, c->delivered) < 0)
                 return went_back("the delivered", c->delivered, end, e);
-        c->delivered = end;
-        c->pending++;
+        c->delivered = c->last = end;
         return 0;
 }
 
@@ -34,17 +33,22 @@ void checkpoint_passed(struct checkpoint *c, struct position p)
         c->delivered = position_max(c->delivered, p);
 }
 
+void checkpoint_taken(struct checkpoint *c)
+{
+        c->taken++;
+}
+
 int checkpoint_committed(
         struct checkpoint *c, struct position end, uint64_t transactions, struct error *e)
 {
         if (position_compare(end, c->stored) < 0)
                 return went_back("the committed", c->stored, end, e);
-        if (position_compare(end, c->delivered) > 0 || transactions > c->pending)
+        if (position_compare(end, c->delivered) > 0 || transactions > c->taken)
                 return error_set(e, ERROR_BUG,
-                        "the target committed %" PRIu64 " transactions, %" PRIu64 " were pending",
-                        transactions, c->pending);
+                        "the target committed %" PRIu64 " transactions, it had %" PRIu64,
+                        transactions, c->taken);
         c->stored = end;
-        c->pending -= transactions;
+        c->taken -= transactions;
         return 0;
 }
 
@@ -58,14 +62,19 @@ int checkpoint_durable(struct checkpoint *c, struct position end, struct error *
         return 0;
 }
 
+bool checkpoint_pending(const struct checkpoint *c)
+{
+        return position_compare(c->last, c->stored) > 0;
+}
+
 struct position checkpoint_applied(const struct checkpoint *c)
 {
-        return c->pending ? c->stored : c->delivered;
+        return checkpoint_pending(c) ? c->stored : c->delivered;
 }
 
 struct position checkpoint_idle(const struct checkpoint *c)
 {
-        if (c->pending || position_compare(c->delivered, c->stored) <= 0)
+        if (checkpoint_pending(c) || position_compare(c->delivered, c->stored) <= 0)
                 return POSITION_NONE;
         return c->delivered;
 }

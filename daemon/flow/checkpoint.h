@@ -16,9 +16,10 @@
 
 struct checkpoint {
         struct position delivered; /* end of the last whole transaction, or later if idle */
+        struct position last;      /* end of the last one that has work for the target */
         struct position stored;    /* committed on the target as a position */
         struct position durable;
-        uint64_t pending; /* transactions delivered and not committed */
+        uint64_t taken; /* transactions that the sink has and has not committed */
 };
 
 void checkpoint_start(struct checkpoint *c, struct position p);
@@ -28,10 +29,14 @@ void checkpoint_lost(struct checkpoint *c);
 int checkpoint_delivered(struct checkpoint *c, struct position end, struct error *e);
 /* Everything before `p` was delivered and there was nothing in it for the target. */
 void checkpoint_passed(struct checkpoint *c, struct position p);
+/* The sink has taken a whole transaction. */
+void checkpoint_taken(struct checkpoint *c);
 int checkpoint_committed(
         struct checkpoint *c, struct position end, uint64_t transactions, struct error *e);
 int checkpoint_durable(struct checkpoint *c, struct position end, struct error *e);
 
+/* Was something delivered that is not committed? */
+bool checkpoint_pending(const struct checkpoint *c);
 /* The target shows everything before this position. */
 struct position checkpoint_applied(const struct checkpoint *c);
 /* A position worth storing that no transaction will carry; none while something is pending. */

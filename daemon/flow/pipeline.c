@@ -280,7 +280,7 @@ void pipeline_status(const struct pipeline *p, struct pipeline_status *s)
                 .acknowledged = checkpoint_acknowledge(&p->checkpoint),
                 .transactions = p->transactions,
                 .rows = p->rows,
-                .pending = p->checkpoint.pending,
+                .pending = p->checkpoint.taken + p->queue.transactions,
                 .queue_bytes = p->queue.bytes,
                 .queue_transactions = p->queue.transactions,
                 .oldest = oldest(p),

@@ -24,7 +24,7 @@ static bool may_push(const struct pipeline *p)
 
 bool pipeline_in_sink(const struct pipeline *p)
 {
-        return p->checkpoint.pending > p->queue.transactions || p->sink_partial;
+        return p->checkpoint.taken || p->sink_partial;
 }
 
 bool pipeline_is_owed(const struct pipeline *p)
@@ -73,6 +73,8 @@ void pipeline_push(void *context)
                 }
                 p->counted = false;
                 p->sink_partial = !last;
+                if (last)
+                        checkpoint_taken(&p->checkpoint);
         }
         pipeline_update_reading(p);
         if (p->queue.head && may_push(p))
@@ -117,7 +119,7 @@ void pipeline_drain_step(struct pipeline *p)
 {
         bool stuck = p->paused || !p->sink_ready || (p->sink_partial && !p->queue.head);
 
-        if (p->last.class != ERROR_NONE && (stuck || !p->checkpoint.pending))
+        if (p->last.class != ERROR_NONE && (stuck || !checkpoint_pending(&p->checkpoint)))
                 pipeline_stop_on(p, &p->last);
 }
 

@@ -47,7 +47,8 @@ static int source_statement(void *context, const struct statement *s, struct err
 static void passed(struct pipeline *p, struct position end)
 {
         checkpoint_passed(&p->checkpoint, end);
-        if (!p->checkpoint.pending && position_distance(p->checkpoint.stored, end) > IDLE_BYTES &&
+        if (!checkpoint_pending(&p->checkpoint) &&
+                position_distance(p->checkpoint.stored, end) > IDLE_BYTES &&
                 position_distance(p->idle_asked, end) > IDLE_BYTES)
                 timer_set(&p->idle, 0);
         pipeline_changed(p);
@@ -95,7 +96,7 @@ static bool may_end(const struct pipeline *p)
                 return false;
         if (p->stopping.class != ERROR_NONE || p->last.class != ERROR_NONE)
                 return false;
-        return !p->checkpoint.pending && !pipeline_in_sink(p);
+        return !checkpoint_pending(&p->checkpoint) && !pipeline_in_sink(p);
 }
 
 void pipeline_run_end(void *context)
