@@ -21,7 +21,7 @@ CFLAGS_ = -std=gnu11 -D_GNU_SOURCE $(OPT) $(WARN) $(HARDEN) $(SAN) -pthread -MMD
            -DCULVERT_VERSION='"$(VERSION)"' $(PKG_C) $(CFLAGS)
 LDLIBS_ = -pthread -pie -Wl,-z,relro,-z,now $(SAN) $(PKG_L) -lm $(LDFLAGS)
 
-LIB_SRC := $(sort $(wildcard daemon/base/*.c daemon/model/*.c daemon/db/*.c decoders/*.c sinks/*.c \
+LIB_SRC := $(sort $(wildcard daemon/base/*.c daemon/model/*.c daemon/spool/*.c daemon/db/*.c decoders/*.c sinks/*.c \
              daemon/flow/*.c daemon/ops/*.c daemon/ctl/*.c))
 PROTO   := $(sort $(wildcard proto/*.proto))
 GEN_SRC := $(PROTO:proto/%.proto=$(BUILD)/gen/%.pb-c.c)
