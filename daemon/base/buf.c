@@ -58,6 +58,12 @@ void buf_add(struct buf *b, const void *data, size_t len)
         b->data[b->len] = '\0';
 }
 
+char *buf_room(struct buf *b, size_t more)
+{
+        reserve(b, more);
+        return b->data + b->len;
+}
+
 void buf_str(struct buf *b, const char *s)
 {
         buf_add(b, s, strlen(s));

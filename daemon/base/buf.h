@@ -26,6 +26,8 @@ char *buf_take(struct buf *b); /* the caller frees; the buffer is empty again */
 const char *buf_text(const struct buf *b);
 
 void buf_add(struct buf *b, const void *data, size_t len);
+/* Room for `more` bytes behind what is there; the caller fills it and adds to `len`. */
+char *buf_room(struct buf *b, size_t more);
 void buf_str(struct buf *b, const char *s);
 void buf_char(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -48,3 +48,6 @@ struct record {
 
 /* The next piece or position of the frame `in`. A kind, or -1: damaged (ERROR_DATA). */
 int record_next(struct record_reader *r, struct reader *in, struct record *record, struct error *e);
+/* The GTID state behind the frame `in`, which has the end of a transaction or a position; the
+ * caller frees; NULL if there is none. Needs no tables. */
+int record_last_gtids(struct reader *in, char **gtids, struct error *e);

@@ -264,3 +264,30 @@ int record_next(struct record_reader *r, struct reader *in, struct record *recor
         r->open = txn_free(r->open);
         return record_damaged(e, "changes belong to no transaction");
 }
+
+int record_last_gtids(struct reader *in, char **gtids, struct error *e)
+{
+        struct record_reader *r = record_reader_new();
+        const Culvert__Record *m;
+        int rc = 0;
+
+        *gtids = NULL;
+        while (rc == 0 && reader_left(in) > 0) {
+                size_t len = 0;
+                const void *bytes = next_bytes(in, &len);
+
+                m = bytes ? unpack(r, bytes, len) : NULL;
+                if (!m)
+                        rc = record_damaged(e, "a record is malformed");
+                else if (m->passed || (m->piece && m->piece->end)) {
+                        free(*gtids);
+                        *gtids = memory_string(m->passed ? m->passed->gtids : m->piece->gtids);
+                }
+        }
+        if (rc < 0) {
+                free(*gtids);
+                *gtids = NULL;
+        }
+        record_reader_free(r);
+        return rc;
+}

@@ -1,0 +1,18 @@
+#pragma once
+/*
+ * A whole segment read through: where it ends. Private to recovery.
+ */
+#include "spool/segment_file.h"
+
+struct segment_tail {
+        /* in: at the segment's begin; out: behind its last whole frame */
+        struct position end;
+        bool inside;
+        uint64_t size, transactions;
+        char *gtids; /* at `end`, the caller's; of the newest and if it moved: gtids_known */
+        bool gtids_known;
+};
+
+/* -1: damaged. Of the newest segment an unfinished write is cut off, and the rest is on the disk.
+ */
+int segment_tail_read(struct segment_file *f, bool newest, struct segment_tail *t, struct error *e);
