@@ -264,8 +264,10 @@ int segment_reader_next(struct segment_reader *r, struct segment_read *read, str
         return read_frame(r, &s, e);
 }
 
-void segment_reader_left(struct segment_reader *r, uint64_t *bytes, uint64_t *transactions)
+void segment_reader_left(struct segment_reader *r, uint64_t *transactions)
 {
-        chain_count(r->chain, r->sequence, bytes, transactions);
+        uint64_t bytes;
+
+        chain_count(r->chain, r->sequence, &bytes, transactions);
         *transactions -= r->total < *transactions ? r->total : *transactions;
 }

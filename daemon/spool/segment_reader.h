@@ -36,6 +36,5 @@ struct segment_read {
 /* One of the above; -1: damaged or a gap (ERROR_DATA, file and offset), or the disk has failed. */
 int segment_reader_next(struct segment_reader *r, struct segment_read *read, struct error *e);
 
-/* What is written and was not read yet: bytes of segments that are needed still, and transactions.
- */
-void segment_reader_left(struct segment_reader *r, uint64_t *bytes, uint64_t *transactions);
+/* Transactions that are written and were not read. */
+void segment_reader_left(struct segment_reader *r, uint64_t *transactions);

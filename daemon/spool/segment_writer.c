@@ -231,14 +231,15 @@ static int check_order(struct segment_writer *w, const struct txn *t, struct err
                 t->first ? "" : ", and not from its beginning");
 }
 
-/* The header of a segment and the frames say how it is behind the records that they have, so the
+/* Only a piece that is larger than a frame is cut: the others stay as the source made them.
+ * The header of a segment and the frames say how it is behind the records that they have, so the
  * state moves with the records. */
 static int put_part(
         struct segment_writer *w, const struct txn *t, const struct change **from, struct error *e)
 {
         if (w->fd < 0 && begin_segment(w, e) < 0)
                 return -1;
-        if (record_put_piece(w->records, &w->raw, t, from, w->frame_bytes, e) < 0)
+        if (record_put_piece(w->records, &w->raw, t, from, w->raw.len + w->frame_bytes, e) < 0)
                 return fail(w, e);
         w->inside = *from || !t->last;
         if (w->inside)

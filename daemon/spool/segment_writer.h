@@ -20,7 +20,7 @@ struct segment_setup {
         struct chain *chain;
         char queue[QUEUE_ID];
         const char *pipeline, *source;
-        size_t frame_bytes;     /* unpacked, of a frame; one larger change has one for itself */
+        size_t frame_bytes; /* a frame that has them is written; at most twice that and a change */
         uint64_t segment_bytes; /* a segment that has them is closed */
 };
 

@@ -3,7 +3,7 @@
  * kills, power losses, failing calls and full disks at random places. Each seed is one story; the
  * same seed tells the same story.
  *
- *   sim_spool            SIM_SEEDS seeds (default 4000) from SIM_FIRST (default 1)
+ *   sim_spool            SIM_SEEDS seeds (default 2000) from SIM_FIRST (default 1)
  *   sim_spool COUNT      so many
  *   sim_spool COUNT SEED so many from SEED
  *
@@ -528,7 +528,7 @@ int main(int argc, char **argv)
         const char *seeds = getenv("SIM_SEEDS"), *first = getenv("SIM_FIRST");
         uint64_t count = argc > 1 ? strtoull(argv[1], NULL, 10)
                          : seeds  ? strtoull(seeds, NULL, 10)
-                                  : 4000;
+                                  : 2000;
         uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10)
                         : first  ? strtoull(first, NULL, 10)
                                  : 1;

@@ -1,4 +1,5 @@
 #include "tests/support/pieces.h"
+#include "base/memory.h"
 #include "model/cascade.h"
 
 #include <inttypes.h>
@@ -43,7 +44,7 @@ struct change *piece_insert(struct txn *t, const struct relation *r, unsigned id
 
         snprintf(number, sizeof number, "%u", id);
         for (size_t i = 0; i < len; i++)
-                text[i] = (char)('a' + (id + i * i) % 26);
+                text[i] = (char)('a' + ((id ^ i * 7 ^ i >> 4) & 15));
         text[len] = '\0';
         c->new = piece_row(t, number, text, NULL);
         return c;
@@ -60,6 +61,89 @@ struct txn *piece_whole(const struct relation *r, uint64_t end, unsigned changes
         t->committed_at = 1700000000000000;
         for (unsigned i = 0; i < changes; i++)
                 piece_insert(t, r, (unsigned)end + i, len);
+        return t;
+}
+
+struct relation *piece_rich_table(const char *name)
+{
+        struct relation *r = relation_new(0, "sch\xc3\xa9ma", name, IDENTITY_FULL, 4);
+        struct cascades *c = cascades_new();
+        struct cascade_key *k = cascades_add(c, 2);
+
+        k->name = memory_string("k");
+        k->schema = memory_string("s");
+        k->table = memory_string("child");
+        k->to_schema = memory_string("s");
+        k->to_table = memory_string(name);
+        for (unsigned i = 0; i < 2; i++) {
+                k->columns[i] = memory_printf("c%u", i);
+                k->to_columns[i] = memory_printf("p%u", i);
+        }
+        k->on_delete = RULE_SET_NULL;
+        k->on_update = RULE_CASCADE;
+        r->unnamed = true;
+        relation_set_column(r, 0, "id", 8, -1, true);
+        relation_set_native(r, 0, "bigint unsigned");
+        relation_set_column(r, 1, "gone", 0, 655366, false);
+        relation_set_native(r, 1, "enum('a','b')");
+        relation_set_absent(r, 1, NULL);
+        relation_set_column(r, 2, "it's", 0, 0, false);
+        relation_set_native(r, 2, "text");
+        relation_set_absent(r, 2, "so");
+        relation_set_column(r, 3, "x", 17, 0, false);
+        relation_set_native(r, 3, "");
+        relation_set_cascades(r, c);
+        cascades_unref(c);
+        return r;
+}
+
+struct value *piece_rich_row(struct txn *t)
+{
+        struct value *v = arena_zero(t->arena, 4 * sizeof *v);
+
+        v[0] = (struct value){VALUE_TEXT, 2, "42"};
+        v[1] = (struct value){.kind = VALUE_UNCHANGED};
+        v[2] = (struct value){VALUE_TEXT, 0, ""};
+        v[3] = (struct value){VALUE_TEXT, 5, "a\0b\xff\n"};
+        return v;
+}
+
+static void add_truncate(struct txn *t, const struct relation *a, const struct relation *b)
+{
+        struct change *c = txn_add(t, CHANGE_TRUNCATE, a);
+
+        c->truncated_n = 2;
+        c->truncated = arena_zero(t->arena, 2 * sizeof *c->truncated);
+        c->truncated[0] = a;
+        c->truncated[1] = b;
+        txn_hold(t, b);
+        c->cascade = c->restart_identity = true;
+}
+
+struct txn *piece_rich(void)
+{
+        struct relation *a = piece_rich_table("parent"), *b = piece_table("b");
+        struct relation *none = relation_new(9, "s", "no columns", IDENTITY_NOTHING, 0);
+        struct txn *t = txn_new();
+        struct change *c;
+
+        t->first = t->last = true;
+        t->xid = UINT32_MAX;
+        t->commit = (struct position){.lsn = 4711, .file = 3};
+        t->end = (struct position){.lsn = INT64_MAX, .file = 3};
+        t->gtids = "0-1-17,1-2-3";
+        t->committed_at = 1700000000123456;
+        c = txn_add(t, CHANGE_UPDATE, a);
+        c->old = piece_rich_row(t);
+        c->new = piece_rich_row(t);
+        c->old_full = c->cascades = true;
+        txn_add(t, CHANGE_DELETE, a)->old = piece_rich_row(t);
+        txn_add(t, CHANGE_UPDATE, b)->new = piece_row(t, NULL, "=", "x");
+        txn_add(t, CHANGE_INSERT, none)->new = arena_zero(t->arena, sizeof *c->new);
+        add_truncate(t, b, a);
+        relation_unref(a);
+        relation_unref(b);
+        relation_unref(none);
         return t;
 }
 

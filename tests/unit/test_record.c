@@ -1,5 +1,4 @@
 #include "spool/record.h"
-#include "model/cascade.h"
 #include "base/memory.h"
 
 #include "tests/support/pieces.h"
@@ -61,93 +60,17 @@ static void assert_returns(const struct txn *t)
         record_writer_free(w);
 }
 
-static struct relation *rich_table(const char *name)
-{
-        struct relation *r = relation_new(0, "sch\xc3\xa9ma", name, IDENTITY_FULL, 4);
-        struct cascades *c = cascades_new();
-        struct cascade_key *k = cascades_add(c, 2);
-
-        k->name = memory_string("k");
-        k->schema = memory_string("s");
-        k->table = memory_string("child");
-        k->to_schema = memory_string("s");
-        k->to_table = memory_string(name);
-        for (unsigned i = 0; i < 2; i++) {
-                k->columns[i] = memory_printf("c%u", i);
-                k->to_columns[i] = memory_printf("p%u", i);
-        }
-        k->on_delete = RULE_SET_NULL;
-        k->on_update = RULE_CASCADE;
-        r->unnamed = true;
-        relation_set_column(r, 0, "id", 8, -1, true);
-        relation_set_native(r, 0, "bigint unsigned");
-        relation_set_column(r, 1, "gone", 0, 655366, false);
-        relation_set_native(r, 1, "enum('a','b')");
-        relation_set_absent(r, 1, NULL);
-        relation_set_column(r, 2, "it's", 0, 0, false);
-        relation_set_native(r, 2, "text");
-        relation_set_absent(r, 2, "so");
-        relation_set_column(r, 3, "x", 17, 0, false);
-        relation_set_native(r, 3, "");
-        relation_set_cascades(r, c);
-        cascades_unref(c);
-        return r;
-}
-
-static struct value *rich_row(struct txn *t)
-{
-        struct value *v = arena_zero(t->arena, 4 * sizeof *v);
-
-        v[0] = (struct value){VALUE_TEXT, 2, "42"};
-        v[1] = (struct value){.kind = VALUE_UNCHANGED};
-        v[2] = (struct value){VALUE_TEXT, 0, ""};
-        v[3] = (struct value){VALUE_TEXT, 5, "a\0b\xff\n"};
-        return v;
-}
-
 static void test_all_fields(void **state)
 {
-        struct relation *a = rich_table("parent"), *b = piece_table("b"), *none = NULL;
-        struct txn *t = txn_new();
-        struct change *c;
+        struct txn *t = piece_rich();
 
         (void)state;
-        none = relation_new(9, "s", "no columns", IDENTITY_NOTHING, 0);
-        t->first = true;
-        t->last = true;
-        t->xid = UINT32_MAX;
-        t->commit = (struct position){.lsn = 4711, .file = 3};
-        t->end = (struct position){.lsn = UINT64_MAX, .file = UINT32_MAX};
-        t->gtids = "0-1-17,1-2-3";
-        t->committed_at = -1;
-        c = txn_add(t, CHANGE_UPDATE, a);
-        c->old = rich_row(t);
-        c->new = rich_row(t);
-        c->old_full = c->cascades = true;
-        c = txn_add(t, CHANGE_DELETE, a);
-        c->old = rich_row(t);
-        c = txn_add(t, CHANGE_UPDATE, b);
-        c->new = piece_row(t, NULL, "=", "x");
-        c = txn_add(t, CHANGE_INSERT, none);
-        c->new = arena_zero(t->arena, sizeof *c->new);
-        c = txn_add(t, CHANGE_TRUNCATE, b);
-        c->truncated_n = 3;
-        c->truncated = arena_zero(t->arena, 3 * sizeof *c->truncated);
-        c->truncated[0] = b;
-        c->truncated[1] = a;
-        c->truncated[2] = none;
-        txn_hold(t, a);
-        txn_hold(t, none);
-        c->cascade = c->restart_identity = true;
         assert_returns(t);
         txn_free(t);
         t = txn_new(); /* a piece in the middle without changes */
         t->commit.lsn = 1;
         assert_returns(t);
         txn_free(t);
-        relation_unref(a);
-        relation_unref(b);
-        relation_unref(none);
 }
 
 /* Defined once; a table that has another shape, also at the same address, is another one. */
@@ -192,7 +115,7 @@ static void test_definitions(void **state)
 
 static void test_same_keys_in_the_next_segment(void **state)
 {
-        struct relation *a = rich_table("a");
+        struct relation *a = piece_rich_table("a");
         struct record_writer *w = record_writer_new();
         struct record_reader *r = record_reader_new();
         struct txn *t = txn_new(), *back[2];
@@ -200,7 +123,7 @@ static void test_same_keys_in_the_next_segment(void **state)
 
         (void)state;
         t->commit.lsn = 5;
-        txn_add(t, CHANGE_DELETE, a)->old = rich_row(t);
+        txn_add(t, CHANGE_DELETE, a)->old = piece_rich_row(t);
         for (unsigned i = 0; i < 2; i++) {
                 struct reader in;
 
@@ -283,14 +206,14 @@ static void test_passed(void **state)
 /* Any byte changed, any cut: an error or other values, never more. */
 static void test_damage(void **state)
 {
-        struct relation *a = rich_table("a"), *b = piece_table("b");
+        struct relation *a = piece_rich_table("a"), *b = piece_table("b");
         struct record_writer *w = record_writer_new();
         struct txn *t = txn_new(), *t2 = piece_whole(b, 100, 2, 5);
         AUTO_BUF out = BUF_INIT;
 
         (void)state;
         t->commit.lsn = 5;
-        txn_add(t, CHANGE_DELETE, a)->old = rich_row(t);
+        txn_add(t, CHANGE_DELETE, a)->old = piece_rich_row(t);
         put(w, &out, t);
         put(w, &out, t2);
         for (size_t cut = 0; cut < out.len; cut++)
