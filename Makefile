@@ -72,8 +72,8 @@ $(BUILD)/%.o: %.c | $(GEN_SRC)
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(TEST_HELP) $(LIB)
 	$(CC) -o $@ $^ $(LDLIBS_) -lcmocka
 
-$(BUILD)/tests/simulation/%: $(BUILD)/tests/simulation/%.o $(LIB)
-	$(CC) -o $@ $^ $(LDLIBS_)
+$(BUILD)/tests/simulation/%: $(BUILD)/tests/simulation/%.o $(TEST_HELP) $(LIB)
+	$(CC) -o $@ $^ $(LDLIBS_) -lcmocka
 
 tests-build: all $(UNIT) $(SIM)
 
