@@ -296,6 +296,11 @@ uint64_t segment_writer_unsynced(const struct segment_writer *w)
         return w->raw.len + (w->fd >= 0 ? w->at - w->synced : 0) + !position_is_none(w->passed);
 }
 
+uint64_t segment_writer_next(const struct segment_writer *w)
+{
+        return w->header.sequence + (w->fd >= 0);
+}
+
 /* The folder is synced after each: a power loss must not bring an older one back alone. */
 static int delete_first(struct segment_writer *w, uint64_t sequence, struct error *e)
 {

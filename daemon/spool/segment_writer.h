@@ -44,5 +44,8 @@ int segment_writer_sync(struct segment_writer *w, struct error *e);
  * not packed yet. 0: nothing to sync. */
 uint64_t segment_writer_unsynced(const struct segment_writer *w);
 
+/* The number of the segment that comes after all that it has written. */
+uint64_t segment_writer_next(const struct segment_writer *w);
+
 /* Deletes the segments that reading from `p` on does not need. The newest always stays. */
 int segment_writer_forget(struct segment_writer *w, struct position p, struct error *e);

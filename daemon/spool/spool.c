@@ -215,6 +215,11 @@ void spool_begin(struct spool *s, const struct spool_begin *b)
         i->source = memory_string(b->source);
         /* Known to the caller: no event tells it. */
         s->durable = b->fresh || !s->found.any ? b->position : s->found.end;
+        s->reader = segment_reader_free(s->reader); /* of the queue before */
+        s->reading = false;
+        pthread_mutex_lock(&s->lock);
+        s->begun = false;
+        pthread_mutex_unlock(&s->lock);
         give(s, i);
 }
 

@@ -52,7 +52,9 @@ struct spool *spool_close(struct spool *s); /* takes NULL, returns NULL */
 
 /*
  * Where it goes on. Not fresh: at the end that was found. Fresh, and always when nothing was found:
- * all segments are deleted, and a new queue begins at `position`, with `gtids` there.
+ * all segments are deleted, and a new queue begins at `position`, with `gtids` there. Fresh may come
+ * again later, at a position that is not before what was pushed, and needs a spool_seek: what was
+ * not pushed in between must not look as if it were here.
  */
 struct spool_begin {
         const char *source; /* identity (model/position.h) as text, for new segments */

@@ -79,14 +79,17 @@ static int begin(struct spool *s, const struct spool_item *i, struct error *e)
                 .source = i->source,
                 .frame_bytes = s->frame_bytes,
                 .segment_bytes = s->segment_bytes};
+        uint64_t next;
 
+        next = s->writer ? segment_writer_next(s->writer) : s->found.any ? s->found.next : 1;
+        s->writer = segment_writer_free(s->writer);
         if (fresh && recover_clear(s->disk, s->folder, s->chain, e) < 0)
                 return -1;
         if (fresh)
                 name_queue(setup.queue);
         else
                 memcpy(setup.queue, s->found.queue, sizeof setup.queue);
-        s->writer = segment_writer_new(&setup, s->found.any ? s->found.next : 1,
+        s->writer = segment_writer_new(&setup, next,
                 fresh ? i->position : s->found.end, fresh ? i->text : s->found.gtids);
         chain_set_durable(s->chain, fresh ? i->position : s->found.end);
         pthread_mutex_lock(&s->lock);
@@ -162,6 +165,32 @@ static void sync_now(struct spool *s)
         pthread_mutex_unlock(&s->lock);
 }
 
+/* While nothing comes, what is there need not wait for more to be read. */
+static void write_begun(struct spool *s)
+{
+        struct error e = ERROR_INIT;
+
+        if (!s->writer || has_failed(s) || !segment_writer_unsynced(s->writer))
+                return;
+        if (segment_writer_flush(s->writer, &e) < 0) {
+                fail(s, &e);
+                return;
+        }
+        pthread_mutex_lock(&s->lock);
+        tell(s);
+        pthread_mutex_unlock(&s->lock);
+}
+
+static bool has_work(struct spool *s)
+{
+        bool work;
+
+        pthread_mutex_lock(&s->lock);
+        work = s->todo || s->stop;
+        pthread_mutex_unlock(&s->lock);
+        return work;
+}
+
 /* The next item; NULL: it is time to sync, or to stop. */
 static struct spool_item *wait_for_item(struct spool *s, bool *stop)
 {
@@ -189,8 +218,11 @@ void *spool_thread(void *context)
 
         open_queue(s);
         while (!stop) {
-                struct spool_item *i = wait_for_item(s, &stop);
+                struct spool_item *i;
 
+                if (!has_work(s))
+                        write_begun(s);
+                i = wait_for_item(s, &stop);
                 if (i)
                         take_item(s, i);
                 else if (!stop)

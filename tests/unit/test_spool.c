@@ -290,6 +290,60 @@ static void test_again(void **state)
         assert_int_equal(w->found.end.lsn, 70100);
 }
 
+/* What comes after a time without the queue: nothing in between is here. */
+static void test_begun_anew(void **state)
+{
+        struct world *w = *state;
+        char queue[QUEUE_ID];
+        struct spool_status s;
+
+        open_spool(w, 1 << 20);
+        begin(w, false, 100);
+        spool_seek(w->spool, AT(100));
+        for (uint64_t round = 0; round < 3; round++) {
+                uint64_t from = 100 + 50000 * round;
+
+                for (uint64_t end = from + 100; end <= from + 20000; end += 100)
+                        push(w, end);
+                for (uint64_t end = from + 100; end <= from + 20000; end += 100)
+                        expect(w, end);
+                wait_durable(w, from + 20000);
+                snprintf(queue, sizeof queue, "%s", spool_queue(w->spool));
+                begin(w, true, from + 50000);
+                spool_seek(w->spool, AT(from + 50000));
+        }
+        push(w, 160000);
+        expect(w, 160000);
+        wait_durable(w, 160000);
+        assert_string_not_equal(spool_queue(w->spool), queue);
+        spool_status(w->spool, &s);
+        assert_int_equal(s.begin.lsn, 150100);
+        assert_int_equal(s.transactions, 0);
+        w->spool = spool_close(w->spool);
+        open_spool(w, 1 << 20);
+        assert_int_equal(w->found.begin.lsn, 150100);
+        assert_int_equal(w->found.end.lsn, 160000);
+}
+
+/* Nothing else comes that would fill a frame, and the disk takes its time. */
+static void test_read_before_it_is_synced(void **state)
+{
+        struct world *w = *state;
+
+        open_spool(w, 1 << 20);
+        begin(w, false, 100);
+        spool_seek(w->spool, AT(100));
+        push(w, 200);
+        wait_durable(w, 200);
+        expect(w, 200);
+        hold(&w->gate, true);
+        push(w, 300);
+        expect(w, 300);
+        assert_int_equal(w->durable.lsn, 200);
+        hold(&w->gate, false);
+        wait_durable(w, 300);
+}
+
 static void test_files_are_private(void **state)
 {
         struct world *w = *state;
@@ -408,6 +462,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_in_and_out, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_again, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_begun_anew, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_read_before_it_is_synced, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_files_are_private, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_slow_disk, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_larger_than_memory, set_up, tear_down),
