@@ -12,6 +12,18 @@ void checkpoint_lost(struct checkpoint *c)
         checkpoint_start(c, c->durable);
 }
 
+void checkpoint_kept(struct checkpoint *c, struct position p, struct position delivered)
+{
+        checkpoint_start(c, p);
+        c->delivered = c->last = position_max(p, delivered);
+}
+
+void checkpoint_settled(struct checkpoint *c, struct position p)
+{
+        if (position_compare(p, c->last) < 0)
+                c->last = p;
+}
+
 static int went_back(const char *what, struct position from, struct position to, struct error *e)
 {
         char a[POSITION_TEXT], b[POSITION_TEXT];

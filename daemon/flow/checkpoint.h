@@ -35,6 +35,10 @@ int checkpoint_committed(
         struct checkpoint *c, struct position end, uint64_t transactions, struct error *e);
 int checkpoint_durable(struct checkpoint *c, struct position end, struct error *e);
 
+/* The sink begins at `p`, and what follows up to `delivered` is on disk. */
+void checkpoint_kept(struct checkpoint *c, struct position p, struct position delivered);
+/* All that is here was taken; `p`: end of the last transaction that was. */
+void checkpoint_settled(struct checkpoint *c, struct position p);
 /* Was something delivered that is not committed? */
 bool checkpoint_pending(const struct checkpoint *c);
 /* The target shows everything before this position. */

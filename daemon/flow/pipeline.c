@@ -34,12 +34,13 @@ void pipeline_drop_all(struct pipeline *p)
         timer_cancel(&p->sink_retry);
         timer_cancel(&p->source_retry);
         timer_cancel(&p->idle);
+        timer_cancel(&p->look);
         task_cancel(p->loop, &p->push);
         task_cancel(p->loop, &p->stop);
         task_cancel(p->loop, &p->end);
-        p->ended = p->counted = false;
-        queue_done(&p->queue);
-        queue_init(&p->queue, (uint64_t)p->config->queue.memory);
+        task_cancel(p->loop, &p->reopen);
+        p->ended = p->counted = p->start_wanted = false;
+        queue_drop(&p->queue);
         times_clear(&p->times);
         checkpoint_lost(&p->checkpoint);
         p->idle_asked = POSITION_NONE;
@@ -128,8 +129,9 @@ void pipeline_start_source(struct pipeline *p)
 {
         p->source_started = true;
         p->source_ops->start(p->source, &p->identity, p->checkpoint.delivered,
-                p->gtids.len ? buf_text(&p->gtids) : NULL, checkpoint_acknowledge(&p->checkpoint));
-        p->source_ops->read(p->source, !queue_is_high(&p->queue));
+                p->gtids.len ? buf_text(&p->gtids) : NULL, p->acknowledged);
+        p->source_ops->read(p->source, queue_wants(&p->queue));
+        timer_set(&p->look, 0);
 }
 
 static void on_source_retry(void *context)
@@ -139,12 +141,23 @@ static void on_source_retry(void *context)
 
 static void on_sink_retry(void *context)
 {
-        struct pipeline *p = context;
-
-        p->sink_ops->start(p->sink);
+        pipeline_start_sink(context);
 }
 
 /* ---- public ---- */
+
+static void open_queue(struct pipeline *p)
+{
+        const struct config *c = p->config;
+        AUTO_STRING folder = memory_printf("%s/queue", c->pipeline.state_dir);
+        const struct queue_setup setup = {.loop = p->loop,
+                .memory = (uint64_t)c->queue.memory,
+                .disk = (uint64_t)c->queue.disk,
+                .folder = folder,
+                .pipeline = c->pipeline.name};
+
+        queue_init(&p->queue, &setup, &pipeline_from_queue, p);
+}
 
 struct pipeline *pipeline_new(struct loop *l, const struct pipeline_setup *setup, struct error *e)
 {
@@ -158,7 +171,7 @@ struct pipeline *pipeline_new(struct loop *l, const struct pipeline_setup *setup
         p->route = setup->route;
         p->source_ops = setup->source;
         p->sink_ops = setup->sink;
-        queue_init(&p->queue, (uint64_t)p->config->queue.memory);
+        open_queue(p);
         if (limits.piece_bytes > p->queue.high / 8)
                 limits.piece_bytes = p->queue.high / 8;
         limits.kept_bytes = (uint64_t)p->config->queue.memory;
@@ -167,9 +180,12 @@ struct pipeline *pipeline_new(struct loop *l, const struct pipeline_setup *setup
         timer_init(&p->sink_retry, l, on_sink_retry, p);
         timer_init(&p->source_retry, l, on_source_retry, p);
         timer_init(&p->idle, l, pipeline_on_idle, p);
+        timer_init(&p->outage, l, pipeline_on_outage, p);
+        timer_init(&p->look, l, pipeline_on_look, p);
         task_init(&p->push, pipeline_push, p);
         task_init(&p->stop, run_stop, p);
         task_init(&p->end, pipeline_run_end, p);
+        task_init(&p->reopen, pipeline_run_reopen, p);
         p->source = p->source_ops->create(l, p->config, &limits, &pipeline_from_source, p, e);
         p->sink = p->source ? p->sink_ops->create(l, p->config, &pipeline_from_sink, p, e) : NULL;
         return p->sink ? p : pipeline_free(p);
@@ -190,11 +206,13 @@ struct pipeline *pipeline_free(struct pipeline *p)
         if (p->sink)
                 pipeline_drop_all(p);
         timer_cancel(&p->grace);
+        timer_cancel(&p->outage);
         p->source = p->source_ops->destroy(p->source);
         p->sink = p->sink_ops->destroy(p->sink);
         queue_done(&p->queue);
         times_done(&p->times);
         tally_done(&p->tally);
+        trail_done(&p->trail);
         buf_done(&p->gtids);
         forget_snapshot(p);
         free(p);
@@ -209,7 +227,7 @@ void pipeline_start(struct pipeline *p, struct snapshot *snapshot)
         p->failed_times = 0;
         p->log_end = POSITION_NONE; /* it may be another server's log now */
         error_clear(&p->error);
-        p->sink_ops->start(p->sink);
+        pipeline_start_sink(p);
 }
 
 void pipeline_until(struct pipeline *p, struct position until)
@@ -221,6 +239,7 @@ void pipeline_stop(struct pipeline *p)
 {
         p->running = false;
         error_clear(&p->error);
+        timer_cancel(&p->outage);
         pipeline_drop_all(p);
 }
 
@@ -264,7 +283,7 @@ static int64_t oldest(const struct pipeline *p)
 {
         int64_t in_sink = times_oldest(&p->times);
 
-        return in_sink || !p->queue.head ? in_sink : p->queue.head->committed_at;
+        return in_sink ? in_sink : queue_oldest(&p->queue);
 }
 
 void pipeline_status(const struct pipeline *p, struct pipeline_status *s)
@@ -277,12 +296,13 @@ void pipeline_status(const struct pipeline *p, struct pipeline_status *s)
                              position_compare(p->checkpoint.delivered, p->goal) >= 0,
                 .log_end = position_max(p->log_end, p->checkpoint.delivered),
                 .applied = checkpoint_applied(&p->checkpoint),
-                .acknowledged = checkpoint_acknowledge(&p->checkpoint),
+                .acknowledged = p->acknowledged,
                 .transactions = p->transactions,
                 .rows = p->rows,
-                .pending = p->checkpoint.taken + p->queue.transactions,
+                .pending = p->checkpoint.taken + queue_transactions(&p->queue),
                 .queue_bytes = p->queue.bytes,
-                .queue_transactions = p->queue.transactions,
+                .queue_disk_bytes = queue_disk_bytes(&p->queue),
+                .queue_transactions = queue_transactions(&p->queue),
                 .oldest = oldest(p),
                 .heard = p->heard,
                 .owed = pipeline_is_owed(p) ? p->answered : 0,

@@ -70,7 +70,7 @@ struct pipeline_status {
         struct position acknowledged;
         uint64_t transactions, rows; /* applied since the process started */
         uint64_t pending;            /* transactions here and not on the target */
-        uint64_t queue_bytes, queue_transactions;
+        uint64_t queue_bytes, queue_disk_bytes, queue_transactions;
         int64_t oldest; /* commit time of the oldest of them, microseconds since 1970; 0: none */
         int64_t heard;  /* loop time when the stream last told its position; 0: never */
         int64_t owed;   /* loop time since which the target owes an answer; 0: it owes none */

@@ -9,6 +9,7 @@
 #include "flow/queue.h"
 #include "flow/tally.h"
 #include "flow/times.h"
+#include "flow/trail.h"
 
 struct pipeline {
         struct loop *loop;
@@ -28,6 +29,15 @@ struct pipeline {
         struct queue queue;
         struct times times;
         struct tally tally;
+        struct trail trail;
+        bool start_wanted; /* the sink, when it is known what the disk has */
+        bool disk_failed;  /* it is opened again before the next start */
+        struct error disk_error;
+        unsigned disk_level; /* 0, 1: half full, 2: nearly */
+        bool save_noted;
+        bool save;             /* acknowledge = auto: the source holds too much */
+        struct position taken; /* end of the last transaction that the sink took */
+        struct position acknowledged;
         struct position until; /* where the stream ends; none: nowhere */
         bool ended;            /* it has come there; what follows is not taken */
         bool sink_partial;     /* the sink holds the beginning of a transaction */
@@ -40,8 +50,8 @@ struct pipeline {
         unsigned marks; /* asked of the source and not answered */
 
         struct backoff sink_backoff, source_backoff;
-        struct timer sink_retry, source_retry, idle;
-        struct task push, stop, end;
+        struct timer sink_retry, source_retry, idle, outage, look;
+        struct task push, stop, end, reopen;
         struct error error; /* being retried, or what stopped it */
         struct error stopping;
         struct error last;         /* ends the stream when what came before it is committed */
@@ -57,6 +67,8 @@ struct pipeline {
 
 extern const struct source_events pipeline_from_source;
 extern const struct sink_events pipeline_from_sink;
+
+extern const struct queue_events pipeline_from_queue;
 
 void pipeline_changed(struct pipeline *p);
 void pipeline_start_source(struct pipeline *p);
@@ -74,7 +86,23 @@ void pipeline_retry_later(
 /* The first in the queue was dropped: it is not under way any more. */
 void pipeline_uncount(struct pipeline *p);
 
+/* Tells the source what it may forget. */
+void pipeline_acknowledge(struct pipeline *p);
+/* What may be acknowledged is on disk as well, if it is there without a gap. */
+bool pipeline_saves(const struct pipeline *p);
+/* The sink, behind the queue's disk. */
+void pipeline_start_sink(struct pipeline *p);
+/* All was taken, or the target has made more durable: is the disk needed any more? */
+void pipeline_settle(struct pipeline *p);
+/* Before the first piece of a transaction: does it go to disk? */
+void pipeline_choose_way(struct pipeline *p);
+/* The connection to the target was lost; it is tried again. */
+void pipeline_watch_outage(struct pipeline *p);
+
 /* Tasks and timers. */
+void pipeline_on_outage(void *context);
+void pipeline_on_look(void *context);
+void pipeline_run_reopen(void *context);
 void pipeline_push(void *context);
 void pipeline_on_idle(void *context);
 void pipeline_run_end(void *context);

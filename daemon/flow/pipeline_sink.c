@@ -10,10 +10,7 @@ void pipeline_update_reading(struct pipeline *p)
 {
         if (!p->source_started)
                 return;
-        if (queue_is_high(&p->queue))
-                p->source_ops->read(p->source, false);
-        else if (queue_is_low(&p->queue))
-                p->source_ops->read(p->source, true);
+        p->source_ops->read(p->source, queue_wants(&p->queue));
 }
 
 /* A pause takes effect between two transactions: an open one on the target would hold its locks. */
@@ -52,36 +49,115 @@ void pipeline_uncount(struct pipeline *p)
         tally_drop_open(&p->tally);
 }
 
+/* The sink has taken it, and it is the last of a transaction. */
+static void note_taken(struct pipeline *p, struct position end)
+{
+        p->taken = end;
+        checkpoint_taken(&p->checkpoint);
+}
+
+/* False: the sink is full, and `room` comes. */
+static bool push_piece(struct pipeline *p, struct queue_item *item)
+{
+        struct txn *t = item->piece;
+        struct position end = t->end;
+        bool last = t->last;
+
+        if (item->from_disk && last)
+                trail_push(&p->trail, end, t->gtids);
+        count(p, t);
+        if (p->sink_ops->push(p->sink, &t) == SINK_FULL) {
+                queue_unpop(&p->queue, &t);
+                return false;
+        }
+        p->counted = false;
+        p->sink_partial = !last;
+        if (last)
+                note_taken(p, end);
+        return true;
+}
+
+/* The target rolls back what it has of a transaction whose rest will not come. */
+static void begin_again(struct pipeline *p)
+{
+        pipeline_drop_all(p);
+        pipeline_start_sink(p);
+}
+
+static void disk_read_failed(struct pipeline *p, const struct error *e)
+{
+        p->disk_error = *e;
+        p->disk_failed = true;
+        loop_defer(p->loop, &p->reopen);
+}
+
+/* One step; false: no more for now. */
+static bool push_next(struct pipeline *p)
+{
+        struct error e = ERROR_INIT;
+        struct queue_item item;
+
+        switch (queue_pop(&p->queue, &item, &e)) {
+        case QUEUE_PIECE:
+                return push_piece(p, &item);
+        case QUEUE_PASSED:
+                trail_push(&p->trail, item.passed, item.state);
+                return true;
+        case QUEUE_AGAIN:
+                return true;
+        case QUEUE_ABANDONED:
+                begin_again(p);
+                return false;
+        case QUEUE_NOTHING:
+                pipeline_settle(p);
+                return false;
+        default:
+                disk_read_failed(p, &e);
+                return false;
+        }
+}
+
 void pipeline_push(void *context)
 {
         struct pipeline *p = context;
+        bool more = true;
 
         if (!pipeline_is_owed(p))
                 p->answered = loop_now(p->loop);
-        for (int i = 0; i < PUSH_ROUND && may_push(p); i++) {
-                struct txn *t = queue_pop(&p->queue);
-                bool last;
-
-                if (!t)
-                        break;
-                last = t->last;
-                count(p, t);
-                if (p->sink_ops->push(p->sink, &t) == SINK_FULL) {
-                        queue_unpop(&p->queue, &t);
-                        pipeline_update_reading(p);
-                        return; /* `room` comes */
-                }
-                p->counted = false;
-                p->sink_partial = !last;
-                if (last)
-                        checkpoint_taken(&p->checkpoint);
-        }
+        for (int i = 0; more && i < PUSH_ROUND && may_push(p); i++)
+                more = push_next(p);
         pipeline_update_reading(p);
-        if (p->queue.head && may_push(p))
+        if (more && may_push(p))
                 loop_defer(p->loop, &p->push);
 }
 
 /* ---- events ---- */
+
+/* What follows the target's position comes from disk, if it is there, else from the source. */
+static void place(struct pipeline *p, const struct sink_start *start)
+{
+        char source[IDENTITY_TEXT];
+        bool kept =
+                queue_rewind(&p->queue, start->position, identity_format(&start->identity, source));
+
+        p->identity = start->identity;
+        p->taken = start->position;
+        trail_start(&p->trail, start->gtids);
+        if (kept)
+                checkpoint_kept(&p->checkpoint, start->position,
+                        p->source_started ? p->checkpoint.delivered : p->queue.end);
+        else
+                checkpoint_start(&p->checkpoint, start->position);
+        if (!kept || !p->source_started)
+                pipeline_set_gtids(p, kept ? p->queue.state : start->gtids);
+        /* a queue that was found may have been acknowledged to its end */
+        p->acknowledged = kept ? position_max(p->acknowledged, p->queue.durable) : start->position;
+        if (p->source_started && !kept) {
+                p->source_ops->stop(p->source);
+                p->source_started = p->source_ready = false;
+                queue_drop(&p->queue);
+        }
+}
 
 static void sink_ready(void *context, const struct sink_start *start)
 {
@@ -89,14 +165,15 @@ static void sink_ready(void *context, const struct sink_start *start)
 
         p->sink_ready = true;
         p->answered = loop_now(p->loop);
-        p->identity = start->identity;
-        checkpoint_start(&p->checkpoint, start->position);
-        pipeline_set_gtids(p, start->gtids);
+        timer_cancel(&p->outage);
+        place(p, start);
         tally_durable(&p->tally, start->position); /* commits whose answer was lost */
         tally_clear(&p->tally);
         if (!timer_pending(&p->idle))
                 timer_set(&p->idle, IDLE_INTERVAL);
-        pipeline_start_source(p);
+        if (!p->source_started)
+                pipeline_start_source(p);
+        loop_defer(p->loop, &p->push);
         pipeline_changed(p);
 }
 
@@ -117,7 +194,8 @@ static bool shutdown_ready(const struct pipeline *p)
 /* A transaction whose rest will not come cannot be waited for, and a pause holds what is here. */
 void pipeline_drain_step(struct pipeline *p)
 {
-        bool stuck = p->paused || !p->sink_ready || (p->sink_partial && !p->queue.head);
+        bool stuck =
+                p->paused || !p->sink_ready || (p->sink_partial && queue_is_drained(&p->queue));
 
         if (p->last.class != ERROR_NONE && (stuck || !checkpoint_pending(&p->checkpoint)))
                 pipeline_stop_on(p, &p->last);
@@ -168,9 +246,11 @@ static void sink_durable(void *context, struct position end)
                 return;
         }
         tally_durable(&p->tally, end);
+        trail_durable(&p->trail, end);
         p->answered = loop_now(p->loop);
-        if (p->source_started)
-                p->source_ops->acknowledge(p->source, checkpoint_acknowledge(&p->checkpoint));
+        pipeline_settle(p);
+        queue_applied(&p->queue, end);
+        pipeline_acknowledge(p);
         pipeline_shutdown_step(p);
 }
 
@@ -192,6 +272,7 @@ static void sink_failed(void *context, const struct error *why)
         }
         pipeline_drop_all(p);
         pipeline_retry_later(p, &e, &p->sink_backoff, &p->sink_retry);
+        pipeline_watch_outage(p);
 }
 
 static void sink_warning(void *context, const char *text)
@@ -210,7 +291,8 @@ void pipeline_on_idle(void *context)
 
         timer_set(&p->idle, IDLE_INTERVAL);
         /* the pieces of a transaction whose end has not come are not counted as pending */
-        if (!p->sink_ready || p->sink_partial || p->queue.head || position_is_none(idle))
+        if (!p->sink_ready || p->sink_partial || !queue_is_drained(&p->queue) ||
+                position_is_none(idle))
                 return;
         p->idle_asked = idle;
         p->sink_ops->idle(p->sink, idle, buf_text(&p->gtids));

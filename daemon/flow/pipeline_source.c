@@ -118,6 +118,20 @@ static bool is_repeat(const struct pipeline *p, const struct txn *t)
         return position_compare(t->commit, p->checkpoint.delivered) < 0;
 }
 
+/* Of interest to nobody but for its position. */
+static bool is_empty(const struct txn *t)
+{
+        return t->first && t->last && t->changes_n == 0;
+}
+
+/* What goes to disk is noted when it comes back. */
+static void note_state(struct pipeline *p, const struct txn *t)
+{
+        pipeline_set_gtids(p, t->gtids);
+        if (!p->queue.diverted)
+                trail_push(&p->trail, t->end, t->gtids);
+}
+
 static int source_piece(void *context, struct txn **piece, struct error *e)
 {
         struct pipeline *p = context;
@@ -134,9 +148,11 @@ static int source_piece(void *context, struct txn **piece, struct error *e)
                 position_format(t->commit, e->position);
                 return error_context(e, "at %s", position_format(t->commit, text));
         }
+        if (t->first && !is_empty(t))
+                pipeline_choose_way(p);
         if (t->last)
-                pipeline_set_gtids(p, t->gtids);
-        if (t->first && t->last && t->changes_n == 0) {
+                note_state(p, t);
+        if (is_empty(t)) {
                 passed(p, t->end);
                 return 0;
         }
@@ -146,7 +162,7 @@ static int source_piece(void *context, struct txn **piece, struct error *e)
         }
         queue_push(&p->queue, piece);
         p->log_end = position_max(p->log_end, p->checkpoint.delivered);
-        if (queue_is_high(&p->queue))
+        if (!queue_wants(&p->queue))
                 pipeline_update_reading(p);
         loop_defer(p->loop, &p->push);
         return 0;
@@ -185,7 +201,7 @@ static void source_failed(void *context, const struct error *why)
                 pipeline_drain_step(p);
                 return;
         }
-        if (p->sink_partial && !p->queue.head) {
+        if (p->sink_partial && !p->queue.head && !p->queue.diverted) {
                 pipeline_drop_all(p);
                 pipeline_retry_later(p, &e, &p->source_backoff, &p->sink_retry);
                 return;

@@ -100,8 +100,9 @@ struct config {
                 char *zero_date; /* "error", "null" or YYYY-MM-DD */
         } convert;
         struct {
-                int64_t memory; /* bytes */
+                int64_t memory, disk; /* bytes; disk 0: none */
                 enum config_acknowledge acknowledge;
+                int64_t acknowledge_above; /* bytes */
         } queue;
         struct {
                 char *listen; /* "" or host:port */

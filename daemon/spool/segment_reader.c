@@ -8,6 +8,12 @@
 
 #define RAW_KEPT ((size_t)64 * 1024 * 1024) /* larger is given back: a giant row's */
 
+/* Where the first piece of a transaction is. */
+struct place {
+        uint64_t sequence, frame; /* segment; the frame's offset */
+        unsigned piece;           /* of the frame */
+};
+
 struct segment_reader {
         struct disk *disk;
         char *folder;
@@ -21,9 +27,14 @@ struct segment_reader {
         struct buf raw;
         struct reader in; /* what is left of it */
 
-        struct position end;          /* behind what was read */
-        bool anywhere;                /* `end` is not known yet */
-        bool inside, given;           /* in a transaction; pieces of it were given */
+        struct position end;     /* behind what was read */
+        bool anywhere;           /* `end` is not known yet */
+        bool inside, given;      /* in a transaction; pieces of it were given */
+        bool skipped;            /* it is known to be abandoned */
+        unsigned piece;          /* of the frame: which one was read last */
+        struct place begun;      /* the transaction */
+        struct place *abandoned; /* those of which pieces were given */
+        size_t abandoned_n;
         struct txn *held;             /* the first of the next one, while SEGMENT_ABANDONED is */
         uint64_t transactions, total; /* that ended in the frame; in the segment */
 };
@@ -51,6 +62,7 @@ struct segment_reader *segment_reader_free(struct segment_reader *r)
         record_reader_free(r->records);
         frame_packer_free(r->packer);
         buf_done(&r->raw);
+        free(r->abandoned);
         free(r->folder);
         free(r);
         return NULL;
@@ -71,7 +83,7 @@ int segment_reader_seek(struct segment_reader *r, struct position p, struct erro
         r->sequence = found ? s.sequence : 0;
         r->from = p;
         r->anywhere = true;
-        r->inside = r->given = false;
+        r->inside = r->given = r->skipped = false;
         r->total = 0;
         return 0;
 }
@@ -96,12 +108,43 @@ static int check_seam(struct segment_reader *r, struct error *e)
         return 0;
 }
 
+static bool same_place(const struct place *a, const struct place *b)
+{
+        return a->sequence == b->sequence && a->frame == b->frame && a->piece == b->piece;
+}
+
+/* Its pieces are not given a second time: who has to begin again would meet its end for ever.
+ * Segments that are gone need none. */
+static void remember_abandoned(struct segment_reader *r)
+{
+        struct chain_segment first = {0};
+        size_t n = 0;
+
+        chain_first(r->chain, &first);
+        for (size_t i = 0; i < r->abandoned_n; i++)
+                if (r->abandoned[i].sequence >= first.sequence)
+                        r->abandoned[n++] = r->abandoned[i];
+        r->abandoned = memory_grow(r->abandoned, (n + 1) * sizeof *r->abandoned);
+        r->abandoned[n++] = r->begun;
+        r->abandoned_n = n;
+}
+
+static bool is_abandoned(const struct segment_reader *r)
+{
+        for (size_t i = 0; i < r->abandoned_n; i++)
+                if (same_place(&r->abandoned[i], &r->begun))
+                        return true;
+        return false;
+}
+
 /* SEGMENT_ABANDONED if pieces of the transaction were given. */
 static int leave_transaction(struct segment_reader *r)
 {
         bool given = r->given;
 
-        r->inside = r->given = false;
+        if (given)
+                remember_abandoned(r);
+        r->inside = r->given = r->skipped = false;
         return given ? SEGMENT_ABANDONED : SEGMENT_WORKED;
 }
 
@@ -151,7 +194,7 @@ static int read_frame(struct segment_reader *r, const struct chain_segment *s, s
         if (frame_unpack(r->packer, &r->frame, segment_file_packed(&r->file), &r->raw, e) < 0)
                 return segment_file_context(&r->file, e);
         r->in = reader_of(r->raw.data, r->raw.len);
-        r->transactions = 0;
+        r->transactions = r->piece = 0;
         return SEGMENT_WORKED;
 }
 
@@ -182,7 +225,11 @@ static int give(struct segment_reader *r, struct txn *t, struct segment_read *re
                 r->transactions++;
                 r->total++;
         }
-        if (position_compare(t->commit, r->from) < 0) {
+        if (t->first) {
+                r->begun = (struct place){r->sequence, r->file.at_last, r->piece};
+                r->skipped = is_abandoned(r);
+        }
+        if (r->skipped || position_compare(t->commit, r->from) < 0) {
                 txn_free(t);
                 return SEGMENT_WORKED;
         }
@@ -229,6 +276,7 @@ static int take_record(struct segment_reader *r, struct segment_read *read, stru
         struct record record;
         int rc = record_next(r->records, &r->in, &record, e);
 
+        r->piece += rc == RECORD_PIECE;
         if (rc == RECORD_PIECE)
                 return take_piece(r, record.piece, read, e);
         if (rc == RECORD_PASSED)

@@ -22,7 +22,9 @@ enum segment_got {
         SEGMENT_WORKED,  /* nothing yet; call again */
         SEGMENT_PIECE,
         SEGMENT_PASSED,
-        SEGMENT_ABANDONED /* the end of the transaction whose pieces were given will not come */
+        /* The end of the transaction whose pieces were given will not come; they are not given
+         * again after a seek. */
+        SEGMENT_ABANDONED
 };
 
 struct segment_read {

@@ -1083,6 +1083,7 @@ static struct config *make_config(void)
                 exit(1);
         }
         c->queue.memory = QUEUE_MEMORY;
+        c->queue.disk = 0;
         c->apply.retry_attempts = 4;
         return c;
 }

@@ -1,0 +1,207 @@
+/*
+ * When what arrives goes to disk, and what the source may forget because it is there.
+ *
+ * To disk: while memory is full; while the target cannot be reached (its last durable position is
+ * where the source begins again then); always with acknowledge = queued; with `auto` once the
+ * source holds more than acknowledge_above, until all was taken from disk again. What is on disk
+ * without a gap behind what the target has durably is acknowledged under the last two, and what the
+ * target has under all.
+ */
+#include "flow/pipeline_private.h"
+
+#include <stdio.h>
+
+#define OUTAGE (10 * SECOND) /* of the target, before the source is read to disk */
+#define LOOK SECOND
+
+bool pipeline_saves(const struct pipeline *p)
+{
+        return p->config->queue.acknowledge == ACKNOWLEDGE_QUEUED || p->save;
+}
+
+void pipeline_acknowledge(struct pipeline *p)
+{
+        struct position durable = checkpoint_acknowledge(&p->checkpoint);
+
+        if (pipeline_saves(p) && queue_covers(&p->queue, durable))
+                durable = position_max(durable, p->queue.durable);
+        p->acknowledged = position_max(p->acknowledged, durable);
+        if (p->source_started)
+                p->source_ops->acknowledge(p->source, p->acknowledged);
+}
+
+static void divert(struct pipeline *p, struct position begin, const char *state)
+{
+        char source[IDENTITY_TEXT];
+
+        queue_divert(&p->queue, begin, state, identity_format(&p->identity, source));
+}
+
+void pipeline_choose_way(struct pipeline *p)
+{
+        const struct queue *q = &p->queue;
+
+        if (q->diverted || !queue_has_disk(q))
+                return;
+        if (pipeline_saves(p) || q->bytes >= q->high)
+                divert(p, p->checkpoint.delivered, p->gtids.len ? buf_text(&p->gtids) : NULL);
+}
+
+/* ---- the target is away ---- */
+
+void pipeline_watch_outage(struct pipeline *p)
+{
+        if (queue_has_disk(&p->queue) && !timer_pending(&p->outage))
+                timer_set(&p->outage, OUTAGE);
+}
+
+/* What is not durable on the target comes again, to disk, unless it is there already. */
+void pipeline_on_outage(void *context)
+{
+        struct pipeline *p = context;
+        struct position durable = p->checkpoint.durable;
+
+        if (!p->running || p->sink_ready || p->source_started || p->shutdown_done ||
+                p->stopping.class != ERROR_NONE || p->last.class != ERROR_NONE ||
+                position_is_none(durable) || !queue_has_disk(&p->queue))
+                return;
+        if (!queue_covers(&p->queue, durable))
+                divert(p, durable, p->trail.state);
+        checkpoint_kept(&p->checkpoint, durable, p->queue.end);
+        pipeline_set_gtids(p, p->queue.state);
+        p->events.note(p->context, true, NULL,
+                "the target cannot be reached: what the source sends is kept on disk meanwhile");
+        pipeline_start_source(p);
+}
+
+/* ---- the disk's own life ---- */
+
+void pipeline_start_sink(struct pipeline *p)
+{
+        if (p->disk_failed) {
+                p->disk_failed = false;
+                queue_reopen(&p->queue);
+        }
+        p->start_wanted = !queue_is_open(&p->queue);
+        if (!p->start_wanted)
+                p->sink_ops->start(p->sink);
+}
+
+/* What was durable is there when it is opened again, the rest comes from the source. */
+void pipeline_run_reopen(void *context)
+{
+        struct pipeline *p = context;
+        struct error e = p->disk_error;
+
+        if (!p->running || p->stopping.class != ERROR_NONE)
+                return;
+        if (e.class != ERROR_RETRY || p->shutdown_done) {
+                pipeline_stop_on(p, &e);
+                return;
+        }
+        pipeline_drop_all(p);
+        pipeline_retry_later(p, &e, &p->sink_backoff, &p->sink_retry);
+}
+
+/* Back to memory where nothing that the source may have forgotten is needed from disk. */
+void pipeline_settle(struct pipeline *p)
+{
+        if (!queue_is_drained(&p->queue))
+                return;
+        checkpoint_settled(&p->checkpoint, p->taken);
+        p->save = false;
+        if (p->queue.diverted && !pipeline_saves(p) &&
+                position_compare(p->acknowledged, p->checkpoint.durable) <= 0)
+                queue_leave(&p->queue);
+}
+
+/* ---- looking after it ---- */
+
+static void look_at_source(struct pipeline *p)
+{
+        int64_t held = p->source_ops->held(p->source);
+
+        if (held <= p->config->queue.acknowledge_above / 2)
+                p->save_noted = false;
+        if (p->config->queue.acknowledge != ACKNOWLEDGE_AUTO || p->save ||
+                !queue_has_disk(&p->queue) || held <= p->config->queue.acknowledge_above)
+                return;
+        p->save = true;
+        if (p->save_noted)
+                return;
+        p->save_noted = true;
+        p->events.note(p->context, false, NULL,
+                "the source holds more than queue.acknowledge_above for us: what is on disk here "
+                "is "
+                "acknowledged");
+}
+
+static void look_at_disk(struct pipeline *p)
+{
+        uint64_t bytes = queue_disk_bytes(&p->queue), limit = (uint64_t)p->config->queue.disk;
+        unsigned level = bytes >= limit - limit / 8 ? 2 : bytes >= limit / 2 ? 1 : 0;
+        char text[200];
+
+        if (level > p->disk_level && bytes > 0) {
+                snprintf(text, sizeof text,
+                        "the queue on disk has %.1f of %.1f GiB (queue.disk); when it is full, the "
+                        "source is not read any more",
+                        (double)bytes / (1 << 30), (double)limit / (1 << 30));
+                p->events.note(p->context, true, NULL, text);
+        }
+        if (level != 1 || bytes < limit / 4 || level > p->disk_level)
+                p->disk_level = level;
+}
+
+void pipeline_on_look(void *context)
+{
+        struct pipeline *p = context;
+
+        timer_set(&p->look, LOOK);
+        if (!p->source_started)
+                return;
+        look_at_source(p);
+        look_at_disk(p);
+        queue_passed(&p->queue, p->checkpoint.delivered, buf_text(&p->gtids));
+        pipeline_update_reading(p);
+}
+
+/* ---- what the queue says ---- */
+
+static void queue_opened(void *context)
+{
+        struct pipeline *p = context;
+
+        if (p->start_wanted)
+                pipeline_start_sink(p);
+}
+
+static void queue_more(void *context)
+{
+        struct pipeline *p = context;
+
+        loop_defer(p->loop, &p->push);
+}
+
+static void queue_room(void *context)
+{
+        pipeline_update_reading(context);
+}
+
+static void queue_durable(void *context, struct position position)
+{
+        (void)position;
+        pipeline_acknowledge(context);
+}
+
+static void queue_failed(void *context, const struct error *e)
+{
+        struct pipeline *p = context;
+
+        p->disk_error = *e;
+        p->disk_failed = true;
+        loop_defer(p->loop, &p->reopen);
+}
+
+const struct queue_events pipeline_from_queue = {
+        queue_opened, queue_more, queue_room, queue_durable, queue_failed};
