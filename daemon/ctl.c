@@ -3,6 +3,7 @@
  * people.
  */
 #include "base/memory.h"
+#include "ctl/cat.h"
 #include "ctl/client.h"
 #include "ctl/find.h"
 #include "ctl/live.h"
@@ -202,6 +203,21 @@ static int plan(const struct options *o)
         return status;
 }
 
+static int cat(const struct options *o)
+{
+        int rc = 0;
+
+        for (size_t i = 0; i < o->files_n; i++) {
+                struct error e = ERROR_INIT;
+
+                if (cat_file(o->files[i], stdout, &e) == 0)
+                        continue;
+                fflush(stdout);
+                rc = complain(CONTROL_FAILED, e.message);
+        }
+        return rc;
+}
+
 static int run(const struct options *o)
 {
         if (o->help) {
@@ -217,6 +233,8 @@ static int run(const struct options *o)
                 return unbuilt(o->command);
         case COMMAND_PLAN:
                 return plan(o);
+        case COMMAND_CAT:
+                return cat(o);
         default:
                 return ask_daemon(o);
         }

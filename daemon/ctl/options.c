@@ -56,6 +56,14 @@ static const struct command commands[] = {
                 {{"config", "FILE", "configuration file; -c FILE is the same"},
                         {"apply", NULL, "run them"}},
                 "Tables that the target has already are left alone.\n", NULL},
+        {"cat", COMMAND_CAT, "segment files as JSON lines; needs no daemon", {{0}},
+                "culvertctl cat FILE...\n"
+                "A line is a change: position, begin and end (of its transaction), table, op, "
+                "old,\n"
+                "new. Columns that the log does not have are left out. A position without a\n"
+                "transaction has the op passed. What is whole of a damaged file is printed, then\n"
+                "the error; the exit status is 1.\n",
+                NULL},
         UNBUILT("verify", "compare both sides"),
         UNBUILT("repair", "mend differences"),
         UNBUILT("cutover", "move over to the target"),
@@ -65,7 +73,6 @@ static const struct command commands[] = {
         UNBUILT("quarantine", "rows that could not be applied"),
         UNBUILT("throttle", "limit the copy"),
         UNBUILT("report", "report on the migration"),
-        UNBUILT("cat", "print segment files; needs no daemon"),
 };
 
 #define COMMANDS_N (sizeof commands / sizeof *commands)
@@ -162,12 +169,17 @@ static int parse_word(struct options *o, int argc, char **argv, int *i, struct e
 {
         int words;
 
+        if (o->command && o->command->kind == COMMAND_CAT) {
+                o->files[o->files_n++] = argv[*i]; /* to where an earlier word was */
+                return 0;
+        }
         if (o->command)
                 return error_set(
                         e, ERROR_CONFIG, "%s does not take '%s'", o->command->name, argv[*i]);
         o->command = command_at(argc - *i, argv + *i, &words);
         if (o->command) {
                 *i += words - 1;
+                o->files = argv + *i + 1;
                 return 0;
         }
         if (o->name || o->socket || !is_pipeline_name(argv[*i]))
@@ -191,6 +203,8 @@ static int check(const struct options *o, struct error *e)
                 return error_set(e, ERROR_CONFIG, "give a NAME or -s SOCKET, not both");
         if (o->command->kind == COMMAND_PLAN && !options_argument(o, "config"))
                 return error_set(e, ERROR_CONFIG, "%s needs -c FILE", o->command->name);
+        if (o->command->kind == COMMAND_CAT && !o->files_n)
+                return error_set(e, ERROR_CONFIG, "cat needs a FILE");
         if (!strcmp(o->command->name, "wait") && !options_argument(o, "state") &&
                 !options_argument(o, "lag"))
                 return error_set(e, ERROR_CONFIG, "wait needs --state or --lag");
@@ -251,8 +265,8 @@ void options_help(const struct command *c, FILE *out)
                 return;
         }
         fprintf(out, "culvertctl %s%s [options]: %s%s\n",
-                c->kind == COMMAND_PLAN ? "" : "[-s SOCKET | NAME] ", c->name, c->summary,
-                c->kind == COMMAND_UNBUILT ? " (not built yet)" : "");
+                c->kind == COMMAND_PLAN || c->kind == COMMAND_CAT ? "" : "[-s SOCKET | NAME] ",
+                c->name, c->summary, c->kind == COMMAND_UNBUILT ? " (not built yet)" : "");
         for (size_t i = 0; i < COMMAND_OPTIONS_MAX && c->options[i].name; i++) {
                 char name[40];
 

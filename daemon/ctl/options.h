@@ -22,6 +22,7 @@ enum command_kind {
         COMMAND_WATCH,
         COMMAND_STOP,
         COMMAND_PLAN, /* without a daemon */
+        COMMAND_CAT,  /* files follow; without a daemon */
         COMMAND_UNBUILT
 };
 
@@ -42,6 +43,8 @@ struct options {
         const struct command *command; /* NULL: none given, with help or version */
         struct control_argument arguments[COMMAND_OPTIONS_MAX];
         size_t n;
+        char **files; /* of COMMAND_CAT, inside argv */
+        size_t files_n;
 };
 
 /* -1: wrong usage. */

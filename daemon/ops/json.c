@@ -1,6 +1,7 @@
 #include "ops/json.h"
 #include "base/loop.h"
 #include "base/memory.h"
+#include "model/utf8.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -139,4 +140,31 @@ void json_time(cJSON *o, const char *key, int64_t microseconds)
         strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%S", &tm);
         snprintf(text, sizeof text, "%s.%03dZ", day, (int)(microseconds % SECOND / MILLISECOND));
         json_text(o, key, text);
+}
+
+/* C0, DEL, C1. */
+static bool is_control(const uint8_t *p, unsigned n)
+{
+        return *p < 0x20 || *p == 0x7f || (n == 2 && p[0] == 0xc2 && p[1] < 0xa0);
+}
+
+void json_quote(struct buf *out, const char *text, size_t len)
+{
+        const uint8_t *p = (const uint8_t *)text;
+
+        buf_char(out, '"');
+        for (unsigned n; len > 0; p += n, len -= n) {
+                n = utf8_next(p, len);
+                if (n == 0) {
+                        n = 1;
+                        buf_char(out, '?');
+                } else if (is_control(p, n)) {
+                        buf_printf(out, "\\u%04x", p[n - 1]);
+                } else {
+                        if (*p == '"' || *p == '\\')
+                                buf_char(out, '\\');
+                        buf_add(out, p, n);
+                }
+        }
+        buf_char(out, '"');
 }

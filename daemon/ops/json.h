@@ -22,3 +22,5 @@ void json_time(cJSON *o, const char *key, int64_t microseconds);  /* since 1970;
 /* Copies text, at most size - 1 bytes, with what is not UTF-8 replaced by '?'; never half a
  * character at the end. Returns `to`. */
 char *json_utf8(char *to, size_t size, const char *from);
+/* Appends the text, any bytes, as a string in quotes; fit for a terminal. Not UTF-8: '?'. */
+void json_quote(struct buf *out, const char *text, size_t len);

@@ -181,7 +181,7 @@ static int take_piece(
         t->commit = position_from(m->commit);
         t->end = position_from(m->end);
         t->committed_at = m->has_committed_at ? m->committed_at : 0;
-        if (m->gtids)
+        if (t->last && m->gtids)
                 t->gtids = arena_text(t->arena, m->gtids, strlen(m->gtids));
         if (position_is_none(t->commit) || t->last == position_is_none(t->end))
                 return record_damaged(e, "a transaction has no position");

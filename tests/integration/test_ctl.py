@@ -19,8 +19,7 @@ ITEMS = """create table t (id int primary key, v text);
 create table "Odd.T" (id int primary key);
 insert into t select i, 'row ' || i from generate_series(1, 100) i"""
 UNBUILT = (("verify", "start"), ("verify", "status"), ("repair",), ("cutover", "--yes"), ("rollback",), ("complete",),
-           ("drain",), ("quarantine", "list"), ("throttle", "--rows", "5"), ("report",),
-           ("cat", "x"))
+           ("drain",), ("quarantine", "list"), ("throttle", "--rows", "5"), ("report",))
 SIDE = {"kind", "connected", "position", "acknowledged", "server_version"}
 STATUS = {
     "format": None, "pipeline": None, "state": None, "phase": None, "direction": None, "since": None, "error": None,
@@ -287,6 +286,25 @@ def test_unknown_and_unbuilt_commands(shop):
     for command in ("status", "watch", "wait", "pause", "resume", "tables", "reload", "metrics", "stop", "plan"):
         assert code(c, command, "--help") == 0
     assert c.status()["applied"] == before and c.status()["state"] == "streaming"
+
+
+def test_cat(tmp_path):
+    """Segment files need no daemon; what is whole of a damaged one is printed."""
+    sample = os.path.join(os.path.dirname(__file__), "../unit/data/segment-1.segment")
+    whole = program("culvertctl", "cat", sample)
+    assert whole.returncode == 0 and not whole.stderr
+    lines = [json.loads(line) for line in whole.stdout.splitlines()]
+    assert lines[0] == {"position": "0/C3", "begin": True, "end": False, "table": "s.t", "op": "insert", "old": None,
+                        "new": {"id": "200", "a": "ipgnelcjah", "b": None}}
+    assert sum(line.get("begin", False) for line in lines) == sum(line.get("end", False) for line in lines) == 2
+    damaged = tmp_path / "damaged.segment"
+    with open(sample, "rb") as f:
+        damaged.write_bytes(f.read()[:-1])
+    r = program("culvertctl", "cat", str(damaged), sample)
+    assert r.returncode == 1 and f"{damaged}, frame at " in r.stderr
+    assert r.stdout.endswith(whole.stdout) and len(r.stdout.splitlines()) == 2 + len(lines)
+    assert program("culvertctl", "cat", str(tmp_path / "none")).returncode == 1
+    assert program("culvertctl", "cat").returncode == 2
 
 
 def test_no_daemon(tmp_path):

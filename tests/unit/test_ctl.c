@@ -65,6 +65,10 @@ static void test_options(void **state)
         assert_string_equal(o.socket, "/late");
         o = expect_parsed("ctl plan -c /etc/culvert/shop.conf", "plan");
         assert_string_equal(options_argument(&o, "config"), "/etc/culvert/shop.conf");
+        o = expect_parsed("ctl cat a.segment --json b/c", "cat");
+        assert_int_equal(o.files_n, 2);
+        assert_string_equal(o.files[0], "a.segment");
+        assert_string_equal(o.files[1], "b/c");
         o = expect_parsed("ctl wait --help", "wait");
         assert_true(o.help);
 }
@@ -73,7 +77,7 @@ static void test_options(void **state)
 static void test_unbuilt(void **state)
 {
         static const char *const names[] = {"verify", "repair", "cutover", "rollback", "complete",
-                "drain", "quarantine", "throttle", "report", "cat"};
+                "drain", "quarantine", "throttle", "report"};
 
         (void)state;
         for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -99,6 +103,7 @@ static void test_refused(void **state)
         expect_refused("ctl show", "there is no command 'show', or none after that name of a "
                                    "pipeline");
         expect_refused("ctl status now", "status does not take 'now'");
+        expect_refused("ctl cat", "cat needs a FILE");
         expect_refused("ctl status --frob", "status has no option '--frob'");
         expect_refused("ctl status --lag 1", "status has no option '--lag'");
         expect_refused("ctl --lag 1 wait", "culvertctl has no option '--lag'");
