@@ -155,7 +155,7 @@ struct spool *spool_open(struct loop *l, const struct spool_setup *setup,
 static void stop_thread(struct spool *s)
 {
         pthread_mutex_lock(&s->lock);
-        s->stop = true;
+        atomic_store(&s->stop, true);
         pthread_cond_signal(&s->work);
         pthread_mutex_unlock(&s->lock);
         pthread_join(s->thread, NULL);

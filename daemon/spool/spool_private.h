@@ -7,6 +7,7 @@
 #include "spool/spool.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 enum spool_work { SPOOL_BEGIN, SPOOL_PIECE, SPOOL_PASSED, SPOOL_FORGET };
 
@@ -35,9 +36,9 @@ struct spool {
         pthread_cond_t work;
         struct spool_item *todo, **todo_tail;
         struct spool_item *done, **done_tail;
-        bool told; /* the loop's side will look */
-        bool stop;
-        bool opened; /* `found` is the loop's now */
+        bool told;        /* the loop's side will look */
+        atomic_bool stop; /* set with the lock */
+        bool opened;      /* `found` is the loop's now */
         bool begun;
         struct error failed;
 

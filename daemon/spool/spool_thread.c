@@ -8,6 +8,8 @@
 #include <sys/random.h>
 #include <time.h>
 
+#define BATCH_ITEMS 64
+
 static int64_t now(void)
 {
         struct timespec t;
@@ -130,24 +132,54 @@ static int sync_if_due(struct spool *s, struct error *e)
         return segment_writer_sync(s->writer, e);
 }
 
-/* Whatever was written or synced is told with the item that is handed back. */
-static void hand_back(struct spool *s, struct spool_item *i)
+struct batch { /* of items that are done */
+        struct spool_item *first, **tail;
+        unsigned n;
+        size_t bytes;
+};
+
+/* Whatever was written or synced is told with the items that are handed back. */
+static void hand_back(struct spool *s, struct batch *done)
 {
-        i->next = NULL;
+        if (done->n == 0)
+                return;
         pthread_mutex_lock(&s->lock);
-        *s->done_tail = i;
-        s->done_tail = &i->next;
+        *s->done_tail = done->first;
+        s->done_tail = done->tail;
         tell(s);
         pthread_mutex_unlock(&s->lock);
+        *done = (struct batch){.tail = &done->first};
 }
 
-static void take_item(struct spool *s, struct spool_item *i)
+static void take_item(struct spool *s, struct spool_item *i, struct batch *done)
 {
         struct error e = ERROR_INIT;
 
-        if (!has_failed(s) && (work_on(s, i, &e) < 0 || sync_if_due(s, &e) < 0))
+        if (!has_failed(s) && !atomic_load(&s->stop) &&
+                (work_on(s, i, &e) < 0 || sync_if_due(s, &e) < 0))
                 fail(s, &e);
-        hand_back(s, i);
+        i->next = NULL;
+        *done->tail = i;
+        done->tail = &i->next;
+        done->n++;
+        done->bytes += i->bytes;
+}
+
+/* Not one by one, which would cost more than the work; nor all at the end, so that the loop has
+ * room for more meanwhile. */
+static void take_items(struct spool *s, struct spool_item *i)
+{
+        struct batch done = {.tail = &done.first};
+
+        while (i) {
+                struct spool_item *next = i->next;
+
+                take_item(s, i, &done);
+                if (done.n == BATCH_ITEMS || done.bytes >= s->memory / 8 || i->work == SPOOL_BEGIN)
+                        hand_back(s, &done);
+                i = next;
+        }
+        hand_back(s, &done);
 }
 
 static void sync_now(struct spool *s)
@@ -186,13 +218,13 @@ static bool has_work(struct spool *s)
         bool work;
 
         pthread_mutex_lock(&s->lock);
-        work = s->todo || s->stop;
+        work = s->todo || atomic_load(&s->stop);
         pthread_mutex_unlock(&s->lock);
         return work;
 }
 
-/* The next item; NULL: it is time to sync, or to stop. */
-static struct spool_item *wait_for_item(struct spool *s, bool *stop)
+/* All that waits; NULL: it is time to sync, or to stop. */
+static struct spool_item *wait_for_items(struct spool *s, bool *stop)
 {
         int64_t until = has_failed(s) ? 0 : s->deadline;
         struct timespec at = {until / SECOND, until % SECOND * 1000};
@@ -200,13 +232,15 @@ static struct spool_item *wait_for_item(struct spool *s, bool *stop)
         int rc = 0;
 
         pthread_mutex_lock(&s->lock);
-        while (!s->todo && !s->stop && rc != ETIMEDOUT)
+        while (!s->todo && !atomic_load(&s->stop) && rc != ETIMEDOUT)
                 rc = until ? pthread_cond_timedwait(&s->work, &s->lock, &at)
                            : pthread_cond_wait(&s->work, &s->lock);
-        *stop = s->stop;
-        i = s->stop ? NULL : s->todo;
-        if (i && !(s->todo = i->next))
+        *stop = atomic_load(&s->stop);
+        i = *stop ? NULL : s->todo;
+        if (i) {
+                s->todo = NULL;
                 s->todo_tail = &s->todo;
+        }
         pthread_mutex_unlock(&s->lock);
         return i;
 }
@@ -222,9 +256,9 @@ void *spool_thread(void *context)
 
                 if (!has_work(s))
                         write_begun(s);
-                i = wait_for_item(s, &stop);
+                i = wait_for_items(s, &stop);
                 if (i)
-                        take_item(s, i);
+                        take_items(s, i);
                 else if (!stop)
                         sync_now(s);
         }
