@@ -273,8 +273,8 @@ static void put_change(struct record_writer *w, struct buf *out, const struct ch
         Culvert__Change m = CULVERT__CHANGE__INIT;
         Culvert__Record r = CULVERT__RECORD__INIT;
         Culvert__Row old, new;
-        uint32_t n = c->op == CHANGE_TRUNCATE ? c->truncated_n : 1, one;
-        uint32_t *numbers = n == 1 ? &one : memory_new((n + 1u) * sizeof *numbers);
+        uint32_t n = c->op == CHANGE_TRUNCATE ? c->truncated_n : 1;
+        uint32_t one = 0, *numbers = n == 1 ? &one : memory_new((n + 1u) * sizeof one);
 
         for (uint32_t i = 0; i < n; i++)
                 numbers[i] = relation_number(

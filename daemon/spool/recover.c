@@ -190,19 +190,20 @@ int recover_clear(struct disk *disk, const char *folder, struct chain *chain, st
  * one up to which they were is there. */
 static int drop_leftovers(struct recovery *r, struct error *e)
 {
-        struct chain_segment s, last;
+        struct chain_segment first, s;
 
-        if (!chain_last(r->chain, &last))
+        if (!chain_first(r->chain, &first))
                 return 0;
-        while (chain_first(r->chain, &s) && s.inside) {
-                if (s.sequence == last.sequence)
-                        return error_set(e, ERROR_DATA,
-                                "%s: segment %" PRIu64 " is missing, where a transaction begins",
-                                r->folder, r->sequences[0] - 1);
+        if (!chain_find(r->chain, r->out->end, &s))
+                return error_set(e, ERROR_DATA,
+                        "%s: segment %" PRIu64 " is missing, where a transaction begins", r->folder,
+                        first.sequence - 1);
+        while (first.inside) {
                 if (drop_first(r->disk, r->folder, r->chain, e) < 0)
                         return -1;
+                chain_first(r->chain, &first);
         }
-        r->out->begin = s.begin;
+        r->out->begin = first.begin;
         return 0;
 }
 

@@ -529,6 +529,44 @@ static void test_missing_segment(void **state)
         close_world(w);
 }
 
+/* Deleting ends with a power loss: what begins inside a transaction is deleted, too. But not when
+ * nothing would be left. */
+static void test_leftovers(void **state)
+{
+        (void)state;
+        for (unsigned left = 0; left < 2; left++) {
+                struct world *w = open_world(1, 100);
+                AUTO_STRING first = segment_path(FOLDER, 1);
+                struct chain_segment s;
+                struct recovered r;
+                struct error e = ERROR_INIT;
+
+                write_piece(w, piece_whole(w->table, 200, 10, 50));
+                sync_all(w);
+                if (left == 0)
+                        write_piece(w, piece_whole(w->table, 300, 1, 5));
+                sync_all(w);
+                chain_last(w->chain, &s);
+                assert_true(s.sequence > 3);
+                assert_int_equal(w->disk->ops->unlink(w->disk, first), 0);
+                if (left == 0) {
+                        assert_int_equal(reopen(w, &r, &e), 0);
+                        assert_int_equal(r.begin.lsn, 200);
+                        assert_int_equal(r.end.lsn, 300);
+                        assert_int_equal(sim_disk_files(w->sim), 1);
+                        recovered_done(&r);
+                } else {
+                        unsigned files = sim_disk_files(w->sim);
+
+                        assert_int_equal(reopen(w, &r, &e), -1);
+                        assert_string_equal(
+                                e.message, "/q: segment 1 is missing, where a transaction begins");
+                        assert_int_equal(sim_disk_files(w->sim), files);
+                }
+                close_world(w);
+        }
+}
+
 /* In the newest segment: damage where a later frame says that all before it was synced. */
 static void test_damage_or_unfinished(void **state)
 {
@@ -742,6 +780,7 @@ int main(void)
                 cmocka_unit_test(test_comes_again),
                 cmocka_unit_test(test_damage),
                 cmocka_unit_test(test_missing_segment),
+                cmocka_unit_test(test_leftovers),
                 cmocka_unit_test(test_damage_or_unfinished),
                 cmocka_unit_test(test_other_pipeline),
                 cmocka_unit_test(test_failed_sync),
