@@ -34,6 +34,18 @@ static double lag_seconds(const struct migration *m, const struct pipeline_statu
         return age > 0 ? (double)age / SECOND : 0;
 }
 
+static const char *acknowledges(enum config_acknowledge policy)
+{
+        switch (policy) {
+        case ACKNOWLEDGE_QUEUED:
+                return "queued";
+        case ACKNOWLEDGE_AUTO:
+                return "auto";
+        default:
+                return "applied";
+        }
+}
+
 static void fill_stream(const struct migration *m, struct status *s)
 {
         struct pipeline_status p;
@@ -58,7 +70,8 @@ static void fill_stream(const struct migration *m, struct status *s)
         s->lag.transactions = (int64_t)p.pending;
         s->queue.memory_bytes = p.queue_bytes;
         s->queue.transactions = p.queue_transactions;
-        s->queue.acknowledge = "applied";
+        s->queue.disk_bytes = p.queue_disk_bytes;
+        s->queue.acknowledge = acknowledges(m->config->queue.acknowledge);
         s->applied.transactions = p.transactions;
         s->applied.rows = p.rows;
         rows = p.rows - m->rows_at[RATE_SLOTS - m->seconds];
