@@ -83,25 +83,18 @@ static int take_system(MYSQL_RES *r, struct source_identity *id, struct error *e
 
 /* MariaDB has no UUID. server_uid, where there is one, is the SHA-1 of the machine's hardware
  * address and the server's port, in base64; or a word, where the machine has no such address. */
-static int mariadb_system(MYSQL *c, struct source_identity *id, struct error *e)
+const char *binlog_system_sql(enum engine engine)
 {
-        AUTO_MY_RESULT uid = my_query(c, e,
-                "SELECT lower(left(hex(from_base64(variable_value)), 32)) FROM "
-                "information_schema.global_variables WHERE variable_name = 'SERVER_UID' AND "
-                "length(from_base64(variable_value)) = 20");
-        AUTO_MY_RESULT number = NULL;
-
-        if (!uid)
-                return -1;
-        if (mysql_num_rows(uid) == 1)
-                return take_system(uid, id, e);
-        number = my_query(c, e, "SELECT @@global.server_id");
-        return number ? take_system(number, id, e) : -1;
+        if (engine == ENGINE_MYSQL)
+                return "SELECT lower(@@global.server_uuid)";
+        return "SELECT coalesce((SELECT lower(left(hex(from_base64(variable_value)), 32)) FROM "
+               "information_schema.global_variables WHERE variable_name = 'SERVER_UID' AND "
+               "length(from_base64(variable_value)) = 20), @@global.server_id)";
 }
 
-static int mysql_system(MYSQL *c, struct source_identity *id, struct error *e)
+static int read_system(MYSQL *c, struct source_identity *id, struct error *e)
 {
-        AUTO_MY_RESULT r = my_query(c, e, "SELECT lower(@@global.server_uuid)");
+        AUTO_MY_RESULT r = my_query(c, e, binlog_system_sql(my_engine(c)));
 
         return r ? take_system(r, id, e) : -1;
 }
@@ -116,5 +109,5 @@ int binlog_identity(MYSQL *c, struct source_identity *id, struct position *end, 
                 return binlog_refused(c, e);
         if (binlog_status_read(status, id->slot, sizeof id->slot, end, e) < 0)
                 return -1;
-        return engine == ENGINE_MARIADB ? mariadb_system(c, id, e) : mysql_system(c, id, e);
+        return read_system(c, id, e);
 }

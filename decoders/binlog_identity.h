@@ -17,6 +17,9 @@ const char *binlog_status_sql(enum engine engine, unsigned version);
 int binlog_status_read(
         MYSQL_RES *r, char *base, size_t size, struct position *end, struct error *e);
 
+/* One row with the server's own id, the `system` of its identity. */
+const char *binlog_system_sql(enum engine engine);
+
 /* "mysql-bin.000003". The caller frees. */
 char *binlog_file_name(const char *base, uint32_t file);
 

@@ -1,13 +1,14 @@
 #pragma once
 /*
  * Side connection of a MySQL-family source: for what the stream's connection cannot answer: marks,
- * where the log ends, and what it keeps. Connects when it is needed; a lost connection fails the
- * marks that are asked and is opened again at the next question.
+ * where the log ends, and what it keeps and for how long. Connects when it is needed; a lost
+ * connection fails the marks that are asked and is opened again at the next question. The list of
+ * files is looked at while nothing streams, too: they go all the same.
  *
  * Owned by the source. Events come from the loop.
  */
 #include "db/my_link.h"
-#include "model/position.h"
+#include "decoders/source.h"
 
 struct binlog_side;
 
@@ -21,9 +22,12 @@ struct binlog_side_events {
 struct binlog_side *binlog_side_new(struct loop *l, const struct my_params *p, int64_t interval,
         const struct binlog_side_events *events, void *context);
 struct binlog_side *binlog_side_free(struct binlog_side *s);
-void binlog_side_start(struct binlog_side *s, const char *base, struct position acknowledged);
-void binlog_side_stop(struct binlog_side *s); /* marks that are asked are forgotten */
+void binlog_side_start(struct binlog_side *s, const struct source_identity *identity,
+        struct position acknowledged);
+/* Marks that are asked are forgotten; the list of files is looked at less often. */
+void binlog_side_rest(struct binlog_side *s);
 void binlog_side_mark(struct binlog_side *s);
 void binlog_side_acknowledge(struct binlog_side *s, struct position p);
-/* Bytes of binlog from what is acknowledged to the end; -1: unknown. */
-int64_t binlog_side_held(const struct binlog_side *s);
+/* From the stream: this file was opened then, in seconds since 1970. */
+void binlog_side_opened(struct binlog_side *s, uint32_t file, int64_t at);
+const struct source_retention *binlog_side_retention(const struct binlog_side *s);

@@ -29,6 +29,7 @@
 #define ROUND_BYTES (1024 * 1024)
 #define STATUS_SIZE 1 /* in front of every event */
 #define HEADER_SIZE 19
+#define FORMAT_EVENT 15
 #define HEARTBEAT_EVENT 27
 
 struct source {
@@ -146,6 +147,15 @@ static void on_heartbeat(struct source *s, const uint8_t *event)
         s->fresh = true;
 }
 
+/* Its time is when the file was opened, also where the stream begins inside of it. */
+static void on_format(struct source *s, const uint8_t *event)
+{
+        uint32_t at = event[0] | (uint32_t)event[1] << 8 | (uint32_t)event[2] << 16 |
+                      (uint32_t)event[3] << 24;
+
+        binlog_side_opened(s->side, binlog_position(s->decoder).file, at);
+}
+
 static int on_packet(struct source *s, const struct binlog_packet *p, struct error *e)
 {
         const uint8_t *event = p->data + STATUS_SIZE;
@@ -153,9 +163,14 @@ static int on_packet(struct source *s, const struct binlog_packet *p, struct err
 
         if (!s->streaming)
                 begin(s);
-        if (!is_heartbeat(event, len))
-                return binlog_event(s->decoder, event, len, e);
-        on_heartbeat(s, event);
+        if (is_heartbeat(event, len)) {
+                on_heartbeat(s, event);
+                return 0;
+        }
+        if (binlog_event(s->decoder, event, len, e) < 0)
+                return -1;
+        if (event[4] == FORMAT_EVENT)
+                on_format(s, event);
         return 0;
 }
 
@@ -272,7 +287,13 @@ static void on_log_end(void *context, struct position p)
 static void binlog_stream_stop(struct source *s)
 {
         close_stream(s);
-        binlog_side_stop(s->side);
+        binlog_side_rest(s->side);
+}
+
+static void binlog_stream_watch(
+        struct source *s, const struct source_identity *identity, struct position from)
+{
+        binlog_side_start(s->side, identity, from);
 }
 
 static struct source *binlog_stream_destroy(struct source *s)
@@ -345,7 +366,7 @@ static void binlog_stream_start(struct source *s, const struct source_identity *
                 return;
         }
         start_reader(s, identity);
-        binlog_side_start(s->side, identity->slot, durable);
+        binlog_side_start(s->side, identity, durable);
 }
 
 static void binlog_stream_read(struct source *s, bool wanted)
@@ -372,9 +393,9 @@ static void binlog_stream_mark(struct source *s)
         binlog_side_mark(s->side);
 }
 
-static int64_t binlog_stream_held(const struct source *s)
+static const struct source_retention *binlog_stream_retention(const struct source *s)
 {
-        return binlog_side_held(s->side);
+        return binlog_side_retention(s->side);
 }
 
 static bool binlog_stream_connected(const struct source *s)
@@ -387,8 +408,8 @@ static bool binlog_stream_connected(const struct source *s)
                 .kind = (K), .create = binlog_stream_create, .destroy = binlog_stream_destroy,     \
                 .start = binlog_stream_start, .stop = binlog_stream_stop,                          \
                 .read = binlog_stream_read, .acknowledge = binlog_stream_acknowledge,              \
-                .mark = binlog_stream_mark, .held = binlog_stream_held,                            \
-                .connected = binlog_stream_connected,                                              \
+                .watch = binlog_stream_watch, .mark = binlog_stream_mark,                          \
+                .retention = binlog_stream_retention, .connected = binlog_stream_connected,        \
         }
 
 const struct source_ops mysql_stream_ops = BINLOG_STREAM(KIND_MYSQL);

@@ -1,17 +1,21 @@
 #include "decoders/pg_side.h"
 #include "base/memory.h"
+#include "db/pg_slot.h"
 
 #include <stdlib.h>
+
+#define REST 3 /* intervals between two looks while nothing streams */
 
 struct pg_side {
         struct loop *loop;
         const struct pg_params *params;
         char *slot;
-        int64_t interval, held;
+        int64_t interval;
+        struct source_retention retention;
         struct pg_side_events events;
         void *context;
         struct pg_link *link;
-        bool up;
+        bool up, asked, resting; /* asked: the poll's answer is still to come */
         unsigned marks_wanted, marks_sent;
         struct timer poll;
 };
@@ -19,7 +23,7 @@ struct pg_side {
 static void close_link(struct pg_side *s)
 {
         s->link = pg_link_free(s->link);
-        s->up = false;
+        s->up = s->asked = false;
         s->marks_wanted = s->marks_sent = 0;
 }
 
@@ -48,12 +52,93 @@ static void send_marks(struct pg_side *s)
                         NULL);
 }
 
+/* ---- what is held ---- */
+
+/* safe_wal_size is what may still be written until the slot is lost, and no number where nothing
+ * limits it; it came with 13. A slot that is in use does not age; inactive_since came with 17, the
+ * timeout with 18. */
+enum { HELD, LOG_END, WAL_STATUS, REASON, SAFE, IDLE, TIMEOUT };
+
+#define POLL_SQL                                                                                   \
+        "select pg_catalog.pg_wal_lsn_diff(l, s.restart_lsn)::bigint, l, "                         \
+        "s.wal_status, " PG_SLOT_REASON ", pg_catalog.to_jsonb(s) ->> 'safe_wal_size',"            \
+        " case when s.active_pid is null then pg_catalog.date_part('epoch',"                       \
+        "  pg_catalog.clock_timestamp() -"                                                         \
+        "  (pg_catalog.to_jsonb(s) ->> 'inactive_since')::timestamptz) end,"                       \
+        " pg_catalog.date_part('epoch',"                                                           \
+        "  pg_catalog.current_setting('idle_replication_slot_timeout', true)::interval)"           \
+        " from pg_catalog.pg_replication_slots s, pg_catalog.pg_current_wal_lsn() l"               \
+        " where s.slot_name = $1"
+
+static int64_t number(const PGresult *r, int column, int64_t unknown)
+{
+        const char *text = pg_text(r, 0, column);
+
+        return *text ? strtoll(text, NULL, 10) : unknown;
+}
+
+static double seconds(const PGresult *r, int column, double unknown)
+{
+        const char *text = pg_text(r, 0, column);
+
+        return *text ? strtod(text, NULL) : unknown;
+}
+
+static void take_slot(struct pg_side *s, const PGresult *r, struct position end)
+{
+        struct source_retention *to = &s->retention;
+        int64_t safe = number(r, SAFE, INT64_MIN);
+
+        to->asked = loop_now(s->loop);
+        to->held = number(r, HELD, -1);
+        to->written = end.lsn;
+        to->limit = "max_slot_wal_keep_size";
+        to->clock = "idle_replication_slot_timeout";
+        if (to->held >= 0 && safe != INT64_MIN) {
+                to->used = to->held;
+                to->allowed = safe > -to->held ? to->held + safe : 0;
+        }
+        to->expiry = seconds(r, TIMEOUT, 0);
+        to->age = to->expiry > 0 ? seconds(r, IDLE, -1) : -1;
+        pg_slot_usable(s->slot, pg_text(r, 0, WAL_STATUS), pg_text(r, 0, REASON), &to->lost);
+}
+
+static void on_slot(void *context, PGresult *r, const struct error *e)
+{
+        struct pg_side *s = context;
+        struct error ignored = ERROR_INIT;
+        struct position end;
+
+        (void)e; /* the next poll asks again */
+        s->asked = false;
+        s->retention = SOURCE_RETENTION_UNKNOWN;
+        if (!r || PQntuples(r) == 0 || PQnfields(r) <= TIMEOUT ||
+                position_parse(&end, pg_text(r, 0, LOG_END), &ignored) < 0)
+                return;
+        take_slot(s, r, end);
+        s->events.log_end(s->context, end);
+}
+
+static void look(struct pg_side *s)
+{
+        const char *slot = s->slot;
+
+        if (!s->up || s->asked)
+                return;
+        s->asked = true;
+        pg_link_query(s->link, on_slot, s, POLL_SQL, 1, &slot);
+}
+
+/* ---- the connection ---- */
+
 static void on_up(void *context)
 {
         struct pg_side *s = context;
 
         s->up = true;
         send_marks(s);
+        if (timer_pending(&s->poll))
+                look(s);
 }
 
 static void on_down(void *context, const struct error *e)
@@ -63,6 +148,7 @@ static void on_down(void *context, const struct error *e)
         unsigned marks = s->marks_wanted;
 
         close_link(s);
+        s->retention = SOURCE_RETENTION_UNKNOWN;
         while (marks--)
                 s->events.marked(s->context, POSITION_NONE, &copy);
 }
@@ -75,34 +161,13 @@ static void need_link(struct pg_side *s)
                 s->link = pg_link_new(s->loop, s->params, &events, s);
 }
 
-static void on_held(void *context, PGresult *r, const struct error *e)
-{
-        struct pg_side *s = context;
-        struct error ignored = ERROR_INIT;
-        struct position end;
-
-        (void)e; /* the next poll asks again */
-        s->held = -1;
-        if (!r || PQntuples(r) == 0)
-                return;
-        s->held = strtoll(pg_text(r, 0, 0), NULL, 10);
-        if (position_parse(&end, pg_text(r, 0, 1), &ignored) == 0)
-                s->events.log_end(s->context, end);
-}
-
 static void on_poll(void *context)
 {
         struct pg_side *s = context;
-        const char *slot = s->slot;
 
-        timer_set(&s->poll, s->interval);
+        timer_set(&s->poll, s->resting ? s->interval * REST : s->interval);
         need_link(s);
-        if (s->up)
-                pg_link_query(s->link, on_held, s,
-                        "select pg_catalog.pg_wal_lsn_diff(l, restart_lsn)::bigint, l from "
-                        "pg_catalog.pg_replication_slots, pg_catalog.pg_current_wal_lsn() l where "
-                        "slot_name = $1",
-                        1, &slot);
+        look(s);
 }
 
 struct pg_side *pg_side_new(struct loop *l, const struct pg_params *p, const char *slot,
@@ -114,7 +179,7 @@ struct pg_side *pg_side_new(struct loop *l, const struct pg_params *p, const cha
         s->params = p;
         s->slot = memory_string(slot);
         s->interval = interval;
-        s->held = -1;
+        s->retention = SOURCE_RETENTION_UNKNOWN;
         s->events = *events;
         s->context = context;
         timer_init(&s->poll, l, on_poll, s);
@@ -125,7 +190,8 @@ struct pg_side *pg_side_free(struct pg_side *s)
 {
         if (!s)
                 return NULL;
-        pg_side_stop(s);
+        timer_cancel(&s->poll);
+        close_link(s);
         free(s->slot);
         free(s);
         return NULL;
@@ -133,14 +199,17 @@ struct pg_side *pg_side_free(struct pg_side *s)
 
 void pg_side_start(struct pg_side *s)
 {
-        if (!timer_pending(&s->poll))
+        if (s->resting || !timer_pending(&s->poll))
                 timer_set(&s->poll, 0);
+        s->resting = false;
 }
 
-void pg_side_stop(struct pg_side *s)
+void pg_side_rest(struct pg_side *s)
 {
-        timer_cancel(&s->poll);
         close_link(s);
+        s->resting = true;
+        if (timer_pending(&s->poll))
+                timer_set(&s->poll, s->interval * REST);
 }
 
 void pg_side_mark(struct pg_side *s)
@@ -150,7 +219,7 @@ void pg_side_mark(struct pg_side *s)
         send_marks(s);
 }
 
-int64_t pg_side_held(const struct pg_side *s)
+const struct source_retention *pg_side_retention(const struct pg_side *s)
 {
-        return s->held;
+        return &s->retention;
 }

@@ -1,13 +1,14 @@
 #pragma once
 /*
  * Side connection of a PostgreSQL source: an ordinary one beside the stream, for what a walsender
- * cannot answer while it streams: marks, and what the slot holds. Connects when it is needed; a
- * lost connection fails the marks that are asked and is opened again at the next question.
+ * cannot answer while it streams: marks, and what the slot holds and for how long. Connects when it
+ * is needed; a lost connection fails the marks that are asked and is opened again at the next
+ * question. The slot is looked at while nothing streams, too: that is when the log piles up.
  *
  * Owned by the source. Events come from the loop.
  */
 #include "db/pg_link.h"
-#include "model/position.h"
+#include "decoders/source.h"
 
 struct pg_side;
 
@@ -22,6 +23,7 @@ struct pg_side *pg_side_new(struct loop *l, const struct pg_params *p, const cha
         int64_t interval, const struct pg_side_events *events, void *context);
 struct pg_side *pg_side_free(struct pg_side *s);
 void pg_side_start(struct pg_side *s);
-void pg_side_stop(struct pg_side *s); /* marks that are asked are forgotten */
+/* Marks that are asked are forgotten; the slot is looked at less often. */
+void pg_side_rest(struct pg_side *s);
 void pg_side_mark(struct pg_side *s);
-int64_t pg_side_held(const struct pg_side *s); /* bytes of log held for the slot; -1: unknown */
+const struct source_retention *pg_side_retention(const struct pg_side *s);

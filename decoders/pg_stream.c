@@ -11,6 +11,7 @@
  */
 #include "base/memory.h"
 #include "db/pg_link.h"
+#include "db/pg_slot.h"
 #include "decoders/pg_side.h"
 #include "decoders/pgoutput.h"
 #include "decoders/source.h"
@@ -286,11 +287,8 @@ static int check_slot(struct source *s, PGresult *r, struct error *e)
                 return error_set(e, ERROR_DATA,
                         "resync required: slot %s is not a pgoutput slot of this database",
                         s->slot);
-        if (!strcmp(pg_text(r, 0, 1), "lost"))
-                return error_set(e, ERROR_DATA,
-                        "resync required: the source has removed WAL that slot %s needs "
-                        "(wal_status = lost)",
-                        s->slot);
+        if (pg_slot_usable(s->slot, pg_text(r, 0, 1), pg_text(r, 0, 5), e) < 0)
+                return -1;
         if (position_parse(&confirmed, pg_text(r, 0, 2), e) < 0)
                 return -1;
         /* The server would begin at confirmed_flush_lsn without a word (HAZARDS A5). */
@@ -358,7 +356,8 @@ static void on_identified(void *context, PGresult *r, const struct error *why)
                 return;
         }
         buf_str(&sql, "select plugin, wal_status, confirmed_flush_lsn, active_pid, database = "
-                      "pg_catalog.current_database() from pg_catalog.pg_replication_slots where "
+                      "pg_catalog.current_database(), " PG_SLOT_REASON
+                      " from pg_catalog.pg_replication_slots s where "
                       "slot_type = 'logical' and slot_name = ");
         pg_literal(&sql, s->slot);
         pg_link_query(s->link, on_slot, s, buf_text(&sql), 0, NULL);
@@ -414,7 +413,15 @@ static void pg_stream_stop(struct source *s)
         if (s->streaming)
                 send_status(s, false); /* the last acknowledgement, if the socket takes it */
         close_stream(s);
-        pg_side_stop(s->side);
+        pg_side_rest(s->side);
+}
+
+static void pg_stream_watch(
+        struct source *s, const struct source_identity *identity, struct position from)
+{
+        (void)identity;
+        (void)from; /* the slot knows */
+        pg_side_start(s->side);
 }
 
 static struct source *pg_stream_destroy(struct source *s)
@@ -502,9 +509,9 @@ static void pg_stream_mark(struct source *s)
         pg_side_mark(s->side);
 }
 
-static int64_t pg_stream_held(const struct source *s)
+static const struct source_retention *pg_stream_retention(const struct source *s)
 {
-        return pg_side_held(s->side);
+        return pg_side_retention(s->side);
 }
 
 static bool pg_stream_connected(const struct source *s)
@@ -518,9 +525,10 @@ const struct source_ops pg_stream_ops = {
         .destroy = pg_stream_destroy,
         .start = pg_stream_start,
         .stop = pg_stream_stop,
+        .watch = pg_stream_watch,
         .read = pg_stream_read,
         .acknowledge = pg_stream_acknowledge,
         .mark = pg_stream_mark,
-        .held = pg_stream_held,
+        .retention = pg_stream_retention,
         .connected = pg_stream_connected,
 };

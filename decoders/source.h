@@ -35,6 +35,24 @@ struct source_events {
         void (*marked)(void *context, struct position p, const struct error *e);
 };
 
+/* What a source keeps of its log for us, and until when: as it last said. */
+struct source_retention {
+        int64_t asked;    /* loop time of the answer; 0: there is none, and nothing else is known */
+        int64_t held;     /* bytes from what is acknowledged on; -1: unknown */
+        uint64_t written; /* bytes of log ever; goes back only where the log was begun anew */
+        int64_t used, allowed; /* bytes, of what it keeps at most; allowed -1: no limit known */
+        double age, expiry;    /* seconds; age -1: nothing ages, or unknown since when; expiry 0:
+                                  nothing goes by age */
+        const char *limit, *clock; /* the server's names of the two limits; static */
+        struct error lost;         /* "resync required: ..."; ERROR_NONE: nothing is lost */
+};
+
+#define SOURCE_RETENTION_UNKNOWN                                                                   \
+        (struct source_retention)                                                                  \
+        {                                                                                          \
+                .held = -1, .allowed = -1, .age = -1                                               \
+        }
+
 struct source_limits {
         uint64_t piece_bytes; /* a piece is closed when it holds this much */
         uint64_t kept_bytes;  /* rows of transactions that are prepared and not committed */
@@ -51,7 +69,11 @@ struct source_ops {
          * state at `from` (txn->gtids), or NULL. */
         void (*start)(struct source *s, const struct source_identity *identity,
                 struct position from, const char *gtids, struct position durable);
-        void (*stop)(struct source *s); /* closes the connections; no event after it */
+        /* Closes the stream; no event after it. What is kept for us is asked for further on. */
+        void (*stop)(struct source *s);
+        /* Begins to ask what is kept for a stream that will start there: the copy is under way. */
+        void (*watch)(
+                struct source *s, const struct source_identity *identity, struct position from);
         /* Stops or goes on reading; the connection is kept alive meanwhile. */
         void (*read)(struct source *s, bool wanted);
         /* Everything before this position is durable on the target. Never goes back. */
@@ -59,8 +81,8 @@ struct source_ops {
         /* Asks for the end of the log: a position that the stream will pass, also when nothing
          * else is written. Answered by `marked`, in order. */
         void (*mark)(struct source *s);
-        /* What the source holds for us, in bytes; -1: unknown. */
-        int64_t (*held)(const struct source *s);
+        /* Borrowed, valid until the loop goes on. */
+        const struct source_retention *(*retention)(const struct source *s);
         bool (*connected)(const struct source *s);
 };
 

@@ -14,10 +14,10 @@ static const struct command commands[] = {
                         "one line for monitoring; exit status 0 fine, 1 warning, "
                         "2 critical"}},
                 "Critical: stopped-on-error; source or target not connected for 300 s; less than\n"
-                "2 hours until the source drops changes that were not read.\n"
+                "2 hours until the source drops changes that were not read, or it has done so.\n"
                 "Warning: paused; an error that is being retried; source or target not connected;\n"
                 "lag above 300 s; the target has not answered for 60 s; less than 24 hours until\n"
-                "the source drops changes.\n"
+                "the source drops changes, or half of what it keeps at most is used.\n"
                 "With --check, exit status 3 still means that no daemon answers.\n",
                 render_status},
         {"watch", COMMAND_WATCH, "live view; plain lines when not on a terminal",

@@ -273,6 +273,12 @@ void pipeline_reload(struct pipeline *p, const struct config *c)
         p->sink_ops->reload(p->sink, c);
 }
 
+void pipeline_watch(
+        struct pipeline *p, const struct source_identity *identity, struct position from)
+{
+        p->source_ops->watch(p->source, identity, from);
+}
+
 void pipeline_mark(struct pipeline *p)
 {
         p->marks++;
@@ -306,7 +312,8 @@ void pipeline_status(const struct pipeline *p, struct pipeline_status *s)
                 .oldest = oldest(p),
                 .heard = p->heard,
                 .owed = pipeline_is_owed(p) ? p->answered : 0,
-                .held = p->source_ops->held(p->source),
+                .source_started = p->source_started,
+                .retention = p->source_ops->retention(p->source),
                 .error = p->error.class == ERROR_NONE ? NULL : &p->error,
                 .target_version = p->sink_ops->version(p->sink),
         };

@@ -58,6 +58,9 @@ void pipeline_shutdown(
  * alive, and what it sends gathers up to the queue's limit. */
 void pipeline_pause(struct pipeline *p, bool paused);
 void pipeline_reload(struct pipeline *p, const struct config *c);
+/* Begins to ask what the source keeps for a stream that will start there. */
+void pipeline_watch(
+        struct pipeline *p, const struct source_identity *identity, struct position from);
 /* Asks the source for a mark; `marked` follows, in order. */
 void pipeline_mark(struct pipeline *p);
 
@@ -74,7 +77,8 @@ struct pipeline_status {
         int64_t oldest; /* commit time of the oldest of them, microseconds since 1970; 0: none */
         int64_t heard;  /* loop time when the stream last told its position; 0: never */
         int64_t owed;   /* loop time since which the target owes an answer; 0: it owes none */
-        int64_t held;   /* bytes held at the source; -1: unknown */
+        bool source_started; /* the stream is wanted, if not connected */
+        const struct source_retention *retention;
         const struct error *error; /* the failure that is being retried; NULL: none */
         const char *target_version;
 };

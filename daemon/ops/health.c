@@ -50,8 +50,16 @@ static void check_end(struct health *h, const char *which, int64_t away, int64_t
                 "%s not connected for %lld s", which, (long long)seconds);
 }
 
-static void check_retention(struct health *h, double hours)
+static void check_retention(struct health *h, const struct status *s)
 {
+        double hours = s->retention.hours_left;
+
+        if (s->retention.lost &&
+                !(s->error && !strcmp(s->error->message, s->retention.lost->message)))
+                raise_to(h, HEALTH_CRITICAL, "%.200s", s->retention.lost->message);
+        if (s->retention.limit)
+                raise_to(h, HEALTH_WARNING, "%.0f %% of what the source keeps is used (%.60s)",
+                        s->retention.share * 100, s->retention.limit);
         if (hours < 0 || hours >= HEALTH_HOURS_WARNING)
                 return;
         raise_to(h, hours < HEALTH_HOURS_CRITICAL ? HEALTH_CRITICAL : HEALTH_WARNING,
@@ -67,7 +75,7 @@ struct health health_of(const struct status *s, const struct health_ends *ends, 
                         s->error ? s->error->message : "unknown");
         check_end(&h, "source", ends->source_away, now);
         check_end(&h, "target", ends->target_away, now);
-        check_retention(&h, s->retention.hours_left);
+        check_retention(&h, s);
         if (s->state == STATE_PAUSED)
                 raise_to(&h, HEALTH_WARNING, "paused");
         if (s->error)

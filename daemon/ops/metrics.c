@@ -53,6 +53,7 @@ VALUE(snapshot_rows_done, (double)s->snapshot.rows_done)
 VALUE(snapshot_rows_estimated, known((double)s->snapshot.rows_estimated))
 VALUE(snapshot_eta, known(s->snapshot.eta_seconds))
 VALUE(retention_held, known((double)s->retention.bytes_held_at_source))
+VALUE(retention_used, known(s->retention.share))
 VALUE(retention_left, known(s->retention.hours_left) * 3600)
 
 static const struct family families[] = {
@@ -84,6 +85,9 @@ static const struct family families[] = {
                 snapshot_eta},
         {"culvert_retention_held_bytes", "bytes", "Log that the source keeps for this pipeline.",
                 GAUGE, retention_held},
+        {"culvert_retention_used_ratio", "ratio",
+                "Part that is used of what the source keeps at most, by size or age.", GAUGE,
+                retention_used},
         {"culvert_retention_left_seconds", "seconds",
                 "Until the source drops log that was not read.", GAUGE, retention_left},
 };

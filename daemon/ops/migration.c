@@ -389,6 +389,7 @@ static void on_second(void *context)
                 m->since_line = 0;
                 say_progress(m);
         }
+        migration_look_at_retention(m, &s);
 }
 
 /* ---- public ---- */
@@ -404,6 +405,7 @@ struct migration *migration_new(struct loop *l, const struct config *c, struct e
         m->marks_tail = &m->marks;
         m->progress.rows_estimated = -1;
         m->progress.eta_seconds = -1;
+        m->retention = (struct retention)RETENTION_INIT;
         m->route = route_new(c);
         m->row = state_row_new(l, c);
         backoff_init(&m->backoff, (uint64_t)loop_wall(l));

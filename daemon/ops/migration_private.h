@@ -1,11 +1,13 @@
 #pragma once
 /*
  * What the files of ops/migration share: migration.c lives its life, migration_watch.c hears what
- * the watcher sees, migration_status.c says what is true of it.
+ * the watcher sees, migration_retention.c minds what the source keeps, migration_status.c says what
+ * is true of it.
  */
 #include "base/backoff.h"
 #include "base/loop.h"
 #include "flow/pipeline.h"
+#include "flow/retention.h"
 #include "ops/migration.h"
 #include "ops/prepare.h"
 #include "ops/saved.h"
@@ -47,6 +49,9 @@ struct migration {
         struct migration_listener *listeners;
         struct task tell, again;
 
+        struct retention retention;
+        struct position watched; /* asked of the source while the copy runs */
+
         uint64_t rows_at[RATE_SLOTS + 1];
         unsigned seconds;
         unsigned since_line; /* seconds since the last line about progress */
@@ -61,5 +66,7 @@ void migration_changed(struct migration *m);
 void migration_stop_with(struct migration *m, const struct error *e);
 void migration_start_prepare(struct migration *m);
 void migration_watch(struct migration *m, const struct prepare_result *r);
+/* May stop the pipeline. */
+void migration_look_at_retention(struct migration *m, const struct pipeline_status *p);
 /* A task: the stream is to stand while tables are added. */
 void migration_yield(void *context);

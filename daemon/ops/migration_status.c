@@ -76,7 +76,11 @@ static void fill_stream(const struct migration *m, struct status *s)
         s->applied.rows = p.rows;
         rows = p.rows - m->rows_at[RATE_SLOTS - m->seconds];
         s->applied.rows_per_second = m->seconds ? (double)rows / m->seconds : 0;
-        s->retention.bytes_held_at_source = p.held;
+        s->retention.bytes_held_at_source = p.retention->held;
+        s->retention.hours_left = m->retention.hours_left;
+        s->retention.share = m->retention.share;
+        s->retention.limit = m->retention.level == RETENTION_HALF ? m->retention.limit : NULL;
+        s->retention.lost = p.retention->lost.class == ERROR_NONE ? NULL : &p.retention->lost;
         if (p.error)
                 s->error = p.error;
 }
@@ -112,7 +116,6 @@ void migration_status(struct migration *m, struct status *s)
         *s = (struct status){.pipeline = m->config->pipeline.name, .state = m->state};
         s->phase = m->saved.phase;
         s->since = m->since;
-        s->retention.hours_left = -1;
         s->source.kind = kind_of(m->config->source.kind, m->source_engine);
         s->target.kind = kind_of(m->config->target.kind, m->target_engine);
         fill_stream(m, s);

@@ -1,6 +1,7 @@
 #include "ops/pg_source.h"
 #include "base/memory.h"
 #include "base/loop.h"
+#include "db/pg_slot.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -40,10 +41,7 @@ enum { PLUGIN, DATABASE_OK, DATABASE, KIND, TEMPORARY, PID, FLUSHED, WAL, INVALI
         "select coalesce(s.plugin, ''), s.database = pg_catalog.current_database(),"               \
         " coalesce(s.database, ''), s.slot_type, s.temporary, coalesce(s.active_pid::text, ''),"   \
         " coalesce(s.confirmed_flush_lsn::text, ''), coalesce(s.wal_status, ''),"                  \
-        " coalesce(pg_catalog.to_jsonb(s) ->> 'invalidation_reason',"                              \
-        "  case when pg_catalog.to_jsonb(s) ->> 'conflicting' = 'true' then 'conflict' else '' "   \
-        "end)"                                                                                     \
-        " from pg_catalog.pg_replication_slots s where s.slot_name = $1"
+        " " PG_SLOT_REASON " from pg_catalog.pg_replication_slots s where s.slot_name = $1"
 
 /* Is it a slot as culvert makes them, with its WAL? */
 static int check_kind(const PGresult *r, const char *slot, struct error *e)
@@ -59,15 +57,7 @@ static int check_kind(const PGresult *r, const char *slot, struct error *e)
         if (!pg_true(r, 0, DATABASE_OK))
                 return error_set(e, ERROR_DATA, "resync required: slot %s belongs to database %s",
                         slot, pg_text(r, 0, DATABASE));
-        if (!strcmp(pg_text(r, 0, WAL), "lost"))
-                return error_set(e, ERROR_DATA,
-                        "resync required: slot %s is lost: the WAL that it needs was removed "
-                        "(max_slot_wal_keep_size)",
-                        slot);
-        if (*pg_text(r, 0, INVALID))
-                return error_set(e, ERROR_DATA, "resync required: slot %s is invalidated (%s)",
-                        slot, pg_text(r, 0, INVALID));
-        return 0;
+        return pg_slot_usable(slot, pg_text(r, 0, WAL), pg_text(r, 0, INVALID), e);
 }
 
 static int check_position(

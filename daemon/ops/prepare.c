@@ -166,6 +166,8 @@ void prepare_phase(struct prepare *p, const char *phase, bool copying)
         pthread_mutex_lock(&p->lock);
         p->phase = phase;
         p->copying = copying;
+        p->begins_at = p->identity;
+        p->begins = position_is_none(p->stored) ? p->record.start : p->stored;
         pthread_mutex_unlock(&p->lock);
         loop_post(p->loop, on_phase, p);
 }
@@ -248,6 +250,8 @@ void prepare_progress(struct prepare *p, struct prepare_progress *out)
         pthread_mutex_lock(&p->lock);
         out->copying = p->copying;
         out->phase = p->phase;
+        out->source = p->begins_at;
+        out->from = p->begins;
         fill_tables(p, out);
         out->eta_seconds = seconds_left(p, out);
         pthread_mutex_unlock(&p->lock);

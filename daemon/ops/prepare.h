@@ -29,6 +29,8 @@ struct prepare_progress {
         uint64_t tables_done, tables_total, rows_done;
         int64_t rows_estimated; /* -1: unknown */
         double eta_seconds;     /* -1: unknown */
+        struct source_identity source; /* where the stream will begin; none: not known yet */
+        struct position from;
         struct prepare_table *tables;
         unsigned tables_n;
 };

@@ -42,6 +42,8 @@ struct prepare {
         pthread_mutex_t lock;
         const char *phase;
         bool copying;
+        struct source_identity begins_at; /* where the stream will begin, of the progress */
+        struct position begins;
         struct copy_counter *counters;
         unsigned counters_n;
         struct copy *copy; /* while rows are loaded */

@@ -49,6 +49,9 @@ struct status {
         struct {
                 int64_t bytes_held_at_source; /* -1: unknown */
                 double hours_left;            /* -1: unknown or no limit */
+                double share;             /* used of the nearer limit; -1: unknown or no limit */
+                const char *limit;        /* its name, when half of it is used; NULL: less is */
+                const struct error *lost; /* NULL: nothing is */
         } retention;
         unsigned fresh;      /* tables that are selected, came after the start, and do not move */
         const char *refused; /* why the last attempt to add them failed; NULL: none did */

@@ -426,10 +426,20 @@ static void fake_source_mark(struct source *s)
         s->marks++;
 }
 
-static int64_t fake_source_held(const struct source *s)
+static void fake_source_watch(
+        struct source *s, const struct source_identity *identity, struct position from)
 {
         (void)s;
-        return -1;
+        (void)identity;
+        (void)from;
+}
+
+static const struct source_retention *fake_source_retention(const struct source *s)
+{
+        static const struct source_retention unknown = {.held = -1, .allowed = -1, .age = -1};
+
+        (void)s;
+        return &unknown;
 }
 
 static bool fake_source_connected(const struct source *s)
@@ -438,8 +448,9 @@ static bool fake_source_connected(const struct source *s)
 }
 
 static const struct source_ops fake_source = {KIND_POSTGRESQL, fake_source_create,
-        fake_source_destroy, fake_source_start, fake_source_stop, fake_source_read,
-        fake_source_acknowledge, fake_source_mark, fake_source_held, fake_source_connected};
+        fake_source_destroy, fake_source_start, fake_source_stop, fake_source_watch,
+        fake_source_read, fake_source_acknowledge, fake_source_mark, fake_source_retention,
+        fake_source_connected};
 
 /* ---- the target ---- */
 

@@ -22,7 +22,7 @@ static const struct status sample = {.pipeline = "shop",
         .queue = {1048576, 0, 7, "auto"},
         .applied = {10, 123456789012, 5},
         .snapshot = {"bulk", 2, 5, 100, 400, -1},
-        .retention = {777, 1.5}};
+        .retention = {.bytes_held_at_source = 777, .hours_left = 1.5, .share = 0.25}};
 
 static const struct status_table tables[] = {
         {"public.a", "public.a", "streaming", 10, 12, {1, 2, 3}, {0, 0, 0}},
@@ -56,6 +56,7 @@ static void test_values(void **state)
         expect_line(&out, "culvert_lag_seconds{pipeline=\"shop\"} 0.4");
         expect_line(&out, "culvert_applied_rows_total{pipeline=\"shop\"} 123456789012");
         expect_line(&out, "culvert_retention_left_seconds{pipeline=\"shop\"} 5400");
+        expect_line(&out, "culvert_retention_used_ratio{pipeline=\"shop\"} 0.25");
         expect_line(
                 &out, "culvert_state_entered_timestamp_seconds{pipeline=\"shop\"} 1795405632.5");
         expect_line(&out, "culvert_table_updates_total{pipeline=\"shop\",table=\"public.a\"} 2");
@@ -74,11 +75,13 @@ static void test_unknown(void **state)
         s.lag.seconds = -1;
         s.lag.bytes = -1;
         s.retention.hours_left = -1;
+        s.retention.share = -1;
         s.error = &broken;
         metrics_write(&out, &s, NULL, 0);
         assert_null(strstr(out.data, "\nculvert_lag_seconds{"));
         assert_null(strstr(out.data, "\nculvert_lag_bytes{"));
         assert_null(strstr(out.data, "\nculvert_retention_left_seconds{"));
+        assert_null(strstr(out.data, "\nculvert_retention_used_ratio{"));
         assert_null(strstr(out.data, "nan"));
         assert_null(strstr(out.data, "\nculvert_table_inserts_total{"));
         expect_line(&out, "culvert_error{pipeline=\"shop\",culvert_error=\"config\"} 1");

@@ -223,6 +223,30 @@ static void test_health_levels(void **state)
         expect_health(&s, &ends, 0, HEALTH_CRITICAL, "stopped on an error: row not found");
 }
 
+static void test_health_retention(void **state)
+{
+        struct health_ends ends = {0};
+        struct status s = healthy();
+        struct error lost = ERROR_INIT;
+
+        (void)state;
+        s.retention.share = 0.5;
+        expect_health(&s, &ends, 0, HEALTH_OK, "");
+        s.retention.limit = "max_slot_wal_keep_size";
+        expect_health(&s, &ends, 0, HEALTH_WARNING,
+                "50 % of what the source keeps is used (max_slot_wal_keep_size)");
+        error_set(&lost, ERROR_DATA, "resync required: gone");
+        s.retention.lost = &lost;
+        expect_health(&s, &ends, 0, HEALTH_CRITICAL, "resync required: gone");
+        s.state = STATE_STOPPED;
+        s.error = &lost; /* says so already */
+        expect_health(
+                &s, &ends, 0, HEALTH_CRITICAL, "stopped on an error: resync required: gone");
+        s.error = full().error;
+        expect_health(&s, &ends, 0, HEALTH_CRITICAL,
+                "stopped on an error: row not found; resync required: gone");
+}
+
 static void test_health_away(void **state)
 {
         struct health_ends ends = {0};
@@ -256,6 +280,7 @@ int main(void)
                 cmocka_unit_test(test_seconds),
                 cmocka_unit_test(test_utf8),
                 cmocka_unit_test(test_health_levels),
+                cmocka_unit_test(test_health_retention),
                 cmocka_unit_test(test_health_away),
         };
 
