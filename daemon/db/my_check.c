@@ -58,31 +58,49 @@ static void check_image(
                         : "filters and cascades may lack old values");
 }
 
+/* ---- what is kept of it ---- */
+
 /* Seconds; 0: for ever, or until space is short. */
 static double retention(const struct my_variables *v)
 {
         double seconds = strtod(my_variable(v, "binlog_expire_logs_seconds"), NULL);
 
+        if (my_variable_is(v, "binlog_expire_logs_auto_purge", "OFF"))
+                return 0;
         if (seconds > 0)
                 return seconds;
         return strtod(my_variable(v, "expire_logs_days"), NULL) * 86400;
 }
 
-static void check_retention(const struct my_variables *v, struct checks *out)
+static void check_room(const char *name, const char *room, struct checks *out)
 {
-        double seconds = retention(v);
-        const char *room = my_variable(v, "max_binlog_total_size");
-
-        if (seconds > 0)
-                checks_add(out, seconds < 86400 ? CHECK_WARNING : CHECK_NOTE, NULL,
-                        "source: binary logs are kept for %.1f hours: culvert must not be behind "
-                        "by more",
-                        seconds / 3600);
         if (*room && strcmp(room, "0") != 0)
                 checks_add(out, CHECK_WARNING, NULL,
-                        "source: binary logs are kept up to %s bytes in all "
-                        "(max_binlog_total_size): culvert must not be behind by more",
-                        room);
+                        "source: binary logs are kept up to %s bytes in all (%s): culvert must not "
+                        "be behind by more, neither by the copy nor by a pause",
+                        room, name);
+}
+
+static void check_retention(
+        const struct my_variables *v, const struct table_defs *t, struct checks *out)
+{
+        double seconds = retention(v), hours;
+        const char *room = my_variable(v, "max_binlog_total_size");
+        uint64_t bytes = 0;
+
+        for (unsigned i = 0; i < t->n; i++)
+                bytes += t->items[i].bytes;
+        hours = check_copy_hours(bytes);
+        if (seconds > 0)
+                checks_add(out,
+                        seconds < 86400 || seconds < hours * 3600 * 2 ? CHECK_WARNING : CHECK_NOTE,
+                        NULL,
+                        "source: binary logs are kept for %.1f hours: culvert must not be behind "
+                        "by more; the copy alone takes about %.1f hours at %d MiB/s",
+                        seconds / 3600, hours, CHECK_COPY_MIB);
+        check_room("max_binlog_total_size", room, out);
+        if (!*room)
+                check_room("binlog_space_limit", my_variable(v, "binlog_space_limit"), out);
 }
 
 /* ---- filters of the log ---- */
@@ -211,7 +229,7 @@ static int check_all(MYSQL *c, const struct table_defs *t, const struct my_varia
 
         check_log(v, out);
         check_image(v, t, out);
-        check_retention(v, out);
+        check_retention(v, t, out);
         check_rights(c, g, t, out);
         if (monitor && check_filters(c, t, out, e) < 0)
                 return -1;

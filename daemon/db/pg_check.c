@@ -44,6 +44,11 @@ const char *check_level_name(enum check_level level)
         return names[level];
 }
 
+double check_copy_hours(uint64_t bytes)
+{
+        return (double)bytes / (CHECK_COPY_MIB * 1024.0 * 1024) / 3600;
+}
+
 void check_names_add(struct check_names *n, const char *schema, const char *name)
 {
         if (n->n < NAMES_SAID)

@@ -32,6 +32,11 @@ void checks_add(struct checks *c, enum check_level level, const char *mend, cons
         __attribute__((format(printf, 4, 5)));
 const char *check_level_name(enum check_level level);
 
+/* How long a copy of so much takes, for comparing with what the source keeps: slower than measured
+ * ones are. */
+#define CHECK_COPY_MIB 10 /* a second */
+double check_copy_hours(uint64_t bytes);
+
 /* A migrated table and where it goes. Everything borrowed. */
 struct check_table {
         const struct pg_table_info *source; /* NULL: the source is another engine */
@@ -58,6 +63,8 @@ int pg_check_target(PGconn *target, PGconn *source, const struct check_input *in
 int pg_check_session(PGconn *c, const char *what, struct checks *out, struct error *e);
 int pg_check_source_tables(PGconn *c, const struct check_input *in, const char *oids,
         struct checks *out, struct error *e);
+int pg_check_retention(
+        PGconn *source, const struct check_input *in, struct checks *out, struct error *e);
 int pg_check_publication(PGconn *c, const struct check_input *in, const char *oids,
         struct checks *out, struct error *e);
 int pg_check_columns(PGconn *target, const struct check_input *in, const bool *missing,

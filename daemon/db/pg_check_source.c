@@ -156,7 +156,8 @@ int pg_check_source(
         check_identities(in, out);
         check_kinds(source, in, out);
         if (pg_check_source_tables(source, in, buf_text(&oids), out, e) < 0 ||
-                pg_check_publication(source, in, buf_text(&oids), out, e) < 0)
+                pg_check_publication(source, in, buf_text(&oids), out, e) < 0 ||
+                pg_check_retention(source, in, out, e) < 0)
                 return error_context(e, "source");
         return 0;
 }
