@@ -8,6 +8,7 @@ import pytest
 
 from harness import servers
 from harness.compare import compare
+from harness.until import until
 from integration.conftest import Pair
 from integration.test_stream import SETUP
 
@@ -171,3 +172,45 @@ def test_virtual_generated_columns(pair_of, culvert):
     c.wait(lag=0)
     compare(p.source, p.target, p.name)
     assert p.target_sql("select id, twice from calc order by 1") == [(2, 40), (3, 6)]
+
+
+def test_slot_idle_for_too_long(pair_of, culvert):
+    """PostgreSQL 18 gives up a slot that nothing is connected to; a pipeline whose target is down
+    sees it coming, and says that it has happened."""
+    p = pair_of(18, HOUSE)
+    fill(p, 18)
+    c = culvert(p.config(source={"heartbeat": "1s"}, tables={"create": "no"}), p.name).start()
+    c.wait(lag=0)
+    assert c.status()["retention"]["hours_left"] is None
+    p.source.setting("idle_replication_slot_timeout", "'30s'")
+    p.target.stop()
+    try:
+        left = until(lambda: c.status()["retention"]["hours_left"], 60, "a forecast")
+        assert 0 < left * 3600 <= 30
+        until(lambda: "(its idle_replication_slot_timeout)" in c.log_text(), 60, "the warning")
+
+        def invalidated():
+            p.sql("checkpoint")
+            return p.sql("select invalidation_reason from pg_replication_slots where database = "
+                         "current_database()") == [("idle_timeout",)]
+        until(invalidated, 60, "the end of the slot", every=1)
+        assert "idle_replication_slot_timeout" in c.wait_error("resync required")["message"]
+    finally:
+        p.source.setting("idle_replication_slot_timeout", "0")
+        p.target.start()
+
+
+@pytest.mark.parametrize("version", OTHERS)
+def test_plan_and_watch_ask_what_the_version_has(pair_of, culvert, version):
+    p = pair_of(version, HOUSE)
+    create = fill(p, version)
+    p.source.setting("max_slot_wal_keep_size", "'1GB'")
+    try:
+        c = culvert(p.config(source={"heartbeat": "1s"}, tables={"create": create}), p.name)
+        assert "lets a slot keep 1024 MiB" in c.ctl("plan", "-c", c.path).stdout
+        c.start().wait(lag=0)
+        until(lambda: "culvert_retention_used_ratio{" in c.ctl("metrics").stdout, 30, "the watch")
+        assert c.ctl("status", "--check", check=False).returncode == 0
+        c.stop()
+    finally:
+        p.source.setting("max_slot_wal_keep_size", "-1")
