@@ -23,7 +23,6 @@ struct binlog_side {
         bool up, polling, resting;
         struct look {                         /* answers of the poll that is under way */
                 struct position acknowledged; /* when it was sent */
-                struct position end;
                 struct binlog_logs logs;
                 int64_t now;    /* of the server's clock, in seconds */
                 bool is_theirs; /* another server answered */
@@ -117,12 +116,13 @@ static void on_poll_answer(void *context, unsigned statement, uint64_t found, MY
 {
         struct binlog_side *s = context;
         struct error ignored = ERROR_INIT;
+        struct position end;
 
         (void)found;
         switch (statement) {
         case STATUS:
-                if (binlog_status_read(rows, NULL, 0, &s->look.end, &ignored) == 0)
-                        s->events.log_end(s->context, s->look.end);
+                if (binlog_status_read(rows, NULL, 0, &end, &ignored) == 0)
+                        s->events.log_end(s->context, end);
                 break;
         case SERVER:
                 take_server(&s->look, rows, s->identity.system);
@@ -271,10 +271,13 @@ void binlog_side_start(
                 strcmp(s->identity.slot, identity->slot) != 0) {
                 binlog_keep_clear(&s->keep);
                 s->counted = POSITION_NONE;
+                s->look.acknowledged = acknowledged;
                 s->retention = SOURCE_RETENTION_UNKNOWN;
         }
         s->identity = *identity;
         s->acknowledged = acknowledged;
+        if (s->resting) /* what was missing before a new copy is not missing now */
+                s->retention = SOURCE_RETENTION_UNKNOWN;
         if (s->resting || !timer_pending(&s->poll))
                 timer_set(&s->poll, 0);
         s->resting = false;

@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "db/pg_slot.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #define REST 3 /* intervals between two looks while nothing streams */
@@ -80,8 +81,9 @@ static int64_t number(const PGresult *r, int column, int64_t unknown)
 static double seconds(const PGresult *r, int column, double unknown)
 {
         const char *text = pg_text(r, 0, column);
+        double v = *text ? strtod(text, NULL) : unknown;
 
-        return *text ? strtod(text, NULL) : unknown;
+        return isfinite(v) ? v : unknown;
 }
 
 static void take_slot(struct pg_side *s, const PGresult *r, struct position end)
@@ -96,7 +98,10 @@ static void take_slot(struct pg_side *s, const PGresult *r, struct position end)
         to->clock = "idle_replication_slot_timeout";
         if (to->held >= 0 && safe != INT64_MIN) {
                 to->used = to->held;
-                to->allowed = safe > -to->held ? to->held + safe : 0;
+                if (__builtin_add_overflow(to->held, safe, &to->allowed))
+                        to->allowed = INT64_MAX;
+                if (to->allowed < 0)
+                        to->allowed = 0;
         }
         to->expiry = seconds(r, TIMEOUT, 0);
         to->age = to->expiry > 0 ? seconds(r, IDLE, -1) : -1;
@@ -199,6 +204,8 @@ struct pg_side *pg_side_free(struct pg_side *s)
 
 void pg_side_start(struct pg_side *s)
 {
+        if (s->resting) /* a slot that was lost before a new copy is another one now */
+                s->retention = SOURCE_RETENTION_UNKNOWN;
         if (s->resting || !timer_pending(&s->poll))
                 timer_set(&s->poll, 0);
         s->resting = false;

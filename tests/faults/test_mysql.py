@@ -4,6 +4,7 @@ import pytest
 
 from harness.servers import Postgres
 from harness.servers_my import MariaDB, MySQL
+from harness.until import until
 from integration import test_my_exactly_once as bank_test
 from integration import test_my_stream as stream
 from integration import test_my_xa as xa
@@ -257,3 +258,38 @@ def test_failover(folder, make, culvert, target):
         cross.drop()
         a.destroy()
         b.destroy()
+
+
+def test_retention(make, culvert):
+    """Expiry, seen coming, until purging is switched off; then a file that is gone before it is
+    acknowledged."""
+    cross = make("mysql-pg")
+    cross.sql("create table t (id int primary key, v text); insert into t values (1, 'one')")
+    cross.source.setting("binlog_expire_logs_seconds", 60)
+    c = culvert(cross.least(source={"heartbeat": "1s"})).start()
+    c.wait(lag=0)
+    c.ctl("pause")
+    cross.sql("insert into t values (2, 'waits')")
+    until(lambda: c.status()["lag"]["transactions"], 30, "the change to be read")
+    cross.source.run("flush binary logs")
+    assert 0 < until(lambda: c.status()["retention"]["hours_left"], 60, "a forecast") * 3600 <= 30
+    until(lambda: "(its binlog_expire_logs_seconds)" in c.log_text(), 30, "the warning")
+    cross.source.setting("binlog_expire_logs_auto_purge", 0)
+    until(lambda: "fine again" in c.log_text(), 30, "the end of the warning")
+    assert c.status()["retention"]["hours_left"] is None
+
+    last = cross.source.binlogs()[-1]
+
+    def purged():
+        cross.source.run(f"purge binary logs to '{last}'")
+        return cross.source.binlogs()[0] == last
+    until(purged, 30, "the end of older files")
+    until(lambda: "a restart will not find the rest" in c.log_text(), 30, "the loss")
+    assert c.ctl("status", "--check", check=False).returncode == 2
+    c.ctl("resume")
+    c.wait(lag=0)
+    until(lambda: c.ctl("status", "--check", check=False).returncode == 0, 30, "health")
+    assert cross.compare() == 2
+    c.stop()
+    cross.source.setting("binlog_expire_logs_auto_purge", 1)
+    cross.source.setting("binlog_expire_logs_seconds", 2592000)
