@@ -119,7 +119,7 @@ void pipeline_settle(struct pipeline *p)
 
 static void look_at_source(struct pipeline *p)
 {
-        int64_t held = p->source_ops->held(p->source);
+        int64_t held = p->source_ops->retention(p->source)->held;
 
         if (held <= p->config->queue.acknowledge_above / 2)
                 p->save_noted = false;

@@ -192,10 +192,10 @@ int move_resume(struct move *m, struct error *e)
         if (identity_parse(&stored, p->stored_source, e) < 0)
                 return error_context(e, "culvert.checkpoint on the target");
         p->record.stage = STAGE_DONE;
-        if (move_follow(m, &stored, e) < 0 || move_read_tables(m, e) < 0 ||
-                move_join(m, e) < 0 || take_known(m, e) < 0 || move_resume_cascades(m, e) < 0)
+        if (move_follow(m, &stored, e) < 0 || move_read_tables(m, e) < 0 || move_join(m, e) < 0 ||
+                take_known(m, e) < 0 || move_resume_cascades(m, e) < 0)
                 return -1;
-        if (m->from->resume(m->origin, p->result->shapes, p->result->shapes_n, p->stored, e) < 0)
+        if (m->from->resume(m->origin, p->result->shapes, p->result->shapes_n, e) < 0)
                 return error_context(e, "source");
         return move_add(m, e);
 }

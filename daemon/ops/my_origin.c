@@ -216,13 +216,12 @@ static int my_origin_arrange(
 }
 
 /* The stream itself finds out whether its files are there still. */
-static int my_origin_resume(struct origin *o, struct relation *const *shapes, unsigned n,
-        struct position from, struct error *e)
+static int my_origin_resume(
+        struct origin *o, struct relation *const *shapes, unsigned n, struct error *e)
 {
         (void)o;
         (void)shapes;
         (void)n;
-        (void)from;
         (void)e;
         return 0;
 }

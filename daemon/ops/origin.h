@@ -45,9 +45,10 @@ struct origin_ops {
         /* What the log needs before a position is taken: publication, no slot left over. `begun`:
          * an earlier attempt of ours was interrupted. */
         int (*arrange)(struct origin *o, const struct table_defs *t, bool begun, struct error *e);
-        /* Can the stream go on from there? "resync required" if not. `shapes`: what it carries. */
-        int (*resume)(struct origin *o, struct relation *const *shapes, unsigned n,
-                struct position from, struct error *e);
+        /* Can a stream go on, from wherever it will? "resync required" if not. `shapes`: what it
+         * carries. */
+        int (*resume)(
+                struct origin *o, struct relation *const *shapes, unsigned n, struct error *e);
         /* Do the changes of these tables still reach the log? A DATA error if not. */
         int (*watch)(struct origin *o, struct relation *const *shapes, unsigned n, struct error *e);
         /* Takes the position where the stream begins. With readers: every one of them sees the

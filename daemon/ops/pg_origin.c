@@ -249,12 +249,11 @@ static int pg_origin_watch(
         return pg_publication_check(o->conn, o->config->pg.publication, &wanted, NULL, e);
 }
 
-static int pg_origin_resume(struct origin *o, struct relation *const *shapes, unsigned n,
-        struct position from, struct error *e)
+static int pg_origin_resume(
+        struct origin *o, struct relation *const *shapes, unsigned n, struct error *e)
 {
-        return pg_slot_check(o->conn, o->config->pg.slot, from, e) < 0
-                       ? -1
-                       : pg_origin_watch(o, shapes, n, e);
+        return pg_slot_check(o->conn, o->config->pg.slot, e) < 0 ? -1
+                                                                 : pg_origin_watch(o, shapes, n, e);
 }
 
 /* ---- the consistent point ---- */

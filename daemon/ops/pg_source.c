@@ -35,12 +35,12 @@ int pg_slot_exists(PGconn *source, const char *slot, struct error *e)
 }
 
 /* The columns of SLOT_SQL. */
-enum { PLUGIN, DATABASE_OK, DATABASE, KIND, TEMPORARY, PID, FLUSHED, WAL, INVALID };
+enum { PLUGIN, DATABASE_OK, DATABASE, KIND, TEMPORARY, PID, WAL, INVALID };
 
 #define SLOT_SQL                                                                                   \
         "select coalesce(s.plugin, ''), s.database = pg_catalog.current_database(),"               \
         " coalesce(s.database, ''), s.slot_type, s.temporary, coalesce(s.active_pid::text, ''),"   \
-        " coalesce(s.confirmed_flush_lsn::text, ''), coalesce(s.wal_status, ''),"                  \
+        " coalesce(s.wal_status, ''),"                  \
         " " PG_SLOT_REASON " from pg_catalog.pg_replication_slots s where s.slot_name = $1"
 
 /* Is it a slot as culvert makes them, with its WAL? */
@@ -60,23 +60,7 @@ static int check_kind(const PGresult *r, const char *slot, struct error *e)
         return pg_slot_usable(slot, pg_text(r, 0, WAL), pg_text(r, 0, INVALID), e);
 }
 
-static int check_position(
-        const PGresult *r, const char *slot, struct position from, struct error *e)
-{
-        struct position flushed;
-        char text[POSITION_TEXT];
-
-        if (position_parse(&flushed, pg_text(r, 0, FLUSHED), e) < 0)
-                return error_context(e, "slot %s", slot);
-        if (position_compare(flushed, from) <= 0)
-                return 0;
-        return error_set(e, ERROR_DATA,
-                "resync required: transactions between %s (checkpoint) and %s (the slot's "
-                "confirmed_flush_lsn) exist neither here nor on the source",
-                position_format(from, text), pg_text(r, 0, FLUSHED));
-}
-
-int pg_slot_check(PGconn *source, const char *slot, struct position from, struct error *e)
+int pg_slot_check(PGconn *source, const char *slot, struct error *e)
 {
         AUTO_RESULT r = pg_query(source, e, SLOT_SQL, 1, &slot);
 
@@ -88,7 +72,7 @@ int pg_slot_check(PGconn *source, const char *slot, struct position from, struct
                         "the "
                         "checkpoint can not be had any more",
                         slot);
-        if (check_kind(r, slot, e) < 0 || check_position(r, slot, from, e) < 0)
+        if (check_kind(r, slot, e) < 0)
                 return -1;
         if (*pg_text(r, 0, PID))
                 return error_set(e, ERROR_RETRY, "slot %s is in use by process %s on the source",

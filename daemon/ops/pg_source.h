@@ -17,11 +17,12 @@ int pg_source_identity(
 int pg_slot_exists(PGconn *source, const char *slot, struct error *e);
 
 /*
- * Can the stream go on from `from` with this slot? A slot that is gone, of another kind, without
- * its WAL, or past `from` (HAZARDS A5: the server would skip silently) is a DATA error, "resync
- * required: ..."; one in use by another process a RETRY error that names it.
+ * Can a stream go on with this slot? One that is gone, of another kind or without its WAL is a DATA
+ * error, "resync required: ..."; one in use by another process a RETRY error that names it. Whether
+ * it is past the position (HAZARDS A5: the server would skip silently) is for the stream to find
+ * out, since what is between may be in the queue.
  */
-int pg_slot_check(PGconn *source, const char *slot, struct position from, struct error *e);
+int pg_slot_check(PGconn *source, const char *slot, struct error *e);
 
 /* What was made: the snapshot lives as long as the replication connection is idle. */
 struct pg_slot {

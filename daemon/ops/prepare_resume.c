@@ -183,9 +183,9 @@ static int check_publication(struct prepare *p, struct error *e)
 }
 
 /* Recorded tables, the slot, the publication: all must be as they were. */
-static int check_known(struct prepare *p, struct position from, struct error *e)
+static int check_known(struct prepare *p, struct error *e)
 {
-        if (pg_slot_check(p->source, p->config->pg.slot, from, e) < 0 ||
+        if (pg_slot_check(p->source, p->config->pg.slot, e) < 0 ||
                 prepare_read_tables(p, p->source, e) < 0 || take_known_shapes(p, e) < 0)
                 return -1;
         set_fresh_apart(p);
@@ -201,7 +201,7 @@ int prepare_resume(struct prepare *p, struct error *e)
         if (identity_parse(&stored, p->stored_source, e) < 0)
                 return error_context(e, "culvert.checkpoint on the target");
         p->record.stage = STAGE_DONE;
-        if (identity_check(&stored, &p->identity, e) < 0 || check_known(p, p->stored, e) < 0)
+        if (identity_check(&stored, &p->identity, e) < 0 || check_known(p, e) < 0)
                 return -1;
         prepare_set_counters(p);
         return prepare_join(p, e) < 0 ? -1 : prepare_add(p, e);
@@ -210,8 +210,7 @@ int prepare_resume(struct prepare *p, struct error *e)
 /* All rows are in, the slot still has everything since: indexes, sequences and so on remain. */
 int prepare_go_on(struct prepare *p, struct error *e)
 {
-        if (identity_check(&p->record.source, &p->identity, e) < 0 ||
-                check_known(p, p->record.start, e) < 0)
+        if (identity_check(&p->record.source, &p->identity, e) < 0 || check_known(p, e) < 0)
                 return -1;
         log_event(LOG_LEVEL_INFO, LOG_COPY, NULL,
                 "the copy was interrupted after all rows were in: going on with indexes and "
