@@ -228,8 +228,7 @@ static void crash(void)
                 sim_disk_power_loss(w->sim);
         sim_disk_capacity(w->sim, UINT64_MAX);
         while (!*w->problem) {
-                if (below(4) == 0)
-                        sim_disk_fail(w->sim, (int)below(20), EIO);
+                sim_disk_fail(w->sim, below(4) ? -1 : (int)below(20), EIO);
                 if (start())
                         break;
                 if (below(3) == 0)
