@@ -36,8 +36,9 @@ static void see_name(void *context, const char *name)
         struct recovery *r = context;
         uint64_t sequence = segment_sequence(name);
         size_t len = strlen(name), part = sizeof PART - 1;
+        AUTO_STRING whole = memory_printf("%.*s", (int)(len > part ? len - part : 0), name);
 
-        if (len > part && !strcmp(name + len - part, PART))
+        if (segment_sequence(whole) && !strcmp(name + len - part, PART))
                 buf_add(&r->parts, name, len + 1);
         if (!sequence)
                 return;

@@ -139,7 +139,7 @@ struct spool *spool_open(struct loop *l, const struct spool_setup *setup,
         s->sync_delay = setup->sync_delay;
         s->memory = setup->memory;
         s->chain = chain_new();
-        s->todo_tail = &s->todo;
+        s->given_tail = &s->given;
         s->done_tail = &s->done;
         s->events = events;
         s->context = context;
@@ -168,7 +168,7 @@ struct spool *spool_close(struct spool *s)
         if (s->running)
                 stop_thread(s);
         loop_unpost(s->loop, s);
-        free_all(s->todo);
+        free_all(s->given);
         free_all(s->done);
         segment_reader_free(s->reader);
         recovered_done(&s->found);
@@ -191,8 +191,8 @@ const char *spool_queue(const struct spool *s)
 static void give(struct spool *s, struct spool_item *i)
 {
         pthread_mutex_lock(&s->lock);
-        *s->todo_tail = i;
-        s->todo_tail = &i->next;
+        *s->given_tail = i;
+        s->given_tail = &i->next;
         pthread_cond_signal(&s->work);
         pthread_mutex_unlock(&s->lock);
 }

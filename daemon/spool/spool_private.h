@@ -34,7 +34,7 @@ struct spool {
 
         pthread_mutex_t lock; /* for what follows */
         pthread_cond_t work;
-        struct spool_item *todo, **todo_tail;
+        struct spool_item *given, **given_tail;
         struct spool_item *done, **done_tail;
         bool told;        /* the loop's side will look */
         atomic_bool stop; /* set with the lock */

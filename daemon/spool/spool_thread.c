@@ -232,14 +232,14 @@ static struct spool_item *wait_for_items(struct spool *s, bool *stop)
         int rc = 0;
 
         pthread_mutex_lock(&s->lock);
-        while (!s->todo && !atomic_load(&s->stop) && rc != ETIMEDOUT)
+        while (!s->given && !atomic_load(&s->stop) && rc != ETIMEDOUT)
                 rc = until ? pthread_cond_timedwait(&s->work, &s->lock, &at)
                            : pthread_cond_wait(&s->work, &s->lock);
         *stop = atomic_load(&s->stop);
-        i = *stop ? NULL : s->todo;
+        i = *stop ? NULL : s->given;
         if (i) {
-                s->todo = NULL;
-                s->todo_tail = &s->todo;
+                s->given = NULL;
+                s->given_tail = &s->given;
         }
         pthread_mutex_unlock(&s->lock);
         return i;

@@ -46,6 +46,21 @@ static void test_growth(void **state)
         }
 }
 
+static void test_room(void **state)
+{
+        AUTO_BUF b = BUF_INIT;
+
+        (void)state;
+        buf_str(&b, "ab");
+        memset(buf_room(&b, 1000), 'x', 1000);
+        assert_int_equal(b.len, 2);
+        b.len += 1000;
+        buf_str(&b, "c");
+        assert_int_equal(b.len, 1003);
+        assert_int_equal(strncmp(b.data, "abxx", 4), 0);
+        assert_string_equal(b.data + 1001, "xc");
+}
+
 static void test_take(void **state)
 {
         struct buf b = BUF_INIT;
@@ -148,6 +163,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_append),
                 cmocka_unit_test(test_growth),
+                cmocka_unit_test(test_room),
                 cmocka_unit_test(test_take),
                 cmocka_unit_test(test_numbers_both_ways),
                 cmocka_unit_test(test_failure_sticks),
