@@ -604,6 +604,47 @@ static void test_damage_or_unfinished(void **state)
         }
 }
 
+/* A segment that does not begin where the one before it ended. */
+static void test_gap(void **state)
+{
+        struct world *w = open_world(1 << 20, 1 << 16);
+        struct segment_setup setup = {.disk = w->disk,
+                .chain = w->chain,
+                .folder = FOLDER,
+                .queue = QUEUE,
+                .pipeline = "shop",
+                .source = "42/1/slot",
+                .frame_bytes = 1000,
+                .segment_bytes = 1000};
+        struct segment_reader *r;
+        struct segment_read got;
+        struct recovered found;
+        struct error e = ERROR_INIT;
+        int rc;
+
+        (void)state;
+        write_whole(w, 200);
+        sync_all(w);
+        segment_writer_free(w->writer);
+        w->writer = segment_writer_new(&setup, 2, AT(250), NULL);
+        write_whole(w, 300);
+        sync_all(w);
+        r = read_from(w, 100);
+        expect_whole(r, 200);
+        while ((rc = segment_reader_next(r, &got, &e)) == SEGMENT_WORKED)
+                ;
+        assert_int_equal(rc, -1);
+        assert_string_equal(e.message,
+                "/q/0000000000000002.segment: gap: segment 2 begins at 0/FA, the one before it "
+                "ends at 0/C8");
+        segment_reader_free(r);
+        assert_int_equal(reopen(w, &found, &e), -1);
+        assert_string_equal(e.message,
+                "/q/0000000000000002.segment: gap: begins at 0/FA, the segment before it ends at "
+                "0/C8");
+        close_world(w);
+}
+
 static void test_other_pipeline(void **state)
 {
         struct world *w = open_world(1 << 20, 1 << 16);
@@ -782,6 +823,7 @@ int main(void)
                 cmocka_unit_test(test_missing_segment),
                 cmocka_unit_test(test_leftovers),
                 cmocka_unit_test(test_damage_or_unfinished),
+                cmocka_unit_test(test_gap),
                 cmocka_unit_test(test_other_pipeline),
                 cmocka_unit_test(test_failed_sync),
                 cmocka_unit_test(test_disk_full),
