@@ -91,6 +91,23 @@ void buf_printf(struct buf *b, const char *format, ...)
         va_end(again);
 }
 
+void buf_name(struct buf *b, const char *name)
+{
+        buf_printf(b, "%zu:%s", strlen(name), name);
+}
+
+char *buf_take_name(const char **at)
+{
+        char *end, *name;
+        unsigned long n = strtoul(*at, &end, 10);
+
+        if (end == *at || *end != ':' || n > BUF_NAME_MAX || strnlen(end + 1, n) < n)
+                return NULL;
+        name = memory_printf("%.*s", (int)n, end + 1);
+        *at = end + 1 + n;
+        return name;
+}
+
 void buf_u32(struct buf *b, uint32_t v)
 {
         uint8_t bytes[4] = {v >> 24, v >> 16, v >> 8, v};

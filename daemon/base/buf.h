@@ -34,6 +34,12 @@ void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(pr
 void buf_u32(struct buf *b, uint32_t v);
 void buf_u64(struct buf *b, uint64_t v);
 
+/* A name with its length in front, so that any character may be in it: "5:order". And back, behind
+ * which `*at` stands then: NULL when malformed; the caller frees. */
+#define BUF_NAME_MAX (1u << 20) /* an enum's members are part of a type's name */
+void buf_name(struct buf *b, const char *name);
+char *buf_take_name(const char **at);
+
 struct reader {
         const uint8_t *at, *end;
         bool failed;

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAME_MAX_BYTES (1u << 20) /* an enum's members are part of a type's name */
 #define COLUMNS_MAX 4096          /* of a table on MySQL */
 
 struct relation *relation_new(uint32_t id, const char *schema, const char *name,
@@ -182,37 +181,19 @@ static bool has_natives(const struct relation *r)
         return r->columns_n && r->columns[0].native;
 }
 
-/* A name with its length in front, so that any character may be in it: "5:order". */
-static void put_name(struct buf *out, const char *name)
-{
-        buf_printf(out, "%zu:%s", strlen(name), name);
-}
-
-static char *take_name(const char **at)
-{
-        char *end, *name;
-        unsigned long n = strtoul(*at, &end, 10);
-
-        if (end == *at || *end != ':' || n > NAME_MAX_BYTES || strnlen(end + 1, n) < n)
-                return NULL;
-        name = memory_printf("%.*s", (int)n, end + 1);
-        *at = end + 1 + n;
-        return name;
-}
-
 void relation_to_text(const struct relation *r, struct buf *out)
 {
         buf_printf(out, "%d %" PRIu32 " %c %u ", has_natives(r) ? 2 : 1, r->id, r->identity,
                 r->columns_n);
-        put_name(out, r->schema);
-        put_name(out, r->name);
+        buf_name(out, r->schema);
+        buf_name(out, r->name);
         for (uint16_t i = 0; i < r->columns_n; i++) {
                 const struct column *c = &r->columns[i];
 
                 buf_printf(out, " %" PRIu32 " %" PRId32 " %d ", c->type, c->modifier, c->key);
-                put_name(out, c->name);
+                buf_name(out, c->name);
                 if (has_natives(r))
-                        put_name(out, c->native ? c->native : "");
+                        buf_name(out, c->native ? c->native : "");
         }
 }
 
@@ -229,11 +210,11 @@ static int take_columns(struct relation *r, bool natives, const char *at)
                         used == 0)
                         return -1;
                 at += used;
-                if (!(name = take_name(&at)))
+                if (!(name = buf_take_name(&at)))
                         return -1;
                 relation_set_column(r, i, name, type, modifier, key != 0);
                 if (natives) {
-                        AUTO_STRING native = take_name(&at);
+                        AUTO_STRING native = buf_take_name(&at);
 
                         if (!native)
                                 return -1;
@@ -259,7 +240,7 @@ struct relation *relation_from_text(const char *text)
                 columns_n > (format == 1 ? 1664 : COLUMNS_MAX) || !strchr("difn", identity))
                 return NULL;
         text += used;
-        if (!(schema = take_name(&text)) || !(name = take_name(&text)))
+        if (!(schema = buf_take_name(&text)) || !(name = buf_take_name(&text)))
                 return NULL;
         r = relation_new(id, schema, name, (enum replica_identity)identity, (uint16_t)columns_n);
         if (take_columns(r, format == 2, text) < 0)
