@@ -5,6 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TEXT_OF(number) #number
+#define TEXT(number) TEXT_OF(number)
+#define FORMAT_SQL                                                                                 \
+        "insert into culvert.meta (format, version, installed_at) values (" TEXT(                  \
+                MY_META_FORMAT) ", '" CULVERT_VERSION "', utc_timestamp(6)) "                      \
+                                "on duplicate key update format = format"
+#define COLUMN_IS_THERE 1060 /* mysqld_error.h, ER_DUP_FIELDNAME */
+
 #define TABLE_OPTIONS                                                                              \
         ") engine = InnoDB, row_format = dynamic, default character set utf8mb4 collate "          \
         "utf8mb4_bin;"
@@ -32,14 +40,19 @@ static const char create_sql[] =
         "  target_name varchar(64) not null, state varchar(64) not null, created tinyint not null,"
         "  `rows` bigint unsigned not null, shape longtext not null, shape_next longtext not null,"
         "  mark longtext not null, start_position varchar(255) not null, staged tinyint not null,"
+        "  foreign_keys longtext,"
         "  primary key (pipeline, source_schema, source_name)" TABLE_OPTIONS
         "create table if not exists culvert.`copy` ("
         "  pipeline varchar(64) primary key, state varchar(64) not null,"
         "  start_position longtext not null, snapshot longtext not null,"
         "  source varchar(400) not null, mode varchar(64) not null, published longtext not null,"
-        "  updated_at datetime(6) not null" TABLE_OPTIONS
-        "insert into culvert.meta (format, version, installed_at) select 1, '" CULVERT_VERSION
-        "', utc_timestamp(6) from dual where not exists (select 1 from culvert.meta)";
+        "  updated_at datetime(6) not null" TABLE_OPTIONS FORMAT_SQL;
+
+/* What each format has that the one before has not: [n] makes n + 1 of n. One column each, since
+ * DDL commits by itself. */
+static const char *const upgrades[MY_META_FORMAT] = {
+        [1] = "alter table culvert.`tables` add column foreign_keys longtext",
+};
 
 const char *my_meta_create_sql(void)
 {
@@ -218,6 +231,34 @@ static int raise_epoch(MYSQL *c, const char *pipeline, uint64_t *epoch, struct p
         return my_run(c, e, "commit");
 }
 
+/* DDL commits, so each step may find its work done, and the format is written behind the last. */
+static int run_upgrade(MYSQL *c, int format, struct error *e)
+{
+        if (!upgrades[format] || my_run(c, e, upgrades[format]) == 0)
+                return 0;
+        if (mysql_errno(c) != COLUMN_IS_THERE)
+                return error_context(
+                        e, "bringing database culvert from format %d to %d", format, format + 1);
+        error_clear(e);
+        return 0;
+}
+
+static int upgrade(MYSQL *c, struct error *e)
+{
+        AUTO_MY_RESULT r = my_query(c, e, "select max(format) from culvert.meta");
+        MYSQL_ROW row = r ? first(r) : NULL;
+        int format = row && row[0] ? atoi(row[0]) : MY_META_FORMAT;
+
+        if (!r)
+                return -1;
+        if (format >= MY_META_FORMAT)
+                return 0;
+        for (; format < MY_META_FORMAT; format++)
+                if (run_upgrade(c, format, e) < 0)
+                        return -1;
+        return my_run(c, e, FORMAT_SQL);
+}
+
 int my_meta_open(MYSQL *c, const char *pipeline, uint64_t *epoch, struct position *position,
         char source[IDENTITY_TEXT], struct error *e)
 {
@@ -228,7 +269,7 @@ int my_meta_open(MYSQL *c, const char *pipeline, uint64_t *epoch, struct positio
                 return -1;
         if ((taken = take_lock(c, pipeline, e)) != 0)
                 return taken;
-        if (insert_checkpoint(c, pipeline, e) < 0)
+        if (upgrade(c, e) < 0 || insert_checkpoint(c, pipeline, e) < 0)
                 return -1;
         if (raise_epoch(c, pipeline, epoch, position, source, e) == 0)
                 return 0;

@@ -1,25 +1,27 @@
 #pragma once
 /*
- * culvert's own objects in a MySQL-family target: database culvert, format 1. SQL texts and what
+ * culvert's own objects in a MySQL-family target: database culvert, format 2. SQL texts and what
  * they take, so that the sink (on the loop) and the copy (on threads) say the same. The sister of
- * db/pg_meta.h: the same tables, without the heartbeat (a commit that is answered is durable) and
- * without origins (HAZARDS C2).
+ * db/pg_meta.h: the same tables, without origins (HAZARDS C2).
  *
- *   meta        (format, version)           one row; a newer format is refused
+ *   meta        (format, version)           a row for each format that it has had; the highest one
+ *                                           holds. A newer one is refused, an older one upgraded
  *   checkpoint  (pipeline, direction, lane) -> position, epoch, counter, source, updated_at
  *   state       (pipeline)                  for applications to read
- *   tables      (pipeline, source_schema, source_name) -> what is copied, and its shape
+ *   tables      (pipeline, source_schema, source_name) -> what is copied, its shape and
+ *                                           its foreign keys (ops/copy_record.h)
  *   copy        (pipeline)                  how far the bulk copy is
  */
 #include "db/my.h"
 #include "model/position.h"
 
-#define MY_META_FORMAT 1
+#define MY_META_FORMAT 2
 
 /* Several statements; creates what is missing. Safe to run again. DDL: commits. */
 const char *my_meta_create_sql(void);
 
-/* 0: database culvert is there and its format is ours; 1: not there; -1: error (newer format). */
+/* 0: database culvert is there and its format is ours or an older one; 1: not there; -1: error
+ * (newer format). */
 int my_meta_check(MYSQL *c, struct error *e);
 
 /* The name of the pipeline's lock (GET_LOCK), unique on the server. Servers allow 64 characters. */
@@ -46,7 +48,7 @@ int my_meta_fenced(struct error *e, const char *pipeline);
  * its end), else the error above, and the caller stops writing for good.
  */
 int my_meta_prove_epoch(MYSQL *c, const char *pipeline, uint64_t epoch, struct error *e);
-/* Lock (waits are the caller's), create, epoch: for the copy's control connection. 0; 1: another
- * session holds the lock (`e` says which); -1. Commits. */
+/* Lock (waits are the caller's), create or upgrade, epoch: for the copy's control connection. 0; 1:
+ * another session holds the lock (`e` says which); -1. Commits. */
 int my_meta_open(MYSQL *c, const char *pipeline, uint64_t *epoch, struct position *position,
         char source[IDENTITY_TEXT], struct error *e);

@@ -5,6 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TEXT_OF(number) #number
+#define TEXT(number) TEXT_OF(number)
+#define FORMAT_SQL                                                                                 \
+        "insert into culvert.meta (format, version) values (" TEXT(                                \
+                PG_META_FORMAT) ", '" CULVERT_VERSION "') on conflict (format) do nothing"
+
 /* The checkpoint row changes in every target transaction: a page of its own with room for HOT
  * chains, and vacuum that does not wait for a share of a table that has one row. */
 static const char create_sql[] =
@@ -19,7 +25,8 @@ static const char create_sql[] =
         "  origin text not null default '',"
         "  uuid uuid not null default pg_catalog.gen_random_uuid(),"
         "  updated_at timestamptz not null default pg_catalog.clock_timestamp(),"
-        "  primary key (pipeline, direction, lane))"
+        "  turn bigint not null default 0,"
+        "  primary key (pipeline, direction, lane, turn))"
         "  with (fillfactor = 10, autovacuum_vacuum_threshold = 1000,"
         "        autovacuum_vacuum_scale_factor = 0);"
         "create table if not exists culvert.heartbeat ("
@@ -37,14 +44,21 @@ static const char create_sql[] =
         "null,"
         "  shape_next text not null, mark text not null default '',"
         "  start_position text not null default '', staged boolean not null default false,"
+        "  foreign_keys text,"
         "  primary key (pipeline, source_schema, source_name));"
         "create table if not exists culvert.copy ("
         "  pipeline text primary key, state text not null, start_position text not null,"
         "  snapshot text not null, source text not null, mode text not null,"
         "  published text not null default '',"
-        "  updated_at timestamptz not null default pg_catalog.clock_timestamp());"
-        "insert into culvert.meta (format, version) values (1, '" CULVERT_VERSION "')"
-        "  on conflict (format) do nothing";
+        "  updated_at timestamptz not null default pg_catalog.clock_timestamp());" FORMAT_SQL;
+
+/* What each format has that the one before has not: [n] makes n + 1 of n. */
+static const char *const upgrades[PG_META_FORMAT] = {
+        [1] = "alter table culvert.tables add column foreign_keys text;"
+              "alter table culvert.checkpoint add column turn bigint not null default 0,"
+              "  drop constraint checkpoint_pkey,"
+              "  add primary key (pipeline, direction, lane, turn)",
+};
 
 const char *pg_meta_create_sql(void)
 {
@@ -71,6 +85,38 @@ int pg_meta_check(PGconn *c, struct error *e)
                         "%d: use the newer culvert",
                         pg_text(r, 0, 0), CULVERT_VERSION, PG_META_FORMAT);
         return 0;
+}
+
+/* The same by two culvertds at one time is done once: the second one finds the first one's format.
+ */
+static int upgrade_from(PGconn *c, struct error *e)
+{
+        AUTO_RESULT r = NULL;
+
+        if (pg_run(c, e,
+                    "begin isolation level read committed read write;"
+                    "set local lock_timeout = '30s';"
+                    "lock table culvert.meta in share row exclusive mode") < 0 ||
+                !(r = pg_query(c, e, "select max(format) from culvert.meta", 0, NULL)))
+                return -1;
+        for (int format = atoi(pg_text(r, 0, 0)); format < PG_META_FORMAT; format++)
+                if (upgrades[format] && pg_run(c, e, upgrades[format]) < 0)
+                        return error_context(e, "bringing schema culvert from format %d to %d",
+                                format, format + 1);
+        return pg_run(c, e, FORMAT_SQL ";commit");
+}
+
+static int upgrade(PGconn *c, struct error *e)
+{
+        struct error ignored = ERROR_INIT;
+        AUTO_RESULT r = pg_query(c, e, "select max(format) from culvert.meta", 0, NULL);
+
+        if (!r)
+                return -1;
+        if (atoi(pg_text(r, 0, 0)) >= PG_META_FORMAT || upgrade_from(c, e) == 0)
+                return 0;
+        pg_run(c, &ignored, "rollback");
+        return -1;
 }
 
 int pg_meta_prove_epoch(PGconn *c, const char *pipeline, uint64_t epoch, struct error *e)
@@ -166,7 +212,8 @@ int pg_meta_open(PGconn *c, const char *pipeline, uint64_t *epoch, struct positi
                 return -1;
         if (!pg_true(lock, 0, 0))
                 return say_holder(c, pipeline, e);
-        if (!(made = pg_query(c, e, PG_META_CHECKPOINT_INSERT_SQL, 2, values)) ||
+        if (upgrade(c, e) < 0 ||
+                !(made = pg_query(c, e, PG_META_CHECKPOINT_INSERT_SQL, 2, values)) ||
                 !(row = pg_query(c, e, PG_META_EPOCH_SQL, 2, values)))
                 return -1;
         if (PQntuples(row) != 1)

@@ -1,24 +1,28 @@
 #pragma once
 /*
- * culvert's own objects in a PostgreSQL target: schema culvert, format 1. SQL texts and what they
+ * culvert's own objects in a PostgreSQL target: schema culvert, format 2. SQL texts and what they
  * take, so that the sink (on the loop) and the copy (on threads) say the same.
  *
- *   meta        (format, version)           one row; a newer format is refused
- *   checkpoint  (pipeline, direction, lane) -> position, epoch, counter, source, updated_at
+ *   meta        (format, version)           a row for each format that it has had; the highest one
+ *                                           holds. A newer one is refused, an older one upgraded
+ *   checkpoint  (pipeline, direction, lane) -> position, epoch, counter, source, updated_at; one
+ *                                           row, whose key has a turn, too
  *   heartbeat   (pipeline)                  the durability marker's row (HAZARDS B2)
  *   state       (pipeline)                  for applications to read
- *   tables      (pipeline, source_schema, source_name) -> what is copied, and its shape
+ *   tables      (pipeline, source_schema, source_name) -> what is copied, its shape and
+ *                                           its foreign keys (ops/copy_record.h)
  *   copy        (pipeline)                  how far the bulk copy is
  */
 #include "db/pg.h"
 #include "model/position.h"
 
-#define PG_META_FORMAT 1
+#define PG_META_FORMAT 2
 
 /* Several statements; creates what is missing. Safe to run again. */
 const char *pg_meta_create_sql(void);
 
-/* 0: schema culvert is there and its format is ours; 1: not there; -1: error (newer format). */
+/* 0: schema culvert is there and its format is ours or an older one; 1: not there; -1: error (newer
+ * format). */
 int pg_meta_check(PGconn *c, struct error *e);
 
 /* One row: true when this session now holds the pipeline's advisory lock. $1 = pipeline. */
@@ -36,20 +40,21 @@ int pg_meta_check(PGconn *c, struct error *e);
 /*
  * Raises the epoch and returns what it stands on, in one statement (HAZARDS A6); it waits for a
  * transaction of an older connection that is still in doubt. Commit it synchronously.
- * $1 = pipeline, $2 = direction. Returns epoch, position, source, counter, origin ("": none), and
- * the identity of the row: its uuid, its table's oid and the database's. No row: no checkpoint yet.
+ * $1 = pipeline, $2 = direction. Returns epoch, position, source, counter, origin ("": none),
+ * the identity of the row: its uuid, its table's oid and the database's; and its turn. No row: no
+ * checkpoint yet.
  */
 #define PG_META_EPOCH_SQL                                                                          \
         "update culvert.checkpoint set epoch = epoch + 1, counter = counter + 1, "                 \
         "updated_at = pg_catalog.clock_timestamp() where pipeline = $1 and direction = $2 "        \
         "and lane = 0 returning epoch, position, source, counter, origin, "                        \
         "uuid::text || '_' || tableoid::text || '_' || (select oid from "                          \
-        "pg_catalog.pg_database where datname = pg_catalog.current_database())"
-/* First use. $1 = pipeline, $2 = direction. */
+        "pg_catalog.pg_database where datname = pg_catalog.current_database()), turn"
+/* First use, under the pipeline's lock. $1 = pipeline, $2 = direction. */
 #define PG_META_CHECKPOINT_INSERT_SQL                                                              \
         "insert into culvert.checkpoint (pipeline, direction, lane, position, epoch, counter, "    \
-        "source) values ($1, $2, 0, '', 0, 0, '') on conflict (pipeline, direction, lane) "        \
-        "do nothing"
+        "source) select $1::text, $2::text, 0, '', 0, 0, '' where not exists (select from "        \
+        "culvert.checkpoint where pipeline = $1 and direction = $2 and lane = 0)"
 
 /*
  * Where the role may, the position is kept in a replication origin (HAZARDS C1): it is part of the
@@ -88,7 +93,7 @@ int pg_meta_origin_position(
  * else a BUG error "fenced: ..." and the caller stops writing for good.
  */
 int pg_meta_prove_epoch(PGconn *c, const char *pipeline, uint64_t epoch, struct error *e);
-/* Lock (waits are the caller's), create, epoch: for the copy's control connection. 0; 1: another
- * session holds the lock (`e` says which); -1. Commits synchronously. */
+/* Lock (waits are the caller's), create or upgrade, epoch: for the copy's control connection. 0; 1:
+ * another session holds the lock (`e` says which); -1. Commits synchronously. */
 int pg_meta_open(PGconn *c, const char *pipeline, uint64_t *epoch, struct position *position,
         char source[IDENTITY_TEXT], struct error *e);

@@ -70,6 +70,7 @@ static int read_table(struct table_record *t, const PGresult *r, int row, struct
         t->shape = relation_from_text(pg_text(r, row, 7));
         t->next = *pg_text(r, row, 8) ? relation_from_text(pg_text(r, row, 8)) : NULL;
         t->mark = memory_string(pg_text(r, row, 9));
+        t->keys = PQgetisnull(r, row, 12) ? NULL : memory_string(pg_text(r, row, 12));
         if (*pg_text(r, row, 10) && position_parse(&t->start, pg_text(r, row, 10), e) < 0)
                 return error_context(e, "culvert.tables on the target");
         if (t->shape && (t->next || !*pg_text(r, row, 8)))
@@ -83,8 +84,8 @@ struct table_records *table_records_read(const struct copy_book *b, struct error
 {
         AUTO_RESULT r = pg_query(b->target, e,
                 "select source_schema, source_name, target_schema, target_name, state, created, "
-                "rows, shape, shape_next, mark, start_position, staged from culvert.tables where "
-                "pipeline = $1 "
+                "rows, shape, shape_next, mark, start_position, staged, foreign_keys from "
+                "culvert.tables where pipeline = $1 "
                 "order by source_schema collate \"C\", source_name collate \"C\"",
                 1, &b->pipeline);
         struct table_records *t;
@@ -112,6 +113,7 @@ struct table_records *table_records_free(struct table_records *t)
                 free(k->target_name);
                 free(k->state);
                 free(k->mark);
+                free(k->keys);
                 relation_unref(k->shape);
                 relation_unref(k->next);
         }
@@ -190,7 +192,7 @@ int table_record_write(const struct copy_book *b, const struct table_record *t, 
         const char *values[] = {b->pipeline, t->schema, t->name, t->target_schema, t->target_name,
                 t->state, t->created ? "t" : "f", rows, NULL, NULL, t->mark ? t->mark : "",
                 position_is_none(t->start) ? "" : position_format(t->start, start),
-                t->staged ? "t" : "f"};
+                t->staged ? "t" : "f", t->keys};
 
         relation_to_text(t->shape, &shape);
         if (t->next)
@@ -201,14 +203,15 @@ int table_record_write(const struct copy_book *b, const struct table_record *t, 
         done = pg_query(b->target, e,
                 "insert into culvert.tables (pipeline, source_schema, source_name, target_schema, "
                 "target_name, state, created, rows, shape, shape_next, mark, start_position, "
-                "staged) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) "
+                "staged, foreign_keys) "
+                "values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) "
                 "on conflict (pipeline, source_schema, source_name) do update set "
                 "target_schema = excluded.target_schema, target_name = excluded.target_name, "
                 "state = excluded.state, created = excluded.created, rows = excluded.rows, "
                 "shape = excluded.shape, shape_next = excluded.shape_next, "
                 "mark = excluded.mark, start_position = excluded.start_position, "
-                "staged = excluded.staged",
-                13, values);
+                "staged = excluded.staged, foreign_keys = excluded.foreign_keys",
+                14, values);
         return done ? 0 : error_context(e, "target");
 }
 

@@ -81,6 +81,7 @@ static int read_table(struct table_record *t, MYSQL_ROW row, struct error *e)
         t->shape = relation_from_text(row[7]);
         t->next = *row[8] ? relation_from_text(row[8]) : NULL;
         t->mark = memory_string(row[9]);
+        t->keys = memory_string(row[12]);
         t->staged = *row[11] == '1';
         if (position_parse(&t->start, row[10], e) < 0)
                 return error_context(e, "culvert.tables on the target");
@@ -100,8 +101,8 @@ struct table_records *my_records_read(const struct my_book *b, struct error *e)
 
         add_text(&sql,
                 "select source_schema, source_name, target_schema, target_name, state, created, "
-                "`rows`, shape, shape_next, mark, start_position, staged from culvert.`tables` "
-                "where pipeline = ",
+                "`rows`, shape, shape_next, mark, start_position, staged, foreign_keys from "
+                "culvert.`tables` where pipeline = ",
                 b->pipeline);
         buf_str(&sql, " order by source_schema, source_name");
         if (!(rows = my_query(b->target, e, buf_text(&sql))))
@@ -182,7 +183,7 @@ int my_records_write(const struct my_book *b, const struct table_record *t, stru
         add_text(&sql,
                 ";insert into culvert.`tables` (pipeline, source_schema, source_name, "
                 "target_schema, target_name, state, created, `rows`, shape, shape_next, mark, "
-                "start_position, staged) values (",
+                "start_position, staged, foreign_keys) values (",
                 b->pipeline);
         add_text(&sql, ", ", t->schema);
         add_text(&sql, ", ", t->name);
@@ -194,7 +195,12 @@ int my_records_write(const struct my_book *b, const struct table_record *t, stru
         add_shape(&sql, ", ", t->next);
         add_text(&sql, ", ", t->mark);
         add_position(&sql, ", ", t->start);
-        buf_printf(&sql, ", %d)", t->staged);
+        buf_printf(&sql, ", %d", t->staged);
+        if (t->keys)
+                add_text(&sql, ", ", t->keys);
+        else
+                buf_str(&sql, ", null");
+        buf_char(&sql, ')');
         return run(b, &sql, e);
 }
 
