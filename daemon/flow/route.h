@@ -22,6 +22,14 @@ struct route_changes {
         uint64_t inserts, updates, deletes;
 };
 
+/* The definition of a table was read when the log ended at `read`, and holds from an earlier place
+ * in it on: what lies between may have been made under yet another one. */
+struct route_doubt {
+        struct position read;
+        bool rows; /* rows are logged without names of columns */
+        bool keys; /* there are, or were, foreign keys by which the source changes rows unlogged */
+};
+
 struct route_table {
         char *source_schema, *source_name;
         char *schema, *name;                /* on the target */
@@ -30,9 +38,8 @@ struct route_table {
         /* Since the process started, by the loop's thread: what the target can lose no more, and
          * what it has committed beyond that. */
         struct route_changes durable, committed;
-        /* See route_doubt; `doubted`: rows came since. Loop's thread. */
-        struct position read;
-        bool doubted;
+        struct route_doubt doubt; /* see the function; loop's thread */
+        bool doubted;             /* rows came since */
 };
 
 struct route *route_new(const struct config *c);
@@ -100,10 +107,10 @@ const struct relation *route_known(
         const struct route *r, const char *schema, const char *name, unsigned which);
 #define ROUTE_STATEMENT_CODE "CV002" /* of these errors */
 #define ROUTE_WRITE_CODE "CV003"     /* where the definition stays what it was */
-/* The definition of a table whose rows are logged without names was read when the log ended at
- * `read`: where more DDL turns up before that, rows in between were taken for what they may not be,
- * and route_statement says so. */
-void route_doubt(struct route *r, const char *schema, const char *name, struct position read);
+/* Where more DDL on the table turns up before doubt.read, and rows came that it may have been
+ * about, route_statement says so. Of one table at a time where it is about keys. */
+void route_doubt(
+        struct route *r, const char *schema, const char *name, const struct route_doubt *doubt);
 /* DDL on a migrated table, told by the source's log: an error as above (ddl = stop), unless it lies
  * before what route_accept_statements said. */
 int route_statement(struct route *r, const struct statement *s, struct error *e);

@@ -213,6 +213,7 @@ static int route_change(struct route *r, struct txn *t, struct change *c, struct
         if ((keep = apply_filter(b, c, e)) <= 0)
                 return keep;
         b->table->doubted = true;
+        r->parents_changed |= c->op != CHANGE_INSERT;
         if (map_row(t, b, c->relation, &c->old, e) < 0 ||
                 map_row(t, b, c->relation, &c->new, e) < 0)
                 return -1;

@@ -29,6 +29,7 @@ struct route {
         struct position accepted; /* statements up to there were seen to by the operator */
         struct mapping_ends ends; /* but for the shapes */
         struct cascades *cascades;
+        bool parents_changed; /* since route_doubt: rows that may have been referred to */
 };
 
 /* What a source shape is tied to; lives in relation->binding. */

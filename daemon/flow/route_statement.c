@@ -36,22 +36,45 @@ void route_forget_statements(struct route *r)
         r->accepted = POSITION_NONE;
 }
 
-void route_doubt(struct route *r, const char *schema, const char *name, struct position read)
+void route_doubt(
+        struct route *r, const char *schema, const char *name, const struct route_doubt *doubt)
 {
         struct route_table *t = route_table_of(r, schema, name);
 
         if (!t)
                 return;
-        t->read = read;
+        t->doubt = *doubt;
         t->doubted = false;
+        r->parents_changed = false;
 }
 
-static bool is_doubtful(struct route *r, const struct statement *s)
+/* Was the table altered again before its definition was read, and does it matter? Says so. */
+static bool say_doubt(struct route *r, const struct statement *s, struct error *e)
 {
         const struct route_table *t = route_table_of(r, s->schema, s->table);
+        bool doubtful =
+                t && s->kind != STATEMENT_WRITE && position_compare(s->end, t->doubt.read) <= 0;
 
-        return t && t->doubted && s->kind != STATEMENT_WRITE &&
-               position_compare(s->end, t->read) <= 0;
+        if (doubtful && t->doubt.rows && t->doubted)
+                error_set(e, ERROR_DATA,
+                        "table %s.%s on the source (ddl = stop): it was changed again before its "
+                        "definition was read, and the rows in between have no names of columns in "
+                        "the log (binlog_row_metadata is not FULL): they may be in the wrong "
+                        "columns on the target. Leave the table out ([tables] exclude), restart, "
+                        "then take it in again and copy it anew; or compare it, change it alike "
+                        "and resume",
+                        s->schema, s->table);
+        else if (doubtful && t->doubt.keys && r->parents_changed)
+                error_set(e, ERROR_DATA,
+                        "table %s.%s on the source (ddl = stop): it was changed again before its "
+                        "foreign keys were read, and what they did in between to rows of it is "
+                        "not in the log and not known: compare the table with the target's and "
+                        "mend that, change it alike and resume; or leave it out ([tables] "
+                        "exclude), restart, then take it in again and copy it anew",
+                        s->schema, s->table);
+        else
+                return false;
+        return true;
 }
 
 /* What happened, and what the operator does before `resume`. */
@@ -77,16 +100,7 @@ int route_statement(struct route *r, const struct statement *s, struct error *e)
 {
         if (position_compare(s->end, r->accepted) <= 0)
                 return 0;
-        if (is_doubtful(r, s))
-                error_set(e, ERROR_DATA,
-                        "table %s.%s on the source (ddl = stop): it was changed again before its "
-                        "definition was read, and the rows in between have no names of columns in "
-                        "the log (binlog_row_metadata is not FULL): they may be in the wrong "
-                        "columns on the target. Leave the table out ([tables] exclude), restart, "
-                        "then take it in again and copy it anew; or compare it, change it alike "
-                        "and resume",
-                        s->schema, s->table);
-        else
+        if (!say_doubt(r, s, e))
                 error_set(e, ERROR_DATA, "table %s.%s on the source (ddl = stop): %s; %s",
                         s->schema, s->table, statements[s->kind].what, statements[s->kind].mend);
         snprintf(e->table, sizeof e->table, "%s.%s", s->schema, s->table);

@@ -1,15 +1,10 @@
 #include "ops/cascade_plan.h"
 #include "base/memory.h"
+#include "model/table_keys.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-static bool acts(const struct def_reference *f)
-{
-        return cascade_rule_of(f->on_delete) != RULE_NONE ||
-               cascade_rule_of(f->on_update) != RULE_NONE;
-}
 
 /* The column that the key refers to; servers tell columns apart without regard to case. */
 static int to_column(const struct table_def *parent, const char *name)
@@ -73,7 +68,8 @@ static void each(
                 for (unsigned k = 0; k < t->items[i].references_n; k++) {
                         const struct def_reference *f = &t->items[i].references[k];
                         const struct table_def *parent =
-                                acts(f) ? table_defs_find(t, f->to_schema, f->to_table) : NULL;
+                                table_key_acts(f) ? table_defs_find(t, f->to_schema, f->to_table)
+                                                  : NULL;
 
                         if (parent)
                                 call(context, &d[i], &d[parent - t->items], f);
@@ -154,7 +150,7 @@ static void check_key(void *context, const struct destined *child, const struct 
 static void check_parent(const struct table_def *t, const struct def_reference *f, struct route *r,
         struct checks *out)
 {
-        if (acts(f) && !route_find(r, f->to_schema, f->to_table))
+        if (table_key_acts(f) && !route_find(r, f->to_schema, f->to_table))
                 checks_add(out, CHECK_ERROR, NULL,
                         "source: foreign key %s of %s.%s changes rows by itself when rows of %s.%s "
                         "change, which is not migrated, and the binary log does not tell: include "
@@ -221,8 +217,9 @@ unsigned *cascade_groups(const struct table_defs *t, bool all)
                 for (unsigned k = 0; k < t->items[i].references_n; k++) {
                         const struct def_reference *f = &t->items[i].references[k];
                         const struct table_def *parent =
-                                all || acts(f) ? table_defs_find(t, f->to_schema, f->to_table)
-                                               : NULL;
+                                all || table_key_acts(f)
+                                        ? table_defs_find(t, f->to_schema, f->to_table)
+                                        : NULL;
 
                         if (parent)
                                 tie(group, t->n, i, (unsigned)(parent - t->items));

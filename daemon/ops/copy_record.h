@@ -45,7 +45,7 @@ struct table_record {
         struct relation *shape;
         struct relation *next; /* a later shape that the operator accepted; NULL: none */
         char *mark;            /* ops/pg_marks.h; "" or NULL: not known */
-        char *keys; /* foreign keys that hold as long as `shape` does, under the
+        char *keys; /* model/table_keys.h, those that hold as long as `shape` does, under the
                        source's names; NULL: not known, or of no concern */
         struct position start; /* of a table that is being added; else none */
 };

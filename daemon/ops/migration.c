@@ -229,8 +229,9 @@ static void begin_stream(struct migration *m, const struct prepare_result *r)
         route_engines(m->route, r->from, r->to, &r->policy);
         route_cascades(m->route, r->cascades);
         if (r->doubtful)
-                route_doubt(
-                        m->route, r->doubtful->source_schema, r->doubtful->source_name, r->doubt);
+                route_doubt(m->route, r->doubtful->source_schema, r->doubtful->source_name,
+                        &(struct route_doubt){
+                                .read = r->doubt, .rows = r->doubt_rows, .keys = r->doubt_keys});
         m->source_engine = r->from;
         m->target_engine = r->to;
         snprintf(m->source_version, sizeof m->source_version, "%s", r->source_version);
@@ -248,7 +249,10 @@ static void begin_stream(struct migration *m, const struct prepare_result *r)
                 route_forget_statements(m->route);
         set_phase(m, STATE_STREAMING);
         m->accept = m->accept_marks = false;
-        *m->accept_table = '\0';
+        if (*m->saved.accepting) {
+                *m->saved.accepting = '\0';
+                save(m);
+        }
         route_forget_refused(m->route);
         error_clear(&m->error);
         m->streaming = true;
@@ -337,7 +341,7 @@ void migration_start_prepare(struct migration *m)
         static const struct prepare_events events = {on_preparing, on_prepared};
         struct prepare_accept accept = {
                 .shape = m->accept ? route_refused(m->route) : NULL,
-                .table = *m->accept_table ? m->accept_table : NULL,
+                .table = *m->saved.accepting ? m->saved.accepting : NULL,
                 .marks = m->accept_marks,
                 .add = m->add,
         };
@@ -492,10 +496,10 @@ static void accept_statement(struct migration *m)
                 route_accept_statements(m->route, at);
                 m->saved.accepted = at;
                 m->saved.accepted_of = m->identity;
-                save(m);
         }
         if (altered)
-                snprintf(m->accept_table, sizeof m->accept_table, "%s", m->error.table);
+                snprintf(m->saved.accepting, sizeof m->saved.accepting, "%s", m->error.table);
+        save(m);
 }
 
 int migration_resume(struct migration *m, struct error *e)

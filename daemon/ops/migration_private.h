@@ -27,7 +27,6 @@ struct migration {
         struct saved saved;
         bool preparing, streaming, stopped;
         bool accept;                      /* the operator has resumed after a refused definition */
-        char accept_table[sizeof((struct error *)0)->table]; /* of which the log told DDL, or "" */
         bool accept_marks;                /* or after what no change in the stream told */
         bool add;                         /* or wants tables that came after the start: `reload` */
         bool yielding;                    /* the stream is about to stand, for them */

@@ -129,6 +129,8 @@ static int begin_none(struct move *m, struct error *e)
 {
         if (move_point(m, 0, e) < 0)
                 return error_context(e, "source");
+        if (move_check_same(m, e) < 0)
+                return -1;
         for (unsigned i = 0; i < m->p->counters_n; i++)
                 atomic_store(&m->p->counters[i].state, TABLE_COPIED);
         return end_copy(m, "nothing is copied (snapshot.mode = none)", e);
@@ -167,6 +169,7 @@ static int go_on(struct move *m, struct error *e)
         if (identity_check(&p->record.source, &p->identity, e) < 0 || move_read_tables(m, e) < 0 ||
                 move_look_at_target(m, false, e) < 0)
                 return -1;
+        m->went_on = true;
         log_event(LOG_LEVEL_INFO, LOG_COPY, NULL,
                 "the copy was interrupted after all rows were in: going on with indexes and "
                 "constraints");
@@ -189,7 +192,7 @@ static int copy(struct move *m, struct error *e)
 }
 
 /* What a start that copied hands to the stream. */
-static void fill_result(struct move *m)
+static int fill_result(struct move *m, struct error *e)
 {
         struct prepare_result *r = m->p->result;
         unsigned n = m->tables ? m->tables->n : 0;
@@ -207,7 +210,7 @@ static void fill_result(struct move *m)
                 r->begin[i] = m->begins ? m->begins[i] : k ? k->start : POSITION_NONE;
         }
         r->shapes_n = n;
-        move_cascades(m);
+        return move_cascades(m, m->went_on, e);
 }
 
 static int run(struct move *m, struct error *e)
@@ -221,10 +224,7 @@ static int run(struct move *m, struct error *e)
         p->result->identity = p->identity;
         if (!position_is_none(p->stored))
                 return move_resume(m, e);
-        if (copy(m, e) < 0)
-                return -1;
-        fill_result(m);
-        return 0;
+        return copy(m, e) < 0 ? -1 : fill_result(m, e);
 }
 
 int move_run(struct prepare *p, struct error *e)

@@ -7,57 +7,77 @@
 #include <stdlib.h>
 #include <string.h>
 
-int move_check_cascades(struct move *m, struct checks *out, struct error *e)
+static int check(struct move *m, const struct table_defs *t, const struct destined *d,
+        struct checks *out, struct error *e)
 {
         struct cascades *c;
         int rc;
 
         if (m->from->logs_cascades(m->origin))
                 return 0;
-        cascade_plan_check(m->tables, m->destined, m->p->route, m->to->engine(m->destination), out);
-        c = cascade_plan(m->tables, m->destined, NULL);
-        rc = cascade_plan_target(m->to, m->destination, c, m->destined, m->tables->n, out, e);
+        cascade_plan_check(t, d, m->p->route, m->to->engine(m->destination), out);
+        c = cascade_plan(t, d, NULL);
+        rc = cascade_plan_target(m->to, m->destination, c, d, t->n, out, e);
         cascades_unref(c);
         return rc;
 }
 
+int move_check_cascades(struct move *m, struct checks *out, struct error *e)
+{
+        return check(m, m->tables, m->destined, out, e);
+}
+
 /* What is not part of the stream yet has the copy's rows, and no parent's change of before. */
-static bool *streamed(const struct move *m)
+static bool *streamed(const struct move *m, const struct table_defs *t)
 {
         const struct prepare_result *r = m->p->result;
-        bool *list = memory_new(m->tables->n + 1);
+        bool *list = memory_new(t->n + 1);
 
-        for (unsigned i = 0; i < m->tables->n; i++)
+        for (unsigned i = 0; i < t->n; i++)
                 for (unsigned k = 0; k < r->shapes_n && !list[i]; k++)
-                        list[i] = !strcmp(r->shapes[k]->name, m->tables->items[i].name) &&
-                                  !strcmp(r->shapes[k]->schema, m->tables->items[i].schema);
+                        list[i] = !strcmp(r->shapes[k]->name, t->items[i].name) &&
+                                  !strcmp(r->shapes[k]->schema, t->items[i].schema);
         return list;
 }
 
 /* Rows events say whether they were followed, so the keys are told also where a server logs what
  * they do: it may not always have done so. */
-void move_cascades(struct move *m)
+static void plan(struct move *m, const struct table_defs *t, const struct destined *d)
 {
-        bool *list;
+        bool *list = streamed(m, t);
+
+        cascades_unref(m->p->result->cascades);
+        m->p->result->cascades = cascade_plan(t, d, list);
+        free(list);
+}
+
+int move_cascades(struct move *m, bool recorded, struct error *e)
+{
+        struct move_recorded r = {0};
+        int rc = 0;
 
         if (m->from->engine(m->origin) == ENGINE_POSTGRESQL)
-                return;
-        list = streamed(m);
-        cascades_unref(m->p->result->cascades);
-        m->p->result->cascades = cascade_plan(m->tables, m->destined, list);
-        free(list);
+                return 0;
+        if (!recorded)
+                plan(m, m->tables, m->destined);
+        else if ((rc = move_recorded(m, &r, e)) == 0)
+                plan(m, r.tables, r.destined);
+        move_recorded_done(&r);
+        return rc;
 }
 
 int move_resume_cascades(struct move *m, struct error *e)
 {
+        struct move_recorded r = {0};
         struct checks found = {0};
-        int rc;
+        int rc = move_cascades(m, true, e);
 
-        move_cascades(m);
-        rc = move_check_cascades(m, &found, e);
+        if (rc == 0 && (rc = move_recorded(m, &r, e)) == 0)
+                rc = check(m, r.tables, r.destined, &found, e);
         if (rc == 0)
                 rc = prepare_judge(&found, e);
         checks_done(&found);
+        move_recorded_done(&r);
         return rc;
 }
 

@@ -1,7 +1,8 @@
 #pragma once
 /*
  * What the files of ops/move share: move.c decides, move_tables.c looks at both sides, move_copy.c
- * loads, move_resume.c goes on with the stream, move_add.c adds tables to it.
+ * loads, move_resume.c goes on with the stream, move_add.c adds tables to it, move_cascade.c and
+ * move_keys.c have what foreign keys ask for.
  *
  * Belongs to the preparing thread; the copy's threads read it.
  */
@@ -35,13 +36,14 @@ struct move {
         atomic_uint next; /* unit */
         struct halt *crew; /* ends the copy's threads, and their connections where it is p->halt */
         int64_t kept;
+        bool went_on; /* the copy was complete but for indexes when this start found it */
 };
 
 /* Source tables into m->tables and m->destined. */
 int move_read_tables(struct move *m, struct error *e);
 /* The same of m->only, whatever else is selected. */
 int move_read_only(struct move *m, struct error *e);
-/* Are those of m->only still what was read? A RETRY error if not. */
+/* Are m->tables still what was read? A RETRY error if not. */
 int move_check_same(struct move *m, struct error *e);
 /* The start checks; warnings go to the log. */
 int move_check(struct move *m, struct error *e);
@@ -53,14 +55,35 @@ void move_set_counters(struct move *m);
 int move_write_records(struct move *m, enum copy_stage stage, struct error *e);
 /* One record, in a transaction: "waiting" or "append". */
 int move_write_table(struct move *m, unsigned i, struct error *e);
+/* One that is known, in a transaction of its own. */
+int move_write_record(struct move *m, const struct table_record *k, struct error *e);
 /* Empties what an interrupted copy has loaded, of m->only or of all. */
 int move_empty_loaded(struct move *m, struct error *e);
 
-/* Foreign keys that change rows behind the log's back: what stands in their way; for the stream;
- * both for one that goes on, once its tables are known. */
+/* Foreign keys that change rows behind the log's back: what stands in their way, by the catalogue;
+ * for the stream, by the catalogue or as they are recorded; both by what is recorded, for a stream
+ * that goes on, once its tables are known. */
 int move_check_cascades(struct move *m, struct checks *out, struct error *e);
-void move_cascades(struct move *m);
+int move_cascades(struct move *m, bool recorded, struct error *e);
 int move_resume_cascades(struct move *m, struct error *e);
+
+/* Tables as what comes next in the log was written: what is recorded of those that are migrated,
+ * the catalogue's of the others. Names, columns' names and foreign keys with actions only. */
+struct move_recorded {
+        struct table_defs *tables;
+        struct destined *destined; /* per table */
+};
+int move_recorded(struct move *m, struct move_recorded *out, struct error *e);
+void move_recorded_done(struct move_recorded *r);
+/* Text of the catalogue's keys, for the record; NULL: the source logs what they do. The caller
+ * frees. */
+char *move_keys_text(const struct move *m, const struct table_def *t);
+bool move_keys_same(const struct table_def *a, const struct table_def *b);
+/* Records that have no keys yet take the catalogue's. */
+int move_learn_keys(struct move *m, struct error *e);
+/* DDL on `parent` is accepted: the keys that went with it to another name are recorded so. 1: there
+ * are some. */
+int move_follow_parent(struct move *m, const struct table_record *parent, struct error *e);
 /* Tables that foreign keys tie together are one unit, unless all readers stand at one position. */
 void move_set_order(struct move *m, unsigned readers);
 

@@ -7,17 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int write_record(struct move *m, const struct table_record *k, struct error *e)
-{
-        if (m->to->begin(m->destination, e) < 0)
-                return -1;
-        if (m->to->write_table(m->destination, k, e) < 0) {
-                m->to->rollback(m->destination);
-                return -1;
-        }
-        return m->to->commit(m->destination, e);
-}
-
 static int leave(struct move *m, struct table_record *k, const char *why, struct error *e)
 {
         log_warning("table %s.%s %s: its changes are left out from now on, and what the target has "
@@ -26,7 +15,7 @@ static int leave(struct move *m, struct table_record *k, const char *why, struct
         free(k->state);
         k->state = memory_string("left");
         k->start = POSITION_NONE;
-        return write_record(m, k, e);
+        return move_write_record(m, k, e);
 }
 
 /* ---- definitions that the operator has accepted ---- */
@@ -46,21 +35,28 @@ static bool is_refused(const struct prepare *p, const struct table_record *k)
                !strcmp(p->accepted->schema, k->schema);
 }
 
-/* All rows of the old definition are on the target: what comes next has the new one. */
-static int record_definition(
-        struct move *m, struct table_record *k, const struct relation *shape, struct error *e)
+/* All rows of the old definition are on the target: what comes next has the new one. `keys` NULL:
+ * they stay what they were. */
+static int record_definition(struct move *m, struct table_record *k, const struct relation *shape,
+        const char *keys, struct error *e)
 {
         AUTO_BUF what = BUF_INIT;
+        bool same = relation_same(k->shape, shape, &what) && !k->next;
 
-        if (!k->next && relation_same(k->shape, shape, &what))
+        if (keys && (!k->keys || strcmp(k->keys, keys) != 0)) {
+                buf_str(&what, what.len ? ", foreign keys changed" : "foreign keys changed");
+                free(k->keys);
+                k->keys = memory_string(keys);
+        } else if (same) {
                 return 0;
+        }
         relation_unref(k->next);
         k->next = NULL;
         relation_unref(k->shape);
         k->shape = relation_ref(shape);
         log_info("the new definition of %s.%s on the source is accepted%s%s", k->schema, k->name,
                 what.len ? ": " : "", buf_text(&what));
-        return write_record(m, k, e);
+        return move_write_record(m, k, e);
 }
 
 /* The log does not tell which columns are generated, the catalogue does. */
@@ -87,24 +83,41 @@ static int accept_refused(
         AUTO_BUF what = BUF_INIT;
 
         if (now && relation_same(now, shape, &what))
-                return record_definition(m, k, now, e);
+                return record_definition(m, k, now, NULL, e);
         if (m->from->describe(m->origin, shape, e) < 0)
                 return -1;
         take_generated(shape, now);
-        return record_definition(m, k, shape, e);
+        return record_definition(m, k, shape, NULL, e);
+}
+
+static bool has_keys(const char *text)
+{
+        return text && strcmp(text, "1 0") != 0;
 }
 
 /* What comes next in the log is taken for what the source has now, which may be later still. */
 static int accept_altered(
-        struct move *m, struct table_record *k, const struct relation *now, struct error *e)
+        struct move *m, struct table_record *k, const struct table_def *now, struct error *e)
 {
         struct prepare_result *r = m->p->result;
+        AUTO_STRING keys = move_keys_text(m, now);
+        int unnamed = m->from->doubt(m->origin, &r->doubt, e);
+        int followed = unnamed < 0 ? -1 : move_follow_parent(m, k, e);
 
-        if (m->from->doubt(m->origin, &r->doubt, e) < 0)
+        if (unnamed < 0)
                 return error_context(e, "source");
-        if (!position_is_none(r->doubt))
+        if (followed < 0)
+                return -1;
+        r->doubt_rows = unnamed;
+        r->doubt_keys = followed || has_keys(k->keys) || has_keys(keys);
+        if (r->doubt_rows || r->doubt_keys)
                 r->doubtful = route_find(m->p->route, k->schema, k->name);
-        return record_definition(m, k, now, e);
+        return record_definition(m, k, now->shape, keys, e);
+}
+
+static int accept_gone(struct move *m, struct table_record *k, struct error *e)
+{
+        return move_follow_parent(m, k, e) < 0 ? -1 : leave(m, k, "is gone from the source", e);
 }
 
 static int accept(struct move *m, struct table_record *k, struct error *e)
@@ -115,8 +128,7 @@ static int accept(struct move *m, struct table_record *k, struct error *e)
                 return accept_refused(m, k, now ? now->shape : NULL, e);
         if (!is_altered(m->p, k))
                 return 0;
-        return now ? accept_altered(m, k, now->shape, e)
-                   : leave(m, k, "is gone from the source", e);
+        return now ? accept_altered(m, k, now, e) : accept_gone(m, k, e);
 }
 
 /* ---- those that are streamed ---- */
@@ -193,7 +205,7 @@ int move_resume(struct move *m, struct error *e)
                 return error_context(e, "culvert.checkpoint on the target");
         p->record.stage = STAGE_DONE;
         if (move_follow(m, &stored, e) < 0 || move_read_tables(m, e) < 0 || move_join(m, e) < 0 ||
-                take_known(m, e) < 0 || move_resume_cascades(m, e) < 0)
+                move_learn_keys(m, e) < 0 || take_known(m, e) < 0 || move_resume_cascades(m, e) < 0)
                 return -1;
         if (m->from->resume(m->origin, p->result->shapes, p->result->shapes_n, e) < 0)
                 return error_context(e, "source");

@@ -101,10 +101,17 @@ int move_read_only(struct move *m, struct error *e)
         return 0;
 }
 
+static bool select_read(void *context, const char *schema, const char *name)
+{
+        const struct move *m = context;
+
+        return table_defs_find(m->tables, schema, name) != NULL;
+}
+
 /* DDL between the look at the catalogue and the position would be in the copy, or not, unseen. */
 int move_check_same(struct move *m, struct error *e)
 {
-        struct table_defs *now = m->from->tables(m->origin, select_only, m, e);
+        struct table_defs *now = m->from->tables(m->origin, select_read, m, e);
         AUTO_BUF what = BUF_INIT;
         int rc = now ? 0 : error_context(e, "source");
 
@@ -112,7 +119,7 @@ int move_check_same(struct move *m, struct error *e)
                 const struct table_def *t = &m->tables->items[i];
                 const struct table_def *n = table_defs_find(now, t->schema, t->name);
 
-                if (!n || !relation_same(t->shape, n->shape, &what))
+                if (!n || !relation_same(t->shape, n->shape, &what) || !move_keys_same(t, n))
                         rc = error_set(e, ERROR_RETRY, "table %s.%s was %s while its copy began",
                                 t->schema, t->name, n ? "altered" : "dropped");
         }
@@ -257,9 +264,22 @@ int move_write_table(struct move *m, unsigned i, struct error *e)
                 .created = d->create,
                 .shape = d->def->shape};
         AUTO_STRING state = memory_string(m->append[i] ? "append" : "waiting");
+        AUTO_STRING keys = move_keys_text(m, d->def);
 
         k.state = state;
+        k.keys = keys;
         return m->to->write_table(m->destination, &k, e);
+}
+
+int move_write_record(struct move *m, const struct table_record *k, struct error *e)
+{
+        if (m->to->begin(m->destination, e) < 0)
+                return -1;
+        if (m->to->write_table(m->destination, k, e) < 0) {
+                m->to->rollback(m->destination);
+                return -1;
+        }
+        return m->to->commit(m->destination, e);
 }
 
 int move_write_records(struct move *m, enum copy_stage stage, struct error *e)

@@ -171,10 +171,9 @@ static int my_origin_doubt(struct origin *o, struct position *end, struct error 
         MYSQL_ROW row = r ? mysql_fetch_row(r) : NULL;
         struct source_identity ignored;
 
-        *end = POSITION_NONE;
-        if (!r || (row && !strcasecmp(row[1], "full")))
-                return r ? 0 : -1;
-        return binlog_identity(o->conn, &ignored, end, e);
+        if (!r || binlog_identity(o->conn, &ignored, end, e) < 0)
+                return -1;
+        return !row || strcasecmp(row[1], "full") != 0;
 }
 
 static int my_origin_left(

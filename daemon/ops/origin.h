@@ -33,7 +33,7 @@ struct origin_ops {
         int (*names)(struct origin *o, origin_select *each, void *context, struct error *e);
         /* What the log tells of a shape less than the catalogue does: types' names. */
         int (*describe)(struct origin *o, struct relation *shape, struct error *e);
-        /* Where the log ends, if its rows do not tell which columns they have; else none. */
+        /* Where the log ends. 1: its rows do not tell which columns they have; 0: they do; -1. */
         int (*doubt)(struct origin *o, struct position *end, struct error *e);
         /* Appends lines about what no copy carries: views, routines and so on. */
         int (*left)(struct origin *o, const struct table_defs *t, struct buf *lines,

@@ -56,6 +56,7 @@ struct prepare_result {
         unsigned joining_n;
         const struct route_table *doubtful; /* flow/route.h, route_doubt; or NULL */
         struct position doubt;
+        bool doubt_rows, doubt_keys;
         const struct route_table **fresh; /* selected, and not migrated yet */
         unsigned fresh_n;
         char *refused;   /* why tables could not be added; NULL: nothing of the kind */

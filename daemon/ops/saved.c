@@ -32,6 +32,20 @@ static int read_accepted(struct saved *s, const char *text)
         return identity_parse(&s->accepted_of, source, &ignored);
 }
 
+static int read_accepting(struct saved *s, const char *text)
+{
+        const char *line = strstr(text, "\naccepting ");
+        const char *at = line ? line + strlen("\naccepting ") : NULL;
+        AUTO_STRING name = at ? buf_take_name(&at) : NULL;
+
+        if (!line)
+                return 0;
+        if (!name || strlen(name) >= sizeof s->accepting)
+                return -1;
+        snprintf(s->accepting, sizeof s->accepting, "%s", name);
+        return 0;
+}
+
 int saved_read(struct saved *s, const char *state_dir, struct error *e)
 {
         AUTO_STRING path = memory_printf("%s/state", state_dir);
@@ -57,7 +71,7 @@ int saved_read(struct saved *s, const char *state_dir, struct error *e)
                 return bad(path, e);
         s->paused = !strcmp(paused, "yes");
         s->phase = (enum state)phase_number;
-        return read_accepted(s, text) < 0 ? bad(path, e) : 0;
+        return read_accepted(s, text) < 0 || read_accepting(s, text) < 0 ? bad(path, e) : 0;
 }
 
 int saved_write(const struct saved *s, const char *state_dir, struct error *e)
@@ -71,5 +85,10 @@ int saved_write(const struct saved *s, const char *state_dir, struct error *e)
         if (!position_is_none(s->accepted))
                 buf_printf(&text, "accepted %s %s\n", position_format(s->accepted, position),
                         identity_format(&s->accepted_of, source));
+        if (*s->accepting) {
+                buf_str(&text, "accepting ");
+                buf_name(&text, s->accepting);
+                buf_char(&text, '\n');
+        }
         return file_replace(path, buf_text(&text), e);
 }

@@ -7,6 +7,8 @@
  *   paused yes
  *   phase streaming
  *   accepted 000003:4711 SYSTEM/0/BASE     optional: DDL that the operator has accepted ends there
+ *   accepting 11:shop.orders               optional: and it is of this table, of which the target
+ *                                          does not have the new definition on record yet
  *
  * Loop thread only.
  */
@@ -19,6 +21,7 @@ struct saved {
         enum state phase;         /* STATE_COPYING or STATE_STREAMING */
         struct position accepted; /* of that source; none: nothing */
         struct source_identity accepted_of;
+        char accepting[sizeof((struct error *)0)->table]; /* "schema.table", or "" */
 };
 
 /* No file yet is not an error. A newer format is one. */

@@ -452,3 +452,120 @@ def test_state_is_put_back_after_an_error(from_my, culvert):
     from_my.sql("set foreign_key_checks = 0; insert into c values (900, 12345, 0)")
     c.wait(lag=0)
     until(lambda: from_my.target_sql("select count(*) from c where id = 900") == [(1,)], 20, "the orphan")
+
+
+# ---- keys that change ----
+
+CHAIN = """
+create table p (id int primary key, v int);
+create table c (id int primary key, p int, v int, constraint c_p foreign key (p) references p (id) on delete cascade on update cascade);
+create table m (id int primary key, c int, constraint m_c foreign key (c) references c (id) on delete cascade);
+insert into p select seq, 0 from seq_1_to_30; insert into c select seq, 1 + seq % 30, 0 from seq_1_to_90;
+insert into m select seq, seq from seq_1_to_90"""
+
+
+def alter_target(cross, old="c_p", rule="on delete set null"):
+    """The operator does alike."""
+    key = "constraint" if cross.direction == "my-pg" else "foreign key"
+    cross.target_sql(f"alter table c drop {key} {old}")
+    if rule:
+        cross.target_sql(f"alter table c add constraint c_new foreign key (p) references p (id) {rule}")
+
+
+@pytest.mark.parametrize("rule", ["on delete set null", "on delete restrict", None])
+@pytest.mark.parametrize("down", [True, False])
+def test_keys_altered_while_the_pipeline_lags(from_my, culvert, rule, down):
+    """What came before the ALTER was done under the old key, whatever the catalogue says by now."""
+    c = begin(from_my, culvert, CHAIN)
+    if down:
+        c.terminate()
+    else:
+        c.ctl("pause")
+    from_my.sql("delete from p where id in (1, 2); update p set id = 300 where id = 3")
+    also = f", add constraint c_new foreign key (p) references p (id) {rule}" if rule else ""
+    from_my.sql(f"alter table c drop foreign key c_p{also}")
+    from_my.sql("insert into c values (1000, 4, 1); delete from m where id = 50")
+    from_my.sql("delete from p where id = 5" if rule == "on delete set null" else "delete from c where p = 5; delete from p where id = 5")
+    if not down:
+        c.kill9()
+    c.start()
+    if not down:
+        c.ctl("resume")
+    error = c.wait_error("was altered")
+    assert error["table"] == from_my.qualified("c")
+    assert from_my.target_sql("select count(*) from c where p in (1, 2)") == [(0,)]
+    assert from_my.target_sql("select count(*) from c where p = 300") == [(3,)]
+    assert from_my.target_sql("select count(*) from m where c not in (select id from c)") == [(0,)]
+    c.kill9()  # the decision is still to be made
+    c.start()
+    c.wait_error("was altered")
+    alter_target(from_my, rule=rule)
+    c.ctl("resume")
+    same(from_my, c)
+    assert "foreign keys changed" in c.log_text()
+    c.kill9()
+    from_my.sql("delete from p where id = 6" if rule == "on delete set null" else "delete from c where p = 6; delete from p where id = 6")
+    c.start()
+    same(from_my, c)
+
+
+def test_a_kill_while_new_keys_are_accepted(from_my, culvert):
+    """The statement is accepted in the state file first, then on the target."""
+    c = begin(from_my, culvert, CHAIN)
+    from_my.sql("delete from p where id = 1")
+    from_my.sql("alter table c drop foreign key c_p, add constraint c_new foreign key (p) references p (id) on delete set null")
+    from_my.sql("delete from p where id = 5")
+    c.wait_error("was altered")
+    alter_target(from_my)
+    from_my.target.stop()
+    c.ctl("resume")
+    c.kill9()
+    from_my.target.start()
+    c.start()
+    same(from_my, c)
+    assert from_my.target_sql("select count(*) from c where p is null") == [(3,)]
+
+
+def test_keys_that_are_altered_twice(from_my, culvert):
+    """Nobody knows what held between the two, if rows went in between."""
+    c = begin(from_my, culvert, CHAIN)
+    c.terminate()
+    from_my.sql("alter table c drop foreign key c_p")
+    from_my.sql("alter table c add constraint c_new foreign key (p) references p (id) on delete set null")
+    from_my.sql("insert into c values (1000, 4, 1)")
+    c.start()
+    c.wait_error("its definition was altered")
+    alter_target(from_my)
+    c.ctl("resume")
+    c.wait_error("its definition was altered")
+    c.ctl("resume")
+    same(from_my, c)
+    c.terminate()
+    from_my.sql("alter table c drop foreign key c_new; set foreign_key_checks = 0; delete from p where id = 7; "
+                "insert into p values (7, 1); set foreign_key_checks = 1; delete from p where id = 8; insert into p values (8, 1); "
+                "alter table c add constraint c_p foreign key (p) references p (id) on delete cascade")
+    c.start()
+    c.wait_error("its definition was altered")
+    alter_target(from_my, "c_new", None)
+    from_my.target_sql("alter table c add constraint c_p foreign key (p) references p (id) on delete cascade")
+    c.ctl("resume")
+    c.wait_error("was changed again before its foreign keys were read")
+    for row in from_my.sql("select id, p, v from c where p = 8"):
+        from_my.target_sql("insert into c values (%s, %s, %s)", *row)
+    for row in from_my.sql("select id, c from m where c in (select id from c where p = 8)"):
+        from_my.target_sql("insert into m values (%s, %s)", *row)
+    c.ctl("resume")
+    same(from_my, c)
+
+
+def test_a_parent_that_is_renamed_takes_its_keys_along(from_my, culvert):
+    c = begin(from_my, culvert, CHAIN)
+    c.terminate()
+    from_my.sql("delete from p where id = 1; rename table p to elsewhere; delete from elsewhere where id = 2")
+    c.config["tables"] = {"include": ", ".join(map(from_my.qualified, ("p", "c", "m")))}
+    c.write()
+    c.start()
+    c.wait_error("was renamed")
+    assert from_my.target_sql("select count(*) from c where p = 1") == [(0,)]
+    c.ctl("resume")
+    assert from_my.qualified("elsewhere") in c.wait_error("is not migrated")["message"]

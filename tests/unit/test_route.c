@@ -695,7 +695,8 @@ static void test_doubt(void **state)
         route_expect(s.route, a, NULL);
         assert_ptr_equal(route_known(s.route, "shop", "", 0), a); /* any of the schema */
         assert_null(route_known(s.route, "elsewhere", "", 0));
-        route_doubt(s.route, "shop", "a", (struct position){.lsn = 700, .file = 3});
+        route_doubt(s.route, "shop", "a",
+                &(struct route_doubt){.read = {.lsn = 700, .file = 3}, .rows = true});
         assert_int_equal(route_statement(s.route, &alter, &s.e), -1);
         assert_null(strstr(s.e.message, "names of columns")); /* there were none */
         ((struct route_table *)(uintptr_t)route_find(s.route, "shop", "a"))->doubted = true;
@@ -711,12 +712,45 @@ static void test_doubt(void **state)
         done(&s);
 }
 
+/* Keys act on what is deleted or updated, in any table. */
+static void test_doubt_about_keys(void **state)
+{
+        struct relation *known;
+        struct statement alter = {.kind = STATEMENT_ALTER,
+                .schema = "public",
+                .table = "children",
+                .end = {.lsn = 600, .file = 3}};
+        struct route_doubt doubt = {.read = {.lsn = 700, .file = 3}, .keys = true};
+        struct setting s;
+
+        (void)state;
+        open_with(&s, "");
+        known = tell(&s, items());
+        route_doubt(s.route, "public", "children", &doubt);
+        change(&s, CHANGE_INSERT, known, NULL, "1|a|b", "insert public.items(id=1, name=a, note=b)");
+        assert_int_equal(route_statement(s.route, &alter, &s.e), -1);
+        assert_null(strstr(s.e.message, "foreign keys were read"));
+        change(&s, CHANGE_DELETE, known, "1|N|N", NULL, "delete public.items(id=1, name=NULL, note=NULL)");
+        assert_int_equal(route_statement(s.route, &alter, &s.e), -1);
+        assert_non_null(strstr(s.e.message, "foreign keys were read"));
+        alter.end.lsn = 701;
+        assert_int_equal(route_statement(s.route, &alter, &s.e), -1);
+        assert_null(strstr(s.e.message, "foreign keys were read"));
+        alter.end.lsn = 600;
+        route_doubt(s.route, "public", "children", &doubt);
+        assert_int_equal(route_statement(s.route, &alter, &s.e), -1);
+        assert_null(strstr(s.e.message, "foreign keys were read"));
+        done(&s);
+        relation_unref(known);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_tables_by_name),
                 cmocka_unit_test(test_statements_stop),
                 cmocka_unit_test(test_doubt),
+                cmocka_unit_test(test_doubt_about_keys),
                 cmocka_unit_test(test_include_and_exclude),
                 cmocka_unit_test(test_names_on_the_target),
                 cmocka_unit_test(test_changes_of_other_tables_go),

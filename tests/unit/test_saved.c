@@ -89,6 +89,33 @@ static void test_accepted_position(void **state)
         assert_int_equal(saved_read(&back, folder, &e), -1);
 }
 
+/* Any character may be in a name. */
+static void test_accepting(void **state)
+{
+        struct saved s = {.phase = STATE_STREAMING, .accepting = "shop.or\naccepted 1 2\nders"};
+        struct saved back;
+        struct error e = ERROR_INIT;
+        AUTO_BUF text = BUF_INIT;
+
+        (void)state;
+        s.accepted = (struct position){.lsn = 4711, .file = 3};
+        s.accepted_of = (struct source_identity){.system = "0f6e-1", .slot = "mysql-bin"};
+        assert_int_equal(saved_write(&s, folder, &e), 0);
+        assert_int_equal(saved_read(&back, folder, &e), 0);
+        assert_string_equal(back.accepting, s.accepting);
+        assert_int_equal(position_compare(back.accepted, s.accepted), 0);
+        put("culvert-state 1\npaused no\nphase streaming\n");
+        assert_int_equal(saved_read(&back, folder, &e), 0);
+        assert_string_equal(back.accepting, "");
+        put("culvert-state 1\npaused no\nphase streaming\naccepting 99:shop.a\n");
+        assert_int_equal(saved_read(&back, folder, &e), -1);
+        buf_str(&text, "culvert-state 1\npaused no\nphase streaming\naccepting 300:");
+        for (int i = 0; i < 300; i++)
+                buf_char(&text, 'x');
+        put(buf_text(&text));
+        assert_int_equal(saved_read(&back, folder, &e), -1);
+}
+
 static void test_format_1_stays_readable(void **state)
 {
         struct saved s = {0};
@@ -177,6 +204,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_none_yet, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_both_ways, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_accepted_position, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_accepting, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_format_1_stays_readable, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_newer_format, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_damage, set_up, tear_down),
