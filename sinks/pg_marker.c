@@ -1,5 +1,6 @@
 #include "sinks/pg_marker.h"
 #include "base/memory.h"
+#include "db/pg_horizon.h"
 
 #include <stdlib.h>
 
@@ -7,13 +8,44 @@
 
 struct pg_marker {
         struct pg_link *link;
-        char *pipeline;
         struct pg_marker_events events;
         void *context;
         struct timer timer;
-        bool sent;
+        bool sent;         /* a question is on its way */
+        bool wanted, told; /* pg_marker_look */
         struct position committed, durable, marking;
 };
+
+static void go_on(struct pg_marker *m)
+{
+        if (position_compare(m->durable, m->committed) < 0 && !timer_pending(&m->timer))
+                timer_set(&m->timer, MARK_INTERVAL);
+}
+
+static void on_horizon(void *context, PGresult *r, const struct error *e)
+{
+        struct pg_marker *m = context;
+        AUTO_BUF text = BUF_INIT;
+
+        m->sent = false;
+        if (!r) {
+                pg_link_fail(m->link, e);
+                return;
+        }
+        go_on(m);
+        if (PQntuples(r) == 0)
+                return;
+        m->told = true;
+        pg_horizon_text(r, &text);
+        m->events.held(m->context, buf_text(&text));
+}
+
+static void look(struct pg_marker *m)
+{
+        m->wanted = false;
+        m->sent = true;
+        pg_link_query(m->link, on_horizon, m, pg_horizon_sql, 0, NULL);
+}
 
 static void on_marked(void *context, PGresult *r, const struct error *e)
 {
@@ -25,24 +57,22 @@ static void on_marked(void *context, PGresult *r, const struct error *e)
                 return;
         }
         m->durable = m->marking;
-        if (position_compare(m->durable, m->committed) < 0)
-                timer_set(&m->timer, MARK_INTERVAL);
+        go_on(m);
+        if (m->wanted)
+                look(m);
         m->events.durable(m->context, m->durable);
 }
 
 static void on_due(void *context)
 {
         struct pg_marker *m = context;
-        const char *values[] = {m->pipeline};
 
         if (m->sent || position_compare(m->durable, m->committed) >= 0)
                 return;
         m->sent = true;
         m->marking = m->committed;
         pg_link_query(m->link, on_marked, m,
-                "insert into culvert.heartbeat as h (pipeline, beat) values ($1, 1) on conflict "
-                "(pipeline) do update set beat = h.beat + 1",
-                1, values);
+                "select pg_catalog.pg_logical_emit_message(true, 'culvert mark', '')", 0, NULL);
 }
 
 static void on_set(void *context, PGresult *r, const struct error *e)
@@ -72,13 +102,12 @@ static void on_down(void *context, const struct error *e)
         m->events.failed(m->context, e);
 }
 
-struct pg_marker *pg_marker_new(struct loop *l, const struct pg_params *p, const char *pipeline,
+struct pg_marker *pg_marker_new(struct loop *l, const struct pg_params *p,
         const struct pg_marker_events *events, void *context)
 {
         static const struct pg_link_events link = {on_up, on_down};
         struct pg_marker *m = memory_new_of(struct pg_marker);
 
-        m->pipeline = memory_string(pipeline);
         m->events = *events;
         m->context = context;
         timer_init(&m->timer, l, on_due, m);
@@ -92,7 +121,6 @@ struct pg_marker *pg_marker_free(struct pg_marker *m)
                 return NULL;
         timer_cancel(&m->timer);
         pg_link_free(m->link);
-        free(m->pipeline);
         free(m);
         return NULL;
 }
@@ -107,4 +135,13 @@ void pg_marker_committed(struct pg_marker *m, struct position p)
         m->committed = p;
         if (!timer_pending(&m->timer) && !m->sent)
                 timer_set(&m->timer, MARK_INTERVAL);
+}
+
+void pg_marker_look(struct pg_marker *m)
+{
+        if (m->told)
+                return;
+        m->wanted = true;
+        if (!m->sent)
+                look(m);
 }

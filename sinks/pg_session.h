@@ -20,6 +20,7 @@ struct pg_session_result {
         struct sink_start start;
         struct pg_session_backend backend; /* this connection's */
         char version[32];
+        uint64_t turn;     /* of the checkpoint row */
         bool replica_role; /* session_replication_role = replica was allowed */
         bool origin; /* the position is kept in a replication origin, set up in this session */
 };

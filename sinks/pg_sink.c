@@ -15,7 +15,8 @@
  * pieces has no known end then: its checkpoint statement keeps the position, and a second one
  * before the commit moves it. With a replication origin the position is part of the commit record:
  * then the first statement locks the row to prove the epoch, and moves it once a second only, so
- * that it does not bloat under a long snapshot (HAZARDS B3, C1).
+ * that it does not bloat under a long snapshot (HAZARDS B3, C1). Without one it does, and takes
+ * turns (sinks/pg_turn.h).
  */
 #include "base/memory.h"
 #include "sinks/pg_marker.h"
@@ -30,6 +31,7 @@
  * 2,500 TPC-B transactions a batch cost the target 2.5 times the CPU of 250. */
 #define BATCH_TRANSACTIONS 250
 #define ROW_INTERVAL SECOND
+#define TURNS_LOOK 100 /* of the checkpoint row: some thousands of updates that were not pruned */
 
 struct batch {
         struct position end;
@@ -78,6 +80,7 @@ struct sink {
         char *gtids, *idle_gtids; /* state at `committed`; at `idle_wanted`, NULL: as before */
         struct timer row;
         int64_t row_moved; /* loop time of the row's last update */
+        uint64_t looked;   /* pg_wire_turns when the marker was last asked to look */
 };
 
 /* ---- batches ---- */
@@ -274,6 +277,14 @@ static void on_released(void *context, size_t bytes)
         s->wire_bytes -= bytes;
 }
 
+static void look_for_snapshots(struct sink *s)
+{
+        if (pg_wire_turns(s->wire) - s->looked < TURNS_LOOK)
+                return;
+        s->looked = pg_wire_turns(s->wire);
+        pg_marker_look(s->marker);
+}
+
 static void on_committed(void *context)
 {
         struct sink *s = context;
@@ -287,6 +298,7 @@ static void on_committed(void *context)
         else if (!timer_pending(&s->row))
                 timer_set(&s->row, ROW_INTERVAL);
         pg_marker_committed(s->marker, s->committed);
+        look_for_snapshots(s);
         s->events.committed(
                 s->context, s->committing.end, s->committing.transactions, s->committing.rows);
 }
@@ -296,6 +308,13 @@ static void on_durable(void *context, struct position p)
         struct sink *s = context;
 
         s->events.durable(s->context, p);
+}
+
+static void on_held(void *context, const char *text)
+{
+        struct sink *s = context;
+
+        s->events.warning(s->context, text);
 }
 
 static void on_input(void *context)
@@ -323,8 +342,9 @@ static void maybe_up(struct sink *s)
         s->committed = s->facts.start.position;
         s->gtids = memory_string(s->facts.start.gtids);
         pg_marker_start(s->marker, s->committed);
-        s->wire = pg_wire_new(
-                s->link, s->pipeline, s->facts.start.epoch, ++s->generation, &events, s);
+        s->wire = pg_wire_new(s->link, s->pipeline, s->facts.start.epoch, s->facts.turn,
+                ++s->generation, &events, s);
+        s->looked = 0;
         pg_link_raw(s->link, on_input);
         pump(s);
         if (!s->facts.replica_role)
@@ -454,11 +474,11 @@ static struct sink *pg_sink_create(struct loop *l, const struct config *c,
 static void pg_sink_start(struct sink *s)
 {
         static const struct pg_link_events apply = {on_up, on_down};
-        static const struct pg_marker_events marker = {on_marker_up, on_durable, on_down};
+        static const struct pg_marker_events marker = {on_marker_up, on_durable, on_held, on_down};
 
         pg_sink_stop(s);
         s->link = pg_link_new(s->loop, s->params, &apply, s);
-        s->marker = pg_marker_new(s->loop, s->params, s->pipeline, &marker, s);
+        s->marker = pg_marker_new(s->loop, s->params, &marker, s);
 }
 
 static enum sink_push pg_sink_push(struct sink *s, struct txn **piece)

@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "model/cascade.h"
 #include "sinks/pg_cascade.h"
+#include "sinks/pg_turn.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,7 +16,8 @@
 enum op_kind {
         OP_BEGIN,
         OP_PREPARE,
-        OP_CHECKPOINT, /* the update or the lock of the checkpoint row */
+        OP_PROOF,      /* the lock of the checkpoint row */
+        OP_CHECKPOINT, /* its update */
         OP_ORIGIN,
         OP_CHANGE,
         OP_CASCADE, /* what follows from a change by foreign keys; finds any number of rows */
@@ -35,6 +37,7 @@ struct op {
 struct pg_wire {
         struct pg_link *link;
         char *pipeline, epoch[24];
+        struct pg_turn turn;
         uint64_t generation, bindings;
         struct pg_wire_events events;
         void *context;
@@ -129,9 +132,10 @@ static void prepare_own(struct pg_wire *w)
 {
         static const char *const own[][2] = {
                 {"checkpoint",
-                        "update culvert.checkpoint set position = $3, counter = counter + 1, "
-                        "updated_at = pg_catalog.clock_timestamp() where pipeline = $1 and "
-                        "direction = 'forward' and lane = 0 and epoch = $2"},
+                        "update culvert.checkpoint set position = $3, turn = $5::bigint, "
+                        "counter = counter + 1, updated_at = pg_catalog.clock_timestamp() where "
+                        "pipeline = $1 and direction = 'forward' and lane = 0 and turn = "
+                        "$4::bigint and epoch = $2 returning ctid"},
                 {"proof", "select 1 from culvert.checkpoint where pipeline = $1 and direction = "
                           "'forward' and lane = 0 and epoch = $2 for share"},
                 {"origin", "select pg_catalog.pg_replication_origin_xact_setup($1, "
@@ -154,17 +158,21 @@ bool pg_wire_proof(struct pg_wire *w)
 {
         const char *values[] = {w->pipeline, w->epoch};
 
-        return send_prepared(w, OP_CHECKPOINT, "proof", 2, values);
+        return send_prepared(w, OP_PROOF, "proof", 2, values);
 }
 
 bool pg_wire_checkpoint(struct pg_wire *w, struct position end, const char *gtids)
 {
         AUTO_BUF text = BUF_INIT;
-        const char *values[] = {w->pipeline, w->epoch, NULL};
+        char now[24], next[24];
+        const char *values[] = {w->pipeline, w->epoch, NULL, now, next};
 
         position_write(&text, end, gtids);
         values[2] = buf_text(&text);
-        return send_prepared(w, OP_CHECKPOINT, "checkpoint", 3, values);
+        snprintf(now, sizeof now, "%" PRIu64, w->turn.now);
+        snprintf(next, sizeof next, "%" PRIu64, w->turn.next);
+        pg_turn_sent(&w->turn);
+        return send_prepared(w, OP_CHECKPOINT, "checkpoint", 5, values);
 }
 
 bool pg_wire_origin(struct pg_wire *w, struct position end, int64_t committed_at)
@@ -352,9 +360,13 @@ static int take_answer(struct pg_wire *w, const struct op *o, PGresult *r, struc
         switch (o->kind) {
         case OP_CHANGE:
                 return expect_one(o, r, e);
+        case OP_PROOF:
         case OP_CHECKPOINT:
-                if (!strcmp(PQcmdTuples(r), "1"))
+                if (!strcmp(PQcmdTuples(r), "1")) {
+                        if (o->kind == OP_CHECKPOINT)
+                                pg_turn_answer(&w->turn, pg_text(r, 0, 0));
                         return 0;
+                }
                 return error_set(e, ERROR_BUG,
                         "fenced: another culvertd has taken over pipeline %s on the target",
                         w->pipeline);
@@ -420,6 +432,11 @@ void pg_wire_input(struct pg_wire *w)
 
 /* ---- what the owner asks ---- */
 
+uint64_t pg_wire_turns(const struct pg_wire *w)
+{
+        return w->turn.taken;
+}
+
 bool pg_wire_ready(const struct pg_wire *w)
 {
         return !w->failed && !w->binding;
@@ -456,7 +473,7 @@ bool pg_wire_full(struct pg_wire *w)
         return w->unsent >= UNSENT_MAX && pg_link_blocked(w->link);
 }
 
-struct pg_wire *pg_wire_new(struct pg_link *k, const char *pipeline, uint64_t epoch,
+struct pg_wire *pg_wire_new(struct pg_link *k, const char *pipeline, uint64_t epoch, uint64_t turn,
         uint64_t generation, const struct pg_wire_events *events, void *context)
 {
         struct pg_wire *w = memory_new_of(struct pg_wire);
@@ -464,6 +481,7 @@ struct pg_wire *pg_wire_new(struct pg_link *k, const char *pipeline, uint64_t ep
         w->link = k;
         w->pipeline = memory_string(pipeline);
         snprintf(w->epoch, sizeof w->epoch, "%" PRIu64, epoch);
+        pg_turn_start(&w->turn, turn);
         w->generation = generation;
         w->events = *events;
         w->context = context;

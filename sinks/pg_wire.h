@@ -17,8 +17,9 @@ struct pg_wire_events {
         void (*committed)(void *context);              /* the oldest commit on its way returned */
 };
 
-/* `k` is set up and idle. `epoch` is proved by every transaction. */
-struct pg_wire *pg_wire_new(struct pg_link *k, const char *pipeline, uint64_t epoch,
+/* `k` is set up and idle. `epoch` is proved by every transaction; `turn` is the checkpoint row's
+ * (sinks/pg_turn.h). */
+struct pg_wire *pg_wire_new(struct pg_link *k, const char *pipeline, uint64_t epoch, uint64_t turn,
         uint64_t generation, const struct pg_wire_events *events, void *context);
 struct pg_wire *pg_wire_free(struct pg_wire *w); /* frees the pieces that it keeps */
 
@@ -38,6 +39,8 @@ enum pg_wire_sent pg_wire_change(struct pg_wire *w, struct change *c);
 /* Every change of the piece was sent: takes it and frees it when the last is answered. */
 void pg_wire_keep(struct pg_wire *w, struct txn *piece);
 
+/* How often the checkpoint row could not stay in its page. */
+uint64_t pg_wire_turns(const struct pg_wire *w);
 bool pg_wire_ready(const struct pg_wire *w); /* not binding, not failed */
 bool pg_wire_ok(const struct pg_wire *w);
 bool pg_wire_idle(const struct pg_wire *w);     /* no answer is awaited at all */

@@ -29,10 +29,6 @@ static const char create_sql[] =
         "  primary key (pipeline, direction, lane, turn))"
         "  with (fillfactor = 10, autovacuum_vacuum_threshold = 1000,"
         "        autovacuum_vacuum_scale_factor = 0);"
-        "create table if not exists culvert.heartbeat ("
-        "  pipeline text primary key, beat bigint not null)"
-        "  with (fillfactor = 10, autovacuum_vacuum_threshold = 1000,"
-        "        autovacuum_vacuum_scale_factor = 0);"
         "create table if not exists culvert.state ("
         "  pipeline text primary key, sequence bigint not null, state text not null,"
         "  phase text not null, direction text not null, since timestamptz not null,"
@@ -57,7 +53,8 @@ static const char *const upgrades[PG_META_FORMAT] = {
         [1] = "alter table culvert.tables add column foreign_keys text;"
               "alter table culvert.checkpoint add column turn bigint not null default 0,"
               "  drop constraint checkpoint_pkey,"
-              "  add primary key (pipeline, direction, lane, turn)",
+              "  add primary key (pipeline, direction, lane, turn);"
+              "drop table culvert.heartbeat",
 };
 
 const char *pg_meta_create_sql(void)

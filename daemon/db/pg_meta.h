@@ -6,8 +6,7 @@
  *   meta        (format, version)           a row for each format that it has had; the highest one
  *                                           holds. A newer one is refused, an older one upgraded
  *   checkpoint  (pipeline, direction, lane) -> position, epoch, counter, source, updated_at; one
- *                                           row, whose key has a turn, too
- *   heartbeat   (pipeline)                  the durability marker's row (HAZARDS B2)
+ *                                           row, whose key has a turn, too (sinks/pg_turn.h)
  *   state       (pipeline)                  for applications to read
  *   tables      (pipeline, source_schema, source_name) -> what is copied, its shape and
  *                                           its foreign keys (ops/copy_record.h)
