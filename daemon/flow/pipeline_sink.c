@@ -1,6 +1,8 @@
 /* From the queue to the sink, and what the sink says of it. */
 #include "flow/pipeline_private.h"
 
+#include <string.h>
+
 #define IDLE_INTERVAL (10 * SECOND) /* how often an idle position is stored on the target */
 #define PUSH_ROUND 256              /* pieces handed on before other callbacks get their turn */
 
@@ -191,14 +193,30 @@ static bool shutdown_ready(const struct pipeline *p)
                                                                   p->checkpoint.stored) == 0);
 }
 
+/* What came before a statement is not on the target: to accept it now would be to accept it for that,
+ * too. The stream comes to it again. */
+static void defer_statement(struct pipeline *p)
+{
+        if (strcmp(p->last.code, ROUTE_STATEMENT_CODE) != 0 &&
+                strcmp(p->last.code, ROUTE_WRITE_CODE) != 0)
+                return;
+        *p->last.code = '\0';
+        error_context(&p->last,
+                "changes before this are not on the target yet, resume applies them and stops here "
+                "again");
+}
+
 /* A transaction whose rest will not come cannot be waited for, and a pause holds what is here. */
 void pipeline_drain_step(struct pipeline *p)
 {
         bool stuck =
                 p->paused || !p->sink_ready || (p->sink_partial && queue_is_drained(&p->queue));
 
-        if (p->last.class != ERROR_NONE && (stuck || !checkpoint_pending(&p->checkpoint)))
-                pipeline_stop_on(p, &p->last);
+        if (p->last.class == ERROR_NONE || (!stuck && checkpoint_pending(&p->checkpoint)))
+                return;
+        if (checkpoint_pending(&p->checkpoint))
+                defer_statement(p);
+        pipeline_stop_on(p, &p->last);
 }
 
 /* Ends when nothing is on its way and all is durable, after one last write of the position. */
@@ -258,6 +276,7 @@ static void sink_failed(void *context, const struct error *why)
 {
         struct pipeline *p = context;
         struct error e = *why;
+        bool was_ready = p->sink_ready;
 
         p->sink_ready = false;
         if (p->stopping.class != ERROR_NONE) /* the stop is on its way, a retry would undo it */
@@ -268,6 +287,10 @@ static void sink_failed(void *context, const struct error *why)
         }
         if (p->shutdown_done || pipeline_gives_up(p, &e)) {
                 pipeline_stop_on(p, &e);
+                return;
+        }
+        if (!was_ready && p->source_started) { /* the source is read to disk meanwhile */
+                pipeline_retry_later(p, &e, &p->sink_backoff, &p->sink_retry);
                 return;
         }
         pipeline_drop_all(p);

@@ -509,6 +509,23 @@ def test_keys_altered_while_the_pipeline_lags(from_my, culvert, rule, down):
     same(from_my, c)
 
 
+def test_resume_does_not_accept_for_what_a_pause_holds_back(from_my, culvert):
+    """The statement is met while earlier changes wait: they come first, then the decision."""
+    c = begin(from_my, culvert, CHAIN)
+    c.ctl("pause")
+    from_my.sql("delete from p where id in (1, 2)")
+    from_my.sql("alter table c drop foreign key c_p, add constraint c_new foreign key (p) references p (id) on delete set null")
+    from_my.sql("delete from p where id = 5")
+    c.wait_error("not on the target yet")
+    c.ctl("resume")
+    error = c.wait_error("its definition was altered")
+    assert "not on the target yet" not in error["message"]
+    assert from_my.target_sql("select count(*) from c where p in (1, 2)") == [(0,)]
+    alter_target(from_my)
+    c.ctl("resume")
+    same(from_my, c)
+
+
 def test_a_kill_while_new_keys_are_accepted(from_my, culvert):
     """The statement is accepted in the state file first, then on the target."""
     c = begin(from_my, culvert, CHAIN)
