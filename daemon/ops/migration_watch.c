@@ -84,8 +84,7 @@ void migration_watch(struct migration *m, const struct prepare_result *r)
                 .n = r->shapes_n,
                 .published = r->published,
                 .joining = r->joining,
-                .joining_n = r->joining_n,
-                .across = r->targets != NULL};
+                .joining_n = r->joining_n};
 
         set_fresh(m, r->fresh, r->fresh_n);
         m->watcher = watcher_free(m->watcher);

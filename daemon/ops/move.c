@@ -154,7 +154,8 @@ static int begin(struct move *m, struct error *e)
         p->record.mode = memory_string(none ? "none" : "bulk");
         p->record.source = p->identity;
         p->record.start = POSITION_NONE;
-        if (move_write_records(m, STAGE_STARTING, e) < 0)
+        if (move_take_published(m, true, e) < 0 || (none && move_read_marks(m, e) < 0) ||
+                move_write_records(m, STAGE_STARTING, e) < 0)
                 return -1;
         if (none)
                 return begin_none(m, e);
@@ -167,7 +168,7 @@ static int go_on(struct move *m, struct error *e)
         struct prepare *p = m->p;
 
         if (identity_check(&p->record.source, &p->identity, e) < 0 || move_read_tables(m, e) < 0 ||
-                move_look_at_target(m, false, e) < 0)
+                move_look_at_target(m, false, e) < 0 || move_check_loaded(m, e) < 0)
                 return -1;
         m->went_on = true;
         log_event(LOG_LEVEL_INFO, LOG_COPY, NULL,
@@ -210,21 +211,29 @@ static int fill_result(struct move *m, struct error *e)
                 r->begin[i] = m->begins ? m->begins[i] : k ? k->start : POSITION_NONE;
         }
         r->shapes_n = n;
+        r->marks = m->marks;
+        m->marks = NULL;
         return move_cascades(m, m->went_on, e);
+}
+
+static int copy_first(struct move *m, struct error *e)
+{
+        return copy(m, e) < 0 ? -1 : fill_result(m, e);
 }
 
 static int run(struct move *m, struct error *e)
 {
         struct prepare *p = m->p;
+        int rc;
 
         if (open_ends(m, e) < 0 || check_first_use(m, e) < 0 || claim(m, e) < 0)
                 return -1;
         if (m->from->identity(m->origin, &p->identity, e) < 0)
                 return error_context(e, "source");
         p->result->identity = p->identity;
-        if (!position_is_none(p->stored))
-                return move_resume(m, e);
-        return copy(m, e) < 0 ? -1 : fill_result(m, e);
+        rc = position_is_none(p->stored) ? copy_first(m, e) : move_resume(m, e);
+        p->result->published = memory_string(p->record.published);
+        return rc;
 }
 
 int move_run(struct prepare *p, struct error *e)

@@ -166,12 +166,16 @@ static int write_waiting(struct move *m, struct error *e)
         return m->to->commit(m->destination, e);
 }
 
+/* With the mark of how they come into the log, in one commit: it is of these tables, too. */
 static int write_joining(struct move *m, struct position start, struct error *e)
 {
-        char text[POSITION_TEXT];
+        int published;
 
-        if (reread(m, e) < 0 || m->to->begin(m->destination, e) < 0)
+        if (reread(m, e) < 0 || (published = move_take_published(m, true, e)) < 0 ||
+                m->to->begin(m->destination, e) < 0)
                 return -1;
+        if (published && m->to->write_record(m->destination, &m->p->record, e) < 0)
+                return error_context(e, "target");
         for (unsigned i = 0; i < m->tables->n; i++) {
                 struct table_record *k = record_of(m, &m->tables->items[i]);
 
@@ -181,8 +185,20 @@ static int write_joining(struct move *m, struct position start, struct error *e)
                 if (set_state(m, k, "joining", e) < 0)
                         return error_context(e, "target");
         }
-        if (m->to->commit(m->destination, e) < 0)
+        return m->to->commit(m->destination, e);
+}
+
+static int add_to_stream(struct move *m, struct position start, struct error *e)
+{
+        struct copy_record *r = &m->p->record;
+        char *published = memory_string(r->published), text[POSITION_TEXT];
+
+        if (write_joining(m, start, e) < 0) {
+                free(r->published);
+                r->published = published;
                 return -1;
+        }
+        free(published);
         log_event(LOG_LEVEL_INFO, LOG_COPY, NULL,
                 "%u tables are copied as of %s; the stream comes there first, then they join it",
                 m->tables->n, position_format(start, text));
@@ -231,10 +247,13 @@ static int copy_added(struct move *m, struct error *e)
         if (readers > m->tables->n)
                 readers = m->tables->n;
         prepare_phase(m->p, "snapshot", true);
+        if (none && move_read_marks(m, e) < 0)
+                return -1;
         if (m->from->add(m->origin, m->tables, &readers, &start, e) < 0)
                 return error_context(e, "source");
-        if (move_check_same(m, e) < 0 || write_waiting(m, e) < 0 ||
-                (!none && move_load_added(m, readers, e) < 0) || write_joining(m, start, e) < 0)
+        if (move_check_same(m, e) < 0 || (!none && move_read_marks(m, e) < 0) ||
+                write_waiting(m, e) < 0 || (!none && move_load_added(m, readers, e) < 0) ||
+                add_to_stream(m, start, e) < 0)
                 return -1;
         say_joining(m, start);
         return 0;

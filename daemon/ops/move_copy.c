@@ -276,7 +276,8 @@ int move_load(struct move *m, struct error *e)
         log_event(LOG_LEVEL_INFO, LOG_COPY,
                 &(struct log_fields){.position = position_format(p->record.start, text)},
                 "the stream will begin at %s", text);
-        if (move_check_same(m, e) < 0 || move_write_records(m, STAGE_COPYING, e) < 0 ||
+        if (move_check_same(m, e) < 0 || move_read_marks(m, e) < 0 ||
+                move_write_records(m, STAGE_COPYING, e) < 0 ||
                 empty_targets(m, e) < 0 || make_tables(m, e) < 0 || load_rows(m, readers, e) < 0)
                 return -1;
         return record_loaded(m, e);

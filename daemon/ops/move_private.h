@@ -26,6 +26,7 @@ struct move {
         struct mapping *mappings;
         struct position *begins; /* where the table's copy stands */
         bool *append;
+        char **marks; /* see move_read_marks; NULL: there are none */
 
         const struct route_table **only; /* tables that come beside the stream; NULL: all */
         unsigned only_n;
@@ -105,6 +106,16 @@ int move_point(struct move *m, unsigned readers, struct error *e);
 /* Is the source the server of the checkpoint, or one that can take its place? Then the checkpoint is
  * made to stand there. */
 int move_follow(struct move *m, const struct source_identity *stored, struct error *e);
+/* m->marks, which go into the records of m->tables: as the copy's readers see them, if there are
+ * any. */
+int move_read_marks(struct move *m, struct error *e);
+/* How the tables come into the log now, of the stream's and with `tables` of m->tables too, into
+ * m->p->record. 1: it is to be written; 0: as it was; -1. */
+int move_take_published(struct move *m, bool tables, struct error *e);
+/* Can the stream go on, and did its log tell all since? Of m->p->result, or of m->tables whose copy
+ * was interrupted when all rows were in. */
+int move_check_streamed(struct move *m, struct error *e);
+int move_check_loaded(struct move *m, struct error *e);
 /* There is a checkpoint: the stream goes on from it. */
 int move_resume(struct move *m, struct error *e);
 /* Tables that were added and that the stream has come to: the last steps, or how far it is to go.

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The mark of how the tables come into the log was of it, too: both at once, or the next start
+ * would miss it there. */
 static int leave(struct move *m, struct table_record *k, const char *why, struct error *e)
 {
         log_warning("table %s.%s %s: its changes are left out from now on, and what the target has "
@@ -15,7 +17,16 @@ static int leave(struct move *m, struct table_record *k, const char *why, struct
         free(k->state);
         k->state = memory_string("left");
         k->start = POSITION_NONE;
-        return move_write_record(m, k, e);
+        free(m->p->record.published);
+        m->p->record.published = NULL;
+        if (m->to->begin(m->destination, e) < 0)
+                return -1;
+        if (m->to->write_table(m->destination, k, e) < 0 ||
+                m->to->write_record(m->destination, &m->p->record, e) < 0) {
+                m->to->rollback(m->destination);
+                return -1;
+        }
+        return m->to->commit(m->destination, e);
 }
 
 /* ---- definitions that the operator has accepted ---- */
@@ -207,7 +218,5 @@ int move_resume(struct move *m, struct error *e)
         if (move_follow(m, &stored, e) < 0 || move_read_tables(m, e) < 0 || move_join(m, e) < 0 ||
                 move_learn_keys(m, e) < 0 || take_known(m, e) < 0 || move_resume_cascades(m, e) < 0)
                 return -1;
-        if (m->from->resume(m->origin, p->result->shapes, p->result->shapes_n, e) < 0)
-                return error_context(e, "source");
-        return move_add(m, e);
+        return move_check_streamed(m, e) < 0 ? -1 : move_add(m, e);
 }

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "ops/move_private.h"
+#include "ops/pg_marks.h"
 #include "ops/selection.h"
 
 #include <stdlib.h>
@@ -32,6 +33,8 @@ void move_forget_tables(struct move *m)
 {
         forget_mappings(m);
         forget_targets(m);
+        pg_marks_free(m->marks, m->tables ? m->tables->n : 0);
+        m->marks = NULL;
         free(m->destined);
         free(m->begins);
         free(m->append);
@@ -262,7 +265,8 @@ int move_write_table(struct move *m, unsigned i, struct error *e)
                 .target_schema = d->route->schema,
                 .target_name = d->route->name,
                 .created = d->create,
-                .shape = d->def->shape};
+                .shape = d->def->shape,
+                .mark = m->marks ? m->marks[i] : NULL};
         AUTO_STRING state = memory_string(m->append[i] ? "append" : "waiting");
         AUTO_STRING keys = move_keys_text(m, d->def);
 

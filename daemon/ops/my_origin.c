@@ -216,22 +216,19 @@ static int my_origin_arrange(
 
 /* The stream itself finds out whether its files are there still. */
 static int my_origin_resume(
-        struct origin *o, struct relation *const *shapes, unsigned n, struct error *e)
+        struct origin *o, const struct carried *c, struct error *e)
 {
         (void)o;
-        (void)shapes;
-        (void)n;
+        (void)c;
         (void)e;
         return 0;
 }
 
 /* Whatever is done to a table, its changes are in the binlog. */
-static int my_origin_watch(
-        struct origin *o, struct relation *const *shapes, unsigned n, struct error *e)
+static int my_origin_watch(struct origin *o, const struct carried *c, struct error *e)
 {
         (void)o;
-        (void)shapes;
-        (void)n;
+        (void)c;
         (void)e;
         return 0;
 }

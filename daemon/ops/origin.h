@@ -13,6 +13,13 @@
 struct origin;
 struct origin_reader;
 
+/* What the stream carries, and the mark of how it comes into the log ("" or NULL: not known). */
+struct carried {
+        const struct relation *const *shapes;
+        unsigned n;
+        const char *published;
+};
+
 typedef bool origin_select(void *context, const char *schema, const char *name);
 /* `next`: what the counter (auto_increment, sequence) of a column will give next. */
 typedef int origin_counter(void *context, const struct table_def *t, const char *column,
@@ -45,12 +52,20 @@ struct origin_ops {
         /* What the log needs before a position is taken: publication, no slot left over. `begun`:
          * an earlier attempt of ours was interrupted. */
         int (*arrange)(struct origin *o, const struct table_defs *t, bool begun, struct error *e);
-        /* Can a stream go on, from wherever it will? "resync required" if not. `shapes`: what it
-         * carries. */
-        int (*resume)(
-                struct origin *o, struct relation *const *shapes, unsigned n, struct error *e);
-        /* Do the changes of these tables still reach the log? A DATA error if not. */
-        int (*watch)(struct origin *o, struct relation *const *shapes, unsigned n, struct error *e);
+        /* Can a stream go on, from wherever it will? "resync required" if not. */
+        int (*resume)(struct origin *o, const struct carried *c, struct error *e);
+        /* Do the changes of these tables still reach the log, and did they all the time? A DATA
+         * error if not. */
+        int (*watch)(struct origin *o, const struct carried *c, struct error *e);
+        /* Of a log that does not tell all that happens to its tables; else all three are NULL. What
+         * c->published is to be from now on (ops/pg_publication.h); the caller frees. */
+        char *(*published)(struct origin *o, const struct carried *c, struct error *e);
+        /* A mark of each table (ops/pg_marks.h, which frees them), as the readers see it; without
+         * readers, as it is. */
+        char **(*marks)(struct origin *o, const struct carried *c, struct error *e);
+        /* See pg_marks_compare. */
+        int (*compare)(struct origin *o, const struct relation *shape, const char *known,
+                const char *now, struct error *e);
         /* Takes the position where the stream begins. With readers: every one of them sees the
          * database as it was at its own position, which is `start` or later (HAZARDS B5). */
         int (*point)(struct origin *o, const struct table_defs *t, unsigned readers,

@@ -8,6 +8,7 @@
 #include "db/pg_define.h"
 #include "ops/copy_row.h"
 #include "ops/origin.h"
+#include "ops/pg_marks.h"
 #include "ops/pg_source.h"
 
 #include <inttypes.h>
@@ -240,20 +241,40 @@ static int pg_origin_arrange(
         return rc;
 }
 
-static int pg_origin_watch(
-        struct origin *o, struct relation *const *shapes, unsigned n, struct error *e)
+static int pg_origin_watch(struct origin *o, const struct carried *c, struct error *e)
 {
-        const struct pg_published wanted = {
-                .shapes = (const struct relation *const *)shapes, .n = n};
+        const struct pg_published wanted = {.shapes = c->shapes, .n = c->n};
+        const char *name = o->config->pg.publication;
 
-        return pg_publication_check(o->conn, o->config->pg.publication, &wanted, NULL, e);
+        return pg_publication_check(o->conn, name, &wanted, NULL, e) < 0
+                       ? -1
+                       : pg_publication_same(o->conn, name, &wanted, c->published, e);
 }
 
 static int pg_origin_resume(
-        struct origin *o, struct relation *const *shapes, unsigned n, struct error *e)
+        struct origin *o, const struct carried *c, struct error *e)
 {
-        return pg_slot_check(o->conn, o->config->pg.slot, e) < 0 ? -1
-                                                                 : pg_origin_watch(o, shapes, n, e);
+        return pg_slot_check(o->conn, o->config->pg.slot, e) < 0 ? -1 : pg_origin_watch(o, c, e);
+}
+
+static char *pg_origin_published(struct origin *o, const struct carried *c, struct error *e)
+{
+        const struct pg_published wanted = {.shapes = c->shapes, .n = c->n};
+
+        return pg_publication_mark(o->conn, o->config->pg.publication, &wanted, e);
+}
+
+static char **pg_origin_marks(struct origin *o, const struct carried *c, struct error *e)
+{
+        const struct pg_published wanted = {.shapes = c->shapes, .n = c->n};
+
+        return pg_marks_read(o->anchor ? o->anchor : o->conn, &wanted, e);
+}
+
+static int pg_origin_compare(struct origin *o, const struct relation *shape, const char *known,
+        const char *now, struct error *e)
+{
+        return pg_marks_compare(o->conn, shape, known, now, e);
 }
 
 /* ---- the consistent point ---- */
@@ -525,6 +546,9 @@ const struct origin_ops pg_origin_ops = {
         .arrange = pg_origin_arrange,
         .resume = pg_origin_resume,
         .watch = pg_origin_watch,
+        .published = pg_origin_published,
+        .marks = pg_origin_marks,
+        .compare = pg_origin_compare,
         .point = pg_origin_point,
         .add = pg_origin_add,
         .reader = pg_reader,

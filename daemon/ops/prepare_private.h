@@ -90,6 +90,11 @@ int prepare_read_tables(struct prepare *p, PGconn *c, struct error *e);
 const struct relation **prepare_shapes(const struct prepare *p);
 /* Reads p->marks on `c`. */
 int prepare_read_marks(struct prepare *p, PGconn *c, struct error *e);
+/* What no change in the stream told since the record's mark was taken, as pg_marks_compare found
+ * it: what is harmless, or accepted, is taken over. 1: the record is to be written; 0: as it was;
+ * -1. */
+int prepare_take_mark(const struct prepare *p, struct table_record *k, const char *now,
+        int compared, struct error *e);
 /* There is a checkpoint: the stream goes on from it. */
 int prepare_resume(struct prepare *p, struct error *e);
 /* All rows are in, the slot still has everything since: indexes, sequences and so on remain. */

@@ -78,24 +78,30 @@ static int take_known_shapes(struct prepare *p, struct error *e)
         return 0;
 }
 
-/* What no change in the stream told since the mark was taken; what is harmless is taken over. */
-static int check_mark(struct prepare *p, struct table_record *k, const struct relation *shape,
-        const char *now, struct error *e)
+int prepare_take_mark(const struct prepare *p, struct table_record *k, const char *now,
+        int compared, struct error *e)
 {
-        int rc = pg_marks_compare(p->source, shape, k->mark, now, e);
-
-        if (rc < 0 && !(p->accept_marks && !strcmp(e->code, PG_MARKS_CODE)))
+        if (compared < 0 && !(p->accept_marks && !strcmp(e->code, PG_MARKS_CODE)))
                 return -1;
-        if (rc < 0)
+        if (compared < 0)
                 log_warning("accepted: %s", e->message);
-        else if (rc > 0)
+        else if (compared > 0)
                 log_warning("cannot be looked at: %s", e->message);
         error_clear(e);
         if (k->mark && !strcmp(k->mark, now))
                 return 0;
         free(k->mark);
         k->mark = memory_string(now);
-        return write_record(p, k, e);
+        return 1;
+}
+
+static int check_mark(struct prepare *p, struct table_record *k, const struct relation *shape,
+        const char *now, struct error *e)
+{
+        int compared = pg_marks_compare(p->source, shape, k->mark, now, e);
+        int rc = prepare_take_mark(p, k, now, compared, e);
+
+        return rc > 0 ? write_record(p, k, e) : rc;
 }
 
 static int check_marks(struct prepare *p, struct error *e)

@@ -2,7 +2,6 @@
 #include "base/loop.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "db/pg_catalog.h"
 #include "ops/halt.h"
 #include "ops/origin.h"
 #include "ops/pg_marks.h"
@@ -19,10 +18,9 @@ struct watcher {
         struct loop *loop;
         const struct config *config;
         struct relation **shapes;
-        char **marks; /* the thread's while one runs */
+        char **marks; /* NULL: there are none; the thread's while one runs */
         char *published;
         unsigned n, known_n; /* shapes behind the first n are known, and not watched */
-        bool across;
         struct route *route;
         const struct route_table **fresh; /* as marks */
         unsigned fresh_n;
@@ -52,14 +50,15 @@ static void on_checked(void *context)
 }
 
 /* Harmless differences are taken over, here alone: the next start compares by itself. */
-static int look_at_marks(struct watcher *w, PGconn *c, struct error *e)
+static int look_at_marks(struct watcher *w, const struct origin_ops *from, struct origin *o,
+        const struct carried *all, struct error *e)
 {
-        struct pg_published wanted = {(const struct relation *const *)w->shapes, w->n};
-        char **now = pg_marks_read(c, &wanted, e);
+        const struct carried watched = {.shapes = all->shapes, .n = w->n};
+        char **now = from->marks(o, &watched, e);
         int rc = now ? 0 : -1;
 
         for (unsigned i = 0; rc >= 0 && i < w->n; i++)
-                if ((rc = pg_marks_compare(c, w->shapes[i], w->marks[i], now[i], e)) > 0)
+                if ((rc = from->compare(o, w->shapes[i], w->marks[i], now[i], e)) > 0)
                         log_failure(LOG_LEVEL_WARNING, LOG_PLAIN, e, "cannot be looked at");
         if (rc < 0) {
                 pg_marks_free(now, w->n);
@@ -87,44 +86,17 @@ static bool note_fresh(void *context, const char *schema, const char *name)
         return false;
 }
 
-static int look_for_fresh(struct watcher *w, PGconn *c, struct error *e)
-{
-        struct pg_tables *none;
-
-        w->fresh_n = 0;
-        none = pg_tables_read(c, note_fresh, w, e);
-        pg_tables_free(none);
-        return none ? 0 : -1;
-}
-
-static int look_at_postgresql(struct watcher *w, struct error *e)
-{
-        const struct config *c = w->config;
-        struct pg_published wanted = {(const struct relation *const *)w->shapes, w->n};
-        AUTO_STRING name = memory_printf("culvert %s", c->pipeline.name);
-        struct pg_params *p = pg_params_new(&c->source, "source", name, false, e);
-        PGconn *conn = p ? halt_connect(w->halt, p, e) : NULL;
-        int rc = conn ? 0 : -1;
-
-        if (rc == 0)
-                rc = pg_publication_check(conn, c->pg.publication, &wanted, NULL, e);
-        if (rc == 0)
-                rc = pg_publication_same(conn, c->pg.publication, &wanted, w->published, e);
-        if (rc == 0)
-                rc = look_at_marks(w, conn, e);
-        if (rc == 0)
-                rc = look_for_fresh(w, conn, e);
-        halt_close(w->halt, &conn);
-        pg_params_free(p);
-        return rc;
-}
-
-static int look_across(struct watcher *w, struct error *e)
+static int look(struct watcher *w, struct error *e)
 {
         const struct origin_ops *from = origin_ops_of(w->config->source.kind);
+        const struct carried all = {.shapes = (const struct relation *const *)w->shapes,
+                .n = w->known_n,
+                .published = w->published};
         struct origin *o = from->open(w->config, w->halt, e);
-        int rc = o ? from->watch(o, w->shapes, w->n, e) : -1;
+        int rc = o ? from->watch(o, &all, e) : -1;
 
+        if (rc == 0 && w->marks)
+                rc = look_at_marks(w, from, o, &all, e);
         w->fresh_n = 0;
         if (rc == 0)
                 rc = from->names(o, note_fresh, w, e);
@@ -135,8 +107,9 @@ static int look_across(struct watcher *w, struct error *e)
 static void *check(void *context)
 {
         struct watcher *w = context;
+
         error_clear(&w->error);
-        (w->across ? look_across : look_at_postgresql)(w, &w->error);
+        look(w, &w->error);
         loop_post(w->loop, on_checked, w);
         return NULL;
 }
@@ -158,10 +131,12 @@ static void on_due(void *context)
 
 static void take_marks(struct watcher *w, const struct watched *watched)
 {
+        w->published = memory_string(watched->published);
+        if (!watched->marks)
+                return;
         w->marks = memory_new((w->n + 1) * sizeof(char *));
         for (unsigned i = 0; i < w->n; i++)
                 w->marks[i] = memory_string(watched->marks[i]);
-        w->published = memory_string(watched->published);
 }
 
 struct watcher *watcher_new(struct loop *l, const struct config *c, struct route *r,
@@ -176,13 +151,11 @@ struct watcher *watcher_new(struct loop *l, const struct config *c, struct route
         w->context = context;
         w->n = watched->n;
         w->known_n = watched->n + watched->joining_n;
-        w->across = watched->across;
         w->shapes = memory_new((w->known_n + 1) * sizeof(struct relation *));
         for (unsigned i = 0; i < w->known_n; i++)
                 w->shapes[i] =
                         relation_ref(i < w->n ? watched->shapes[i] : watched->joining[i - w->n]);
-        if (!w->across)
-                take_marks(w, watched);
+        take_marks(w, watched);
         w->halt = halt_new();
         timer_init(&w->timer, l, on_due, w);
         timer_set(&w->timer, CHECK_INTERVAL);

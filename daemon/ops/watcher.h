@@ -16,13 +16,12 @@ struct watcher;
 /* What is compared; copied, with references to the shapes. */
 struct watched {
         struct relation *const *shapes;
-        char *const *marks; /* of each, ops/pg_marks.h */
+        char *const *marks; /* of each, ops/origin.h; NULL: there are none */
         unsigned n;
-        const char *published; /* the publication's mark, ops/pg_publication.h */
-        /* Known besides, and not watched yet: tables that are being added. */
+        const char *published; /* ops/origin.h, of all, those that are being added too */
+        /* Known besides, and without marks yet: tables that are being added. */
         struct relation *const *joining;
         unsigned joining_n;
-        bool across; /* not between two PostgreSQL servers: ops/origin.h looks, without marks */
 };
 
 struct watcher_events {
