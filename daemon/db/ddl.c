@@ -68,7 +68,25 @@ void ddl_left_out(struct ddl *d, const struct table_def *t, const char *format, 
         if (vasprintf(&text, format, args) < 0)
                 abort();
         va_end(args);
+        for (char *at = text; (at = strpbrk(at, "\r\n"));) /* of an expression: it is one line */
+                *at = ' ';
         ddl_take(&d->left_out, "", memory_printf("%s.%s: %s", t->schema, t->name, text));
+}
+
+void ddl_index_left_out(
+        struct ddl *d, const struct table_def *t, const struct def_index *i, const char *why)
+{
+        bool exclusion = i->what && !strcmp(i->what, "exclusion");
+        AUTO_BUF on = BUF_INIT;
+
+        for (unsigned p = 0; p < i->columns_n; p++)
+                if (i->columns[p].expression)
+                        buf_printf(&on, "%s%s", on.len ? ", " : " on ", i->columns[p].expression);
+        ddl_left_out(d, t, "%s %s%s: %s, so it is not made%s", i->primary ? "key" : "index",
+                i->name, buf_text(&on), why,
+                i->unique   ? "; nothing on the target keeps its values unique"
+                : exclusion ? "; nothing on the target does what it did"
+                            : "");
 }
 
 const char *ddl_column(const struct ddl_names *n, const struct table_def *t, unsigned column)
@@ -81,7 +99,7 @@ const char *ddl_column(const struct ddl_names *n, const struct table_def *t, uns
 bool ddl_index_made(const struct ddl *d, const struct def_index *i)
 {
         for (unsigned p = 0; p < i->columns_n; p++)
-                if (!d->made[i->columns[p].column])
+                if (!i->columns[p].expression && !d->made[i->columns[p].column])
                         return false;
         return true;
 }

@@ -61,6 +61,9 @@ void ddl_left_out(struct ddl *d, const struct table_def *t, const char *format, 
         __attribute__((format(printf, 3, 4)));
 /* The column's name on the target; NULL: left out. */
 const char *ddl_column(const struct ddl_names *n, const struct table_def *t, unsigned column);
+/* A line for an index that is not made, with what it was worth. */
+void ddl_index_left_out(
+        struct ddl *d, const struct table_def *t, const struct def_index *i, const char *why);
 /* Are they all on the target? */
 bool ddl_index_made(const struct ddl *d, const struct def_index *i);
 /* Foreign keys, alike in all engines: fills out->references. */

@@ -1,6 +1,7 @@
 #include "base/memory.h"
 #include "db/ddl.h"
 #include "db/my.h"
+#include "db/my_ddl_private.h"
 #include "db/pg.h"
 #include "model/typemap.h"
 
@@ -81,10 +82,81 @@ static bool same_types(const struct table_def *t, const struct def_reference *f,
         return true;
 }
 
+/* Does the SQL, which is of the target already, look at a column of the key? */
+static bool looks_at(const char *sql, const struct table_def *t, const struct def_reference *f,
+        enum engine to, const struct ddl_names *n)
+{
+        for (unsigned i = 0; sql && i < f->columns_n; i++) {
+                AUTO_BUF name = BUF_INIT;
+
+                ddl_columns(&name, t, to, n, &f->columns[i], 1);
+                if (strstr(sql, buf_text(&name)))
+                        return true;
+        }
+        return false;
+}
+
+static bool in_check(const struct table_def *t, const struct def_reference *f, enum engine to,
+        const struct ddl_names *n)
+{
+        for (unsigned i = 0; i < t->checks_n; i++) {
+                AUTO_STRING sql = ddl_expression(t, t->checks[i].expression, to, n);
+
+                if (looks_at(sql, t, f, to, n))
+                        return true;
+        }
+        return false;
+}
+
+static bool in_generated(const struct table_def *t, const struct def_reference *f, enum engine to,
+        const struct ddl *out, const struct ddl_names *n)
+{
+        for (unsigned i = 0; i < t->columns_n; i++) {
+                AUTO_STRING sql = out->made[i] && t->columns[i].generated
+                                          ? ddl_expression(t, t->columns[i].generated, to, n)
+                                          : NULL;
+
+                if (looks_at(sql, t, f, to, n))
+                        return true;
+        }
+        return false;
+}
+
+static bool acts(const char *action)
+{
+        return !strcmp(action, "CASCADE") || !strcmp(action, "SET NULL");
+}
+
+/* What PostgreSQL allows, and the servers of the family refuse. */
+static const char *my_obstacle(const struct table_def *t, const struct def_reference *f,
+        enum engine to, const struct ddl *out, const struct ddl_names *n)
+{
+        bool null = !strcmp(f->on_delete, "SET NULL") || !strcmp(f->on_update, "SET NULL");
+        bool changes = null || acts(f->on_update);
+        struct error ignored = ERROR_INIT;
+        unsigned bytes = 0;
+
+        for (unsigned i = 0; i < f->columns_n; i++) {
+                AUTO_STRING native = native_of(t, (int)f->columns[i], to, &ignored);
+
+                if (null && t->columns[f->columns[i]].not_null)
+                        return "SET NULL of a column that is NOT NULL is not allowed there";
+                bytes += native ? my_ddl_key_bytes(native, 0) : 0;
+        }
+        if (bytes > MY_KEY_BYTES_MAX)
+                return "its index would be longer than 3072 bytes";
+        if ((changes || acts(f->on_delete)) && in_generated(t, f, to, out, n))
+                return "a generated column is made of a column of it, which allows no actions "
+                       "there";
+        if (changes && in_check(t, f, to, n))
+                return "a check looks at a column of it, which allows no such actions there";
+        return NULL;
+}
+
 /* Why there can be no such key on the target; NULL: there can. */
 static const char *obstacle(const struct table_def *t, const struct def_reference *f,
-        enum engine to, const struct ddl *out, const struct ddl_names *other,
-        const struct table_def *def)
+        enum engine to, const struct ddl *out, const struct ddl_names *n,
+        const struct ddl_names *other, const struct table_def *def)
 {
         for (unsigned i = 0; i < f->columns_n; i++)
                 if (!out->made[f->columns[i]] || !target_column(other, f->to_columns[i]))
@@ -95,9 +167,27 @@ static const char *obstacle(const struct table_def *t, const struct def_referenc
                 return def && !has_key(f, def) ? "what it refers to is no unique key" : NULL;
         if (!strcmp(f->on_delete, "SET DEFAULT") || !strcmp(f->on_update, "SET DEFAULT"))
                 return "SET DEFAULT is not known there";
+        if (f->some_set)
+                return "ON DELETE SET NULL of some of its columns is not known there";
         if (def && t->engine == ENGINE_POSTGRESQL && !same_types(t, f, def, to))
                 return "both ends would be of different types";
-        return NULL;
+        return t->engine == ENGINE_POSTGRESQL ? my_obstacle(t, f, to, out, n) : NULL;
+}
+
+/* culvert itself writes without looking at keys, in the order of the source. */
+static void say_lost(
+        const struct table_def *t, const struct def_reference *f, enum engine to, struct ddl *out)
+{
+        if (to == ENGINE_POSTGRESQL)
+                return;
+        if (f->deferrable)
+                ddl_left_out(out, t,
+                        "foreign key %s: DEFERRABLE is lost: it is checked at each statement there",
+                        f->name);
+        if (f->match_full && f->columns_n > 1)
+                ddl_left_out(out, t,
+                        "foreign key %s: MATCH FULL is lost: a NULL in one column is enough there",
+                        f->name);
 }
 
 static void add_reference(const struct table_def *t, const struct def_reference *f, enum engine to,
@@ -123,6 +213,7 @@ static void add_reference(const struct table_def *t, const struct def_reference 
         }
         buf_printf(&sql, ") on delete %s on update %s", f->on_delete, f->on_update);
         ddl_take(&out->references, name, buf_take(&sql));
+        say_lost(t, f, to, out);
 }
 
 int ddl_references(const struct table_def *t, enum engine to, const struct ddl_names *n,
@@ -141,7 +232,7 @@ int ddl_references(const struct table_def *t, enum engine to, const struct ddl_n
                         !n->refers(n->refers_context, f->to_schema, f->to_table, &other, &def))
                         ddl_left_out(out, t, "foreign key %s: %s.%s is not migrated", f->name,
                                 f->to_schema, f->to_table);
-                else if ((why = obstacle(t, f, to, out, &other, def)))
+                else if ((why = obstacle(t, f, to, out, n, &other, def)))
                         ddl_left_out(out, t, "foreign key %s: %s", f->name, why);
                 else
                         add_reference(t, f, to, n, &other, out);

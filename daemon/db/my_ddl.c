@@ -72,6 +72,10 @@ static char *generated_as(struct writer *w, const struct def_column *c)
 {
         char *text = ddl_expression(w->t, c->generated, w->to, w->n);
 
+        if (text && my_ddl_counts(w->t, w->n, text)) {
+                free(text);
+                text = NULL;
+        }
         if (!text)
                 ddl_left_out(w->out, w->t,
                         "column %s: generated as %s, which has no equal: it is not made", c->name,
@@ -183,7 +187,7 @@ static void add_keys(struct writer *w)
 
                 if (!w->t->indexes[i].primary && (int)i != w->kept)
                         continue;
-                key = my_ddl_index(w->t, &w->t->indexes[i], w->n, w->natives, w->out);
+                key = my_ddl_index(w->t, &w->t->indexes[i], w->to, w->n, w->natives, w->out);
                 if (!key)
                         continue;
                 next_line(w);
@@ -221,9 +225,10 @@ static void add_checks(struct writer *w)
                 AUTO_STRING text = ddl_expression(w->t, k->expression, w->to, w->n);
                 AUTO_STRING name = NULL;
 
-                if (!text) {
-                        ddl_left_out(
-                                w->out, w->t, "check %s (%s): not carried", k->name, k->expression);
+                if (!text || my_ddl_counts(w->t, w->n, text)) {
+                        ddl_left_out(w->out, w->t, "check %s (%s): not carried%s", k->name,
+                                k->expression,
+                                text ? ": none may look at a column that counts" : "");
                         continue;
                 }
                 name = ddl_name(w->n, MY_NAME_MAX, k->name);
@@ -281,7 +286,7 @@ static int make(const struct table_def *t, enum engine to, const struct ddl_name
         result = add_table(&w, e);
         if (result == 0) {
                 ddl_take(&out->table, n->table, buf_take(&w.sql));
-                my_ddl_indexes(t, n, w.kept, w.natives, out);
+                my_ddl_indexes(t, to, n, w.kept, w.natives, out);
         }
         buf_done(&w.sql);
         for (unsigned i = 0; i < t->columns_n; i++)

@@ -51,10 +51,12 @@ static bool date(struct buf *out, const char *text, enum engine to, const char *
         return true;
 }
 
-/* "101", or "b'101'" of the same family. */
-static bool bits(struct buf *out, const char *text)
+/* "101", or "b'101'" of the same family; as text where the bits vary in number. */
+static bool bits(struct buf *out, const char *text, enum engine to, const char *native)
 {
-        if (begins(text, "b'"))
+        if (!begins(native, "bit"))
+                literal(out, text, to, native);
+        else if (begins(text, "b'"))
                 buf_printf(out, " default %s", text);
         else if (*text && strspn(text, "01") == strlen(text))
                 buf_printf(out, " default b'%s'", text);
@@ -90,7 +92,7 @@ static bool value(struct buf *out, const char *text, const struct coltype *type,
         case TYPE_BOOL:
                 return type->engine == ENGINE_POSTGRESQL ? boolean(out, text) : number(out, text);
         case TYPE_BIT:
-                return bits(out, text);
+                return bits(out, text, to, native);
         case TYPE_BINARY:
         case TYPE_VARBINARY:
         case TYPE_BLOB:

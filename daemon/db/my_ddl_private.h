@@ -12,11 +12,17 @@ void my_ddl_default(struct buf *out, const struct table_def *t, const struct def
 int my_ddl_counter_index(const struct table_def *t, const struct ddl *out, unsigned column);
 /* `kept`: number of an index that CREATE TABLE has already, or -1. `natives`: the columns' types on
  * the target (NULL where not made). */
-void my_ddl_indexes(const struct table_def *t, const struct ddl_names *n, int kept,
+void my_ddl_indexes(const struct table_def *t, enum engine to, const struct ddl_names *n, int kept,
         char *const *natives, struct ddl *out);
 /* "unique key `a` (`b`(10), `c` desc)"; NULL after a line that says why not. */
-char *my_ddl_index(const struct table_def *t, const struct def_index *i, const struct ddl_names *n,
-        char *const *natives, struct ddl *out);
+char *my_ddl_index(const struct table_def *t, const struct def_index *i, enum engine to,
+        const struct ddl_names *n, char *const *natives, struct ddl *out);
+/* InnoDB's bound of a key, and what a column takes of it at most. */
+#define MY_KEY_BYTES_MAX 3072
+unsigned my_ddl_key_bytes(const char *native, uint32_t prefix);
+/* Is a column that counts in the expression, which is of the target already? No server of the family
+ * takes one in a check or an index. */
+bool my_ddl_counts(const struct table_def *t, const struct ddl_names *n, const char *expression);
 
 /* The collation's name on the other engine of the family. */
 const char *my_ddl_collation(const char *name, enum engine to);

@@ -141,8 +141,7 @@ int pg_ddl_indexes(
                 const char *why = obstacle(t, i, out, e);
 
                 if (why)
-                        ddl_left_out(out, t, "%s %s: %s, so it is not made",
-                                i->primary ? "key" : "index", i->name, why);
+                        ddl_index_left_out(out, t, i, why);
                 else if (i->primary)
                         add_primary(t, n, i, out);
                 else if (add_index(t, n, i, out, e) < 0)

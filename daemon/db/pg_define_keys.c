@@ -8,10 +8,12 @@
 #define INDEXES_SQL                                                                                \
         "select u.at, x.relname, i.indisprimary, i.indisunique, a.attname,"                        \
         " (i.indoption::int2[])[k.at - 1] & 1 = 1, case when i.indisexclusion then 'exclusion'"    \
+        "  when m.amname not in ('btree', 'hash') then m.amname"                                   \
         "  when i.indpred is not null then 'partial (where '"                                      \
         "   || pg_catalog.pg_get_expr(i.indpred, i.indrelid) || ')'"                               \
-        "  when i.indexprs is not null then 'expression'"                                          \
-        "  when m.amname not in ('btree', 'hash') then m.amname else '' end"                       \
+        "  when i.indexprs is not null then 'expression' else '' end,"                             \
+        " case when k.attnum = 0 then pg_catalog.pg_get_indexdef(x.oid, k.at::int, false) end,"    \
+        " not i.indimmediate"                                                                      \
         " from pg_catalog.unnest($1::oid[]) with ordinality u(oid, at)"                            \
         " join pg_catalog.pg_index i on i.indrelid = u.oid and i.indislive and i.indisvalid"       \
         " join pg_catalog.pg_class x on x.oid = i.indexrelid"                                      \
@@ -25,7 +27,9 @@
 
 #define REFERENCES_SQL                                                                             \
         "select u.at, k.conname, a.attname, n.nspname, c.relname, f.attname, k.confdeltype,"       \
-        " k.confupdtype from pg_catalog.unnest($1::oid[]) with ordinality u(oid, at)"              \
+        " k.confupdtype, k.condeferrable, k.confmatchtype = 'f',"                                  \
+        " pg_catalog.to_jsonb(k) ->> 'confdelsetcols' is not null" /* from 15 on */                \
+        " from pg_catalog.unnest($1::oid[]) with ordinality u(oid, at)"                            \
         " join pg_catalog.pg_constraint k on k.conrelid = u.oid and k.contype = 'f'"               \
         "  and not exists (select from pg_catalog.pg_constraint p where p.oid = k.conparentid"     \
         "   and p.conrelid = k.conrelid)"                                                          \
@@ -72,6 +76,7 @@ static struct def_index *index_of(struct table_def *d, const PGresult *r, int ro
         *i = (struct def_index){.name = memory_string(pg_text(r, row, 1)),
                 .primary = pg_true(r, row, 2),
                 .unique = pg_true(r, row, 3),
+                .deferrable = pg_true(r, row, 8),
                 .what = *pg_text(r, row, 6) ? memory_string(pg_text(r, row, 6)) : NULL};
         return i;
 }
@@ -79,13 +84,15 @@ static struct def_index *index_of(struct table_def *d, const PGresult *r, int ro
 static void add_part(struct table_def *d, const PGresult *r, int row)
 {
         struct def_index *i = index_of(d, r, row);
-        int column = table_def_column(d, pg_text(r, row, 4));
+        const char *expression = PQgetisnull(r, row, 7) ? NULL : pg_text(r, row, 7);
+        int column = expression ? 0 : table_def_column(d, pg_text(r, row, 4));
 
         if (column < 0)
                 return;
         i->columns = memory_grow(i->columns, (i->columns_n + 1) * sizeof *i->columns);
-        i->columns[i->columns_n++] = (struct def_index_column){
-                .column = (unsigned)column, .descending = pg_true(r, row, 5)};
+        i->columns[i->columns_n++] = (struct def_index_column){.column = (unsigned)column,
+                .expression = expression ? memory_string(expression) : NULL,
+                .descending = pg_true(r, row, 5)};
 }
 
 int pg_define_indexes(PGconn *c, struct table_defs *t, const char *oids, struct error *e)
@@ -130,6 +137,9 @@ static struct def_reference *reference_of(struct table_def *d, const PGresult *r
         *f = (struct def_reference){.name = memory_string(pg_text(r, row, 1)),
                 .to_schema = memory_string(pg_text(r, row, 3)),
                 .to_table = memory_string(pg_text(r, row, 4)),
+                .deferrable = pg_true(r, row, 8),
+                .match_full = pg_true(r, row, 9),
+                .some_set = pg_true(r, row, 10),
                 .on_delete = memory_string(action(*pg_text(r, row, 6))),
                 .on_update = memory_string(action(*pg_text(r, row, 7)))};
         return f;

@@ -26,6 +26,8 @@ static void index_done(struct def_index *i)
 {
         free(i->name);
         free(i->what);
+        for (unsigned p = 0; p < i->columns_n; p++)
+                free(i->columns[p].expression);
         free(i->columns);
 }
 
@@ -123,13 +125,24 @@ const struct def_index *table_def_primary(const struct table_def *t)
         return NULL;
 }
 
+static bool has_whole(const struct def_index *i, unsigned column)
+{
+        for (unsigned p = 0; p < i->columns_n; p++)
+                if (i->columns[p].column == column && i->columns[p].prefix == 0)
+                        return true;
+        return false;
+}
+
+/* A partial key, or one that is checked late, is none there. */
 bool table_def_is_key(const struct table_def *t, unsigned column)
 {
-        for (unsigned i = 0; i < t->indexes_n; i++)
-                for (unsigned p = 0; t->indexes[i].unique && p < t->indexes[i].columns_n; p++)
-                        if (t->indexes[i].columns[p].column == column &&
-                                t->indexes[i].columns[p].prefix == 0)
-                                return true;
+        for (unsigned i = 0; i < t->indexes_n; i++) {
+                const struct def_index *x = &t->indexes[i];
+                bool key = x->primary || (x->unique && !x->what && !x->deferrable);
+
+                if (key && has_whole(x, column))
+                        return true;
+        }
         for (unsigned i = 0; i < t->references_n; i++)
                 for (unsigned p = 0; p < t->references[i].columns_n; p++)
                         if (t->references[i].columns[p] == column)

@@ -35,6 +35,7 @@ struct def_column {
 
 struct def_index_column {
         unsigned column;  /* index into columns */
+        char *expression; /* PostgreSQL: SQL in the place of a column; else NULL */
         uint32_t prefix;  /* characters; 0: the whole */
         bool descending;
 };
@@ -42,6 +43,7 @@ struct def_index_column {
 struct def_index {
         char *name;
         bool primary, unique;
+        bool deferrable; /* unique at the end of a statement or transaction only */
         char *what; /* NULL: an ordinary one; else why it cannot be carried as such: "fulltext",
                        "spatial", "expression", "partial (where ...)", "gin" */
         struct def_index_column *columns;
@@ -54,6 +56,8 @@ struct def_reference { /* a foreign key */
         char **to_columns;
         unsigned columns_n;
         char *to_schema, *to_table;
+        bool deferrable, match_full;
+        bool some_set; /* ON DELETE SET NULL or SET DEFAULT of a part of the columns */
         char *on_delete, *on_update; /* "CASCADE", "SET NULL", "NO ACTION", "RESTRICT", "SET DEFAULT" */
 };
 

@@ -5,6 +5,7 @@ import pytest
 from harness.servers import Postgres
 from harness.servers_my import MariaDB, MySQL
 from harness.until import until
+from integration import test_my_definitions_from_pg as definitions
 from integration import test_my_exactly_once as bank_test
 from integration import test_my_stream as stream
 from integration import test_my_xa as xa
@@ -293,3 +294,15 @@ def test_retention(make, culvert):
     c.stop()
     cross.source.setting("binlog_expire_logs_auto_purge", 1)
     cross.source.setting("binlog_expire_logs_seconds", 2592000)
+
+
+def test_definitions_of_postgresql(make, culvert):
+    """As test_my_definitions_from_pg.py has it for MariaDB; there are indexes on expressions."""
+    cross = make("pg-mysql")
+    cross.sql(definitions.SETUP)
+    c = culvert(cross.config())
+    definitions.says(c, cross, definitions.OF_MYSQL)
+    definitions.moves(c, cross)
+    assert definitions.indexes(cross, "par") == {"PRIMARY", "par_v_key", "par_sum", "par_desc"}
+    with pytest.raises(Exception, match="Duplicate entry"):
+        cross.target_sql("insert into par values (9, 1, 1)")

@@ -294,17 +294,108 @@ static void test_foreign_keys(void **state)
         reference(&t->items[0], "fk", 0, "b", "id", "CASCADE");
         reference(&t->items[0], "fk_big", 1, "b", "id", "CASCADE");
         reference(&t->items[0], "fk_default", 0, "b", "id", "SET DEFAULT");
+        reference(&t->items[0], "fk_late", 0, "b", "id", "NO ACTION");
+        t->items[0].references[3].deferrable = true;
+        reference(&t->items[0], "fk_some", 0, "b", "id", "SET NULL");
+        t->items[0].references[4].some_set = true;
         t->items[1].name = text("b");
         column(&t->items[1], "id", "integer");
         write_ddl(&t->items[0], ENGINE_MARIADB, &n, &out);
         assert_list(&out.references,
                 "alter table `shop`.`a` add constraint `fk_1` foreign key (`b_id`) references "
-                "`shop`.`b` (`id`) on delete CASCADE on update NO ACTION\n");
+                "`shop`.`b` (`id`) on delete CASCADE on update NO ACTION\n"
+                "alter table `shop`.`a` add constraint `fk_late` foreign key (`b_id`) references "
+                "`shop`.`b` (`id`) on delete NO ACTION on update NO ACTION\n");
         assert_list(&out.left_out,
                 "public.a: foreign key fk_big: both ends would be of different types\n"
-                "public.a: foreign key fk_default: SET DEFAULT is not known there\n");
+                "public.a: foreign key fk_default: SET DEFAULT is not known there\n"
+                "public.a: foreign key fk_late: DEFERRABLE is lost: it is checked at each "
+                "statement there\n"
+                "public.a: foreign key fk_some: ON DELETE SET NULL of some of its columns is not "
+                "known there\n");
         ddl_done(&out);
         ddl_used_done(&used);
+        table_defs_free(t);
+}
+
+static struct def_index *index_of_expression(
+        struct table_def *d, const char *name, const char *expression)
+{
+        struct def_index *i = index_on(d, name, 0);
+
+        i->columns[0].expression = text(expression);
+        i->what = text("expression");
+        return i;
+}
+
+static void make_indexes(struct table_def *d)
+{
+        struct def_index *i;
+
+        d->name = text("t");
+        column(d, "id", "bigint")->default_kind = DEFAULT_COUNTER;
+        column(d, "a", "integer");
+        column(d, "name", "text");
+        primary(d, 0);
+        i = index_of_expression(d, "sum", "(a + 1)");
+        i->unique = i->columns[0].descending = true;
+        i->columns = memory_grow(i->columns, 2 * sizeof *i->columns);
+        i->columns[i->columns_n++] = (struct def_index_column){.column = 2};
+        index_of_expression(d, "sums", "(a + 1)")->unique = true;
+        index_of_expression(d, "cast", "(a)::bigint");
+        index_of_expression(d, "counted", "(id + a)");
+        index_of_expression(d, "lower", "lower(name)")->unique = true;
+        i = index_of_expression(d, "words", "to_tsvector('english'::regconfig, name)");
+        free(i->what);
+        i->what = text("gin");
+        i = index_on(d, "living", 1);
+        i->unique = true;
+        i->what = text("partial (where (name IS NULL))");
+        index_on(d, "apart", 1)->what = text("exclusion");
+        i = index_on(d, "late", 2);
+        i->unique = i->deferrable = true;
+}
+
+#define LEFT_OF_BOTH                                                                               \
+        "public.t: index words on to_tsvector('english'::regconfig, name): gin, so it is not "     \
+        "made\n"                                                                                   \
+        "public.t: index living: partial (where (name IS NULL)), so it is not made; nothing on "   \
+        "the target keeps its values unique\n"                                                     \
+        "public.t: index apart: exclusion, so it is not made; nothing on the target does what it " \
+        "did\n"                                                                                    \
+        "public.t: key late is DEFERRABLE, which is not known there: it is an ordinary index; "    \
+        "nothing on the target keeps its values unique\n"
+
+static void test_indexes_that_are_not_plain(void **state)
+{
+        struct table_defs *t = defs_of(1, ENGINE_POSTGRESQL);
+        struct ddl_names n = {.schema = "shop", .table = "t"};
+        struct ddl out = {0};
+
+        (void)state;
+        make_indexes(&t->items[0]);
+        write_ddl(&t->items[0], ENGINE_MYSQL, &n, &out);
+        assert_list(&out.indexes, "alter table `shop`.`t` add unique key `sums` (((`a` + 1)))\n"
+                                  "alter table `shop`.`t` add key `late` (`name`(191))\n");
+        assert_list(&out.left_out,
+                "public.t: index sum on (a + 1): its values may be too long for a unique key, so "
+                "it is not made; nothing on the target keeps its values unique\n"
+                "public.t: index cast on (a)::bigint: it has no equal, so it is not made\n"
+                "public.t: index counted on (id + a): it has no equal, so it is not made\n"
+                "public.t: index lower on lower(name): it has no equal, so it is not made; "
+                "nothing on the target keeps its values unique\n" LEFT_OF_BOTH);
+        ddl_done(&out);
+        t->items[0].indexes[1].unique = false;
+        write_ddl(&t->items[0], ENGINE_MYSQL, &n, &out);
+        assert_string_equal(out.indexes.items[0].sql,
+                "alter table `shop`.`t` add key `sum` (((`a` + 1)) desc, `name`(191))");
+        ddl_done(&out);
+        write_ddl(&t->items[0], ENGINE_MARIADB, &n, &out);
+        assert_list(&out.indexes, "alter table `shop`.`t` add key `late` (`name`(191))\n");
+        assert_string_equal(out.left_out.items[1].sql,
+                "public.t: index sums on (a + 1): MariaDB has no indexes on expressions, so it is "
+                "not made; nothing on the target keeps its values unique");
+        ddl_done(&out);
         table_defs_free(t);
 }
 
@@ -439,6 +530,7 @@ int main(void)
                 cmocka_unit_test(test_defaults_of_long_types),
                 cmocka_unit_test(test_counters),
                 cmocka_unit_test(test_foreign_keys),
+                cmocka_unit_test(test_indexes_that_are_not_plain),
                 cmocka_unit_test(test_the_other_engine_of_the_family),
                 cmocka_unit_test(test_the_same_engine),
                 cmocka_unit_test(test_a_text_that_is_cut),
