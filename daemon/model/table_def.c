@@ -26,7 +26,7 @@ static void index_done(struct def_index *i)
 {
         free(i->name);
         free(i->what);
-        for (unsigned p = 0; p < i->columns_n; p++)
+        for (unsigned p = 0; i->columns && p < i->columns_n; p++)
                 free(i->columns[p].expression);
         free(i->columns);
 }

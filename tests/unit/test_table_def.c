@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 static void fill(struct table_def *t, const char *schema, const char *name)
@@ -104,12 +105,39 @@ static void test_half_built(void **state)
         table_defs_free(t);
 }
 
+/* One that is not made as a unique one bounds no length. */
+static void test_keys(void **state)
+{
+        struct table_defs *t = sample();
+        struct table_def *d = &t->items[0];
+        struct def_index *i = &d->indexes[1];
+
+        (void)state;
+        i->columns = memory_new(sizeof *i->columns);
+        i->columns_n = 1;
+        i->columns[0].column = 1;
+        assert_true(table_def_is_key(d, 0));
+        assert_false(table_def_is_key(d, 1));
+        i->unique = true;
+        assert_false(table_def_is_key(d, 1));
+        free(i->what);
+        i->what = NULL;
+        assert_true(table_def_is_key(d, 1));
+        i->deferrable = true;
+        assert_false(table_def_is_key(d, 1));
+        i->deferrable = false;
+        i->columns[0].prefix = 3;
+        assert_false(table_def_is_key(d, 1));
+        table_defs_free(t);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_find),
                 cmocka_unit_test(test_lookups),
                 cmocka_unit_test(test_half_built),
+                cmocka_unit_test(test_keys),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
