@@ -220,13 +220,21 @@ struct binlog_map *binlog_map_free(struct binlog_map *m)
         return NULL;
 }
 
+/* The end of a row's time is part of every key of a versioned table, and the same for all rows that
+ * are current. */
+static bool is_key(const struct binlog_column *c, const struct column *known)
+{
+        return c->key && (!known || column_period(known) == PERIOD_NONE);
+}
+
 /* A name that differs is another column, whatever its type. */
 static bool same_column(
         const struct binlog_map *m, uint16_t i, const struct column *known, struct coltype *t)
 {
         const struct binlog_column *c = &m->columns[i];
 
-        if (m->named && (strcmp(c->name, known->name) != 0 || (m->keyed && c->key != known->key)))
+        if (m->named &&
+                (strcmp(c->name, known->name) != 0 || (m->keyed && is_key(c, known) != known->key)))
                 return false;
         return binlog_column_fits(c, t);
 }
@@ -238,6 +246,7 @@ bool binlog_map_bind(struct binlog_map *m, const struct relation *shape, enum en
                 return false;
         m->shape = relation_ref(shape);
         m->types = memory_new(m->columns_n * sizeof *m->types);
+        m->row_end = -1;
         for (uint16_t i = 0; i < m->columns_n; i++) {
                 const struct column *known = &shape->columns[i];
                 struct error ignored = ERROR_INIT;
@@ -249,7 +258,9 @@ bool binlog_map_bind(struct binlog_map *m, const struct relation *shape, enum en
                         unbind(m);
                         return false;
                 }
-                if (column_is_generated(known))
+                if (column_period(known) == PERIOD_END)
+                        m->row_end = i;
+                else if (column_is_generated(known) && column_period(known) == PERIOD_NONE)
                         m->types[i] = coltype_free(t);
         }
         return true;
@@ -289,7 +300,8 @@ static void describe(struct relation *r, uint16_t i, const struct binlog_map *m,
         if (known && known->native && !strcmp(buf_text(&native), known->native) &&
                 !(t && binlog_column_fits(c, t)))
                 buf_str(&native, " in another format");
-        relation_set_column(r, i, buf_text(&name), 0, 0, m->keyed ? c->key : known && known->key);
+        relation_set_column(
+                r, i, buf_text(&name), 0, 0, m->keyed ? is_key(c, known) : known && known->key);
         relation_set_native(r, i, buf_text(&native));
         coltype_free(t);
 }

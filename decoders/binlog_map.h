@@ -20,7 +20,9 @@ struct binlog_map {
         void *event; /* its body: the same again needs no reading */
         size_t event_len;
         const struct relation *shape; /* that its rows are delivered in; NULL: they are skipped */
-        struct coltype **types;       /* of the shape's columns; NULL: generated, or skipped */
+        struct coltype **types;       /* of the shape's columns; NULL: generated (but for a row's
+                                       * time), or skipped */
+        int row_end;                  /* column that tells history (binlog_history.h); or -1 */
         uint16_t json_n;              /* columns of MySQL's JSON */
 };
 

@@ -1,5 +1,6 @@
 #include "base/memory.h"
 #include "decoders/binlog_compressed.h"
+#include "decoders/binlog_history.h"
 #include "decoders/binlog_json_diff.h"
 #include "decoders/binlog_private.h"
 
@@ -279,26 +280,33 @@ static int write_row(
         struct binlog *b, const struct binlog_map *m, const struct image *image, struct error *e)
 {
         struct value *row = read_row(b, m, image, NULL, NULL, NULL, e);
+        int current = row ? binlog_history_current(m, row, e) : -1;
 
-        if (!row)
-                return -1;
-        txn_add(b->open, CHANGE_INSERT, m->shape)->new = row;
-        return 0;
+        if (current > 0)
+                txn_add(b->open, CHANGE_INSERT, m->shape)->new = row;
+        return current < 0 ? -1 : 0;
+}
+
+static struct change *add_old(struct binlog *b, enum change_op op, const struct binlog_map *m,
+        const struct image *image, struct value *row)
+{
+        struct change *c = txn_add(b->open, op, m->shape);
+
+        c->old = row;
+        c->old_full = image->full;
+        c->cascades = b->cascades;
+        return c;
 }
 
 static int delete_row(
         struct binlog *b, const struct binlog_map *m, const struct image *image, struct error *e)
 {
         struct value *row = read_row(b, m, image, NULL, NULL, NULL, e);
-        struct change *c;
+        int current = row ? binlog_history_current(m, row, e) : -1;
 
-        if (!row)
-                return -1;
-        c = txn_add(b->open, CHANGE_DELETE, m->shape);
-        c->old = row;
-        c->old_full = image->full;
-        c->cascades = b->cascades;
-        return 0;
+        if (current > 0)
+                add_old(b, CHANGE_DELETE, m, image, row);
+        return current < 0 ? -1 : 0;
 }
 
 /* Before the image after the change: options (packed), and where they say so a bit for each JSON
@@ -324,18 +332,18 @@ static int update_row(struct binlog *b, const struct binlog_map *m, const struct
         struct reader *json =
                 partial ? arena_zero(b->open->arena, m->columns_n * sizeof *json) : NULL;
         struct value *old = read_row(b, m, before, NULL, NULL, json, e), *new;
+        enum binlog_history what;
         const uint8_t *bits;
-        struct change *c;
 
         if (!old || read_partial(b, m, &bits, e) < 0)
                 return -1;
-        if (!(new = read_row(b, m, after, bits, json, NULL, e)))
+        if (!(new = read_row(b, m, after, bits, json, NULL, e)) ||
+                binlog_history_update(m, old, new, &what, e) < 0)
                 return -1;
-        c = txn_add(b->open, CHANGE_UPDATE, m->shape);
-        c->old = old;
-        c->old_full = before->full;
-        c->cascades = b->cascades;
-        c->new = new;
+        if (what == HISTORY_CHANGE)
+                add_old(b, CHANGE_UPDATE, m, before, old)->new = new;
+        else if (what == HISTORY_END)
+                add_old(b, CHANGE_DELETE, m, before, old);
         return 0;
 }
 

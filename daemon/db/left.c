@@ -46,6 +46,9 @@ int my_left(MYSQL *c, const struct table_defs *t, struct buf *lines, struct erro
                 return -1;
         while ((row = mysql_fetch_row(r)))
                 buf_printf(lines, "%s %s.%s\n", row[0], row[1], row[2]);
+        for (unsigned i = 0; i < t->n; i++)
+                if (t->items[i].versioned)
+                        buf_printf(lines, "HISTORY %s.%s\n", t->items[i].schema, t->items[i].name);
         return 0;
 }
 

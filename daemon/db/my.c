@@ -19,7 +19,9 @@ const char *my_session_sql(enum engine engine)
         if (engine == ENGINE_MARIADB)
                 return COMMON "max_statement_time = 0, idle_transaction_timeout = 0,"
                               "idle_readonly_transaction_timeout = 0,"
-                              "idle_write_transaction_timeout = 0;"
+                              "idle_write_transaction_timeout = 0,"
+                              "system_versioning_asof = default,"
+                              "system_versioning_alter_history = keep;"
                               "set session transaction isolation level read committed";
         return COMMON "max_execution_time = 0;"
                       "set session transaction isolation level read committed";

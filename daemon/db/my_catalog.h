@@ -14,11 +14,13 @@
  * error otherwise).
  *
  * The shape is what the binlog carries: identity 0, all columns in table order, generated ones too,
- * whose native ends in " generated" (nothing writes those). Behind them come the columns that
- * MariaDB hides from its catalogue and yet logs: row_start and row_end of implicit versioning, and
- * DB_ROW_HASH_n of unique keys on long columns. Key flags are those of the primary key, else of the
- * first unique index on whole NOT NULL columns; where a generated column would be in it, or there
- * is none, identity is FULL and every column that is not generated is key, as pgoutput has it.
+ * whose native ends in " generated" (nothing writes those; " generated as row start", "... as row
+ * end" of a system-versioned table's period: decoders/binlog_history.h). Behind them come those
+ * that MariaDB hides from its catalogue and yet logs: row_start and row_end of implicit versioning,
+ * and DB_ROW_HASH_n of unique keys on long columns. Key flags are those of the primary key, else of
+ * the first unique index on whole NOT NULL columns; where a generated column would be in it, or
+ * there is none, identity is FULL and every column that is not generated is key, as pgoutput has
+ * it.
  *
  * Where the role has only SELECT, MariaDB does not tell the rules of foreign keys: they are then
  * read from the definition of each table that has some (one query each).

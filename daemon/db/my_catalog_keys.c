@@ -50,7 +50,7 @@ static void add_part(struct table_def *d, MYSQL_ROW row)
         }
         /* The time of a row's end is part of every key of a versioned table, and the same for all
          * rows that are current. */
-        if (d->columns[column].generated && !strncmp(d->columns[column].generated, "ROW ", 4))
+        if (def_column_is_period(&d->columns[column]))
                 return;
         i->columns = memory_grow(i->columns, (i->columns_n + 1) * sizeof *i->columns);
         i->columns[i->columns_n++] = (struct def_index_column){.column = (unsigned)column,

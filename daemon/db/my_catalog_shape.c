@@ -3,11 +3,6 @@
 
 #include <string.h>
 
-static bool is_period(const struct def_column *c)
-{
-        return c->generated && !strncmp(c->generated, "ROW ", 4);
-}
-
 static bool identifies(const struct table_def *d, const struct def_index *i)
 {
         if (!i->unique || i->what || i->columns_n == 0)
@@ -41,7 +36,7 @@ static struct hidden hidden_columns(const struct table_def *d)
         struct hidden h = {.period = d->versioned};
 
         for (unsigned i = 0; i < d->columns_n; i++)
-                if (is_period(&d->columns[i]))
+                if (def_column_is_period(&d->columns[i]))
                         h.period = false;
         for (unsigned i = 0; d->engine == ENGINE_MARIADB && i < d->indexes_n; i++)
                 h.hashes += d->indexes[i].what && !strcmp(d->indexes[i].what, "hash");
@@ -50,11 +45,11 @@ static struct hidden hidden_columns(const struct table_def *d)
 
 static void set_hidden(struct relation *r, uint16_t at, struct hidden h)
 {
-        static const char *const period[] = {"row_start", "row_end"};
-
-        for (unsigned i = 0; h.period && i < 2; i++) {
-                relation_set_column(r, at, period[i], 0, 0, false);
-                relation_set_native(r, at++, "timestamp(6) generated");
+        if (h.period) {
+                relation_set_column(r, at, "row_start", 0, 0, false);
+                relation_set_native(r, at++, "timestamp(6) generated as row start");
+                relation_set_column(r, at, "row_end", 0, 0, false);
+                relation_set_native(r, at++, "timestamp(6) generated as row end");
         }
         for (unsigned i = 1; i <= h.hashes; i++) {
                 AUTO_STRING name = memory_printf("DB_ROW_HASH_%u", i);
@@ -64,12 +59,19 @@ static void set_hidden(struct relation *r, uint16_t at, struct hidden h)
         }
 }
 
+static const char *generated_as(const struct def_column *c)
+{
+        if (!def_column_is_period(c))
+                return c->generated ? " generated" : "";
+        return !strcmp(c->generated, "ROW START") ? " generated as row start"
+                                                  : " generated as row end";
+}
+
 static void set_columns(struct relation *r, const struct table_def *d, bool all_key)
 {
         for (unsigned i = 0; i < d->columns_n; i++) {
                 const struct def_column *c = &d->columns[i];
-                AUTO_STRING native =
-                        memory_printf("%s%s", c->native, c->generated ? " generated" : "");
+                AUTO_STRING native = memory_printf("%s%s", c->native, generated_as(c));
 
                 relation_set_column(r, (uint16_t)i, c->name, 0, 0, all_key && !c->generated);
                 relation_set_native(r, (uint16_t)i, native);

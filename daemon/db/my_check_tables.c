@@ -136,6 +136,16 @@ static bool has_old_fractions(const struct table_def *t)
         return false;
 }
 
+/* By ids of transactions instead of times. */
+static bool by_transaction(const struct table_def *t)
+{
+        for (unsigned i = 0; i < t->columns_n; i++)
+                if (def_column_is_period(&t->columns[i]) &&
+                        !strncmp(t->columns[i].native, "bigint", 6))
+                        return true;
+        return false;
+}
+
 int my_check_tables(const struct table_defs *t, const struct my_variables *v, struct checks *out)
 {
         struct check_names keyless = {0}, engines = {0}, versioned = {0}, old = {0};
@@ -149,7 +159,7 @@ int my_check_tables(const struct table_defs *t, const struct my_variables *v, st
                         check_names_add(&engines, d->schema, d->name);
                 if (has_old_fractions(d))
                         check_names_add(&old, d->schema, d->name);
-                if (d->versioned)
+                if (by_transaction(d))
                         check_names_add(&versioned, d->schema, d->name);
         }
         check_cascades(t, v, out);
@@ -159,8 +169,9 @@ int my_check_tables(const struct table_defs *t, const struct my_variables *v, st
                 "tables of engines without transactions: a statement that fails half-way leaves "
                 "its rows in the log, and the copy is not of one moment");
         say(out, CHECK_ERROR, &versioned,
-                "system-versioned tables are not built yet (the log has their history as rows like "
-                "any other); exclude them, or drop system versioning");
+                "tables that are system-versioned by transaction ids (BIGINT UNSIGNED), whose "
+                "changes are logged as statements whatever binlog_format is: alter table ... drop "
+                "system versioning, and add it again with times (timestamp(6)), or exclude them");
         say(out, CHECK_ERROR, &old,
                 "tables with fractional times in the form of MariaDB 5.3, which is not built; "
                 "alter "

@@ -251,9 +251,7 @@ static void add_options(struct writer *w)
                 my_literal(&w->sql, w->t->comment, strlen(w->t->comment));
         }
         if (w->t->versioned)
-                ddl_left_out(w->out, w->t,
-                        "system versioning: rows are carried as they are now, without their "
-                        "history");
+                ddl_left_out(w->out, w->t, "system versioning: the table keeps no history here");
         if (w->t->storage && strcasecmp(w->t->storage, "InnoDB") != 0)
                 ddl_left_out(w->out, w->t, "engine InnoDB instead of %s", w->t->storage);
 }

@@ -253,9 +253,5 @@ int my_ddl_verbatim(
                               : "is not what was expected");
         }
         ddl_take(&out->table, n->table, buf_take(&s.sql));
-        if (t->versioned)
-                ddl_left_out(out, t,
-                        "system versioning: rows are carried as they are now, without "
-                        "their history");
         return 0;
 }

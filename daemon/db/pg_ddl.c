@@ -134,11 +134,17 @@ static void comment(struct writer *w, const char *what, const char *column, cons
         ddl_take(&w->after, "", buf_take(&sql));
 }
 
-/* False: the column is not made. */
+/* False: the column is not made. The times of a versioned table's row are the source's: data. */
 static bool generated(struct writer *w, const struct def_column *c, struct buf *expression)
 {
-        AUTO_STRING text = ddl_expression(w->t, c->generated, ENGINE_POSTGRESQL, w->n);
+        AUTO_STRING text = NULL;
 
+        if (def_column_is_period(c)) {
+                ddl_left_out(w->out, w->t, "column %s: an ordinary one here, with the source's %s",
+                        c->name, c->generated);
+                return true;
+        }
+        text = ddl_expression(w->t, c->generated, ENGINE_POSTGRESQL, w->n);
         if (!text) {
                 ddl_left_out(w->out, w->t,
                         "column %s: generated as %s, which has no equal: it is "
@@ -225,9 +231,7 @@ static int add_table(struct writer *w, struct error *e)
         if (w->t->comment)
                 comment(w, "table", NULL, w->t->comment);
         if (w->t->versioned)
-                ddl_left_out(w->out, w->t,
-                        "system versioning: rows are carried as they are now, "
-                        "without their history");
+                ddl_left_out(w->out, w->t, "system versioning: the table keeps no history here");
         return 0;
 }
 

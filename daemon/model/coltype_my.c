@@ -6,7 +6,8 @@
 #include <string.h>
 
 /* information_schema.columns.column_type: NAME [(N[,N] | 'member',...)] [unsigned] [zerofill], then
- * in any order what the catalogue or a type map adds: charset NAME, collate NAME, generated. */
+ * in any order what the catalogue or a type map adds: charset NAME, collate NAME, generated, and
+ * behind that: as row start, as row end. */
 
 enum argument { ARGUMENT_NONE, ARGUMENT_LENGTH, ARGUMENT_DIGITS, ARGUMENT_FSP, ARGUMENT_MEMBERS };
 
@@ -268,6 +269,8 @@ static bool take_attribute(struct coltype *t, const char *word, const char **at,
                 return take_word(at, next) && !strcmp(next, "set") && take_charset(t, at, e);
         if (!strcmp(word, "collate"))
                 return take_word(at, next);
+        if (!strcmp(word, "as")) /* generated as row start, as row end */
+                return take_word(at, next) && !strcmp(next, "row") && take_word(at, next);
         return !strcmp(word, "generated");
 }
 

@@ -96,12 +96,23 @@ struct relation *relation_unref(const struct relation *shared)
         return NULL;
 }
 
+static bool ends_in(const char *text, const char *suffix)
+{
+        size_t len = text ? strlen(text) : 0, n = strlen(suffix);
+
+        return len >= n && !strcmp(text + len - n, suffix);
+}
+
+enum period column_period(const struct column *c)
+{
+        if (ends_in(c->native, " generated as row start"))
+                return PERIOD_START;
+        return ends_in(c->native, " generated as row end") ? PERIOD_END : PERIOD_NONE;
+}
+
 bool column_is_generated(const struct column *c)
 {
-        static const char suffix[] = " generated";
-        size_t len = c->native ? strlen(c->native) : 0;
-
-        return len >= sizeof suffix - 1 && !strcmp(c->native + len - (sizeof suffix - 1), suffix);
+        return ends_in(c->native, " generated") || column_period(c) != PERIOD_NONE;
 }
 
 int relation_column(const struct relation *r, const char *name)

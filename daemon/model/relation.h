@@ -63,6 +63,10 @@ struct relation *relation_unref(const struct relation *r); /* takes NULL, return
 /* MySQL family: the column's native says that it is generated; a source's shape has such columns
  * too, since its rows have them. */
 bool column_is_generated(const struct column *c);
+/* MariaDB's system versioning: when a row became current, and when it ceased to be. They are
+ * generated, and yet a source's rows are told apart by them (decoders/binlog_history.h). */
+enum period { PERIOD_NONE, PERIOD_START, PERIOD_END };
+enum period column_period(const struct column *c);
 int relation_column(const struct relation *r, const char *name); /* index, or -1 */
 
 /*

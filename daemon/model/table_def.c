@@ -109,6 +109,11 @@ const struct table_def *table_defs_find(
         return NULL;
 }
 
+bool def_column_is_period(const struct def_column *c)
+{
+        return c->generated && !strncmp(c->generated, "ROW ", 4);
+}
+
 int table_def_column(const struct table_def *t, const char *name)
 {
         for (unsigned i = 0; i < t->columns_n; i++)

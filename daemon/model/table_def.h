@@ -95,6 +95,8 @@ struct table_defs {
 struct table_defs *table_defs_free(struct table_defs *t); /* takes NULL, returns NULL */
 const struct table_def *table_defs_find(
         const struct table_defs *t, const char *schema, const char *name);
+/* MariaDB's system versioning: GENERATED ALWAYS AS ROW START or ROW END. */
+bool def_column_is_period(const struct def_column *c);
 int table_def_column(const struct table_def *t, const char *name); /* index, or -1 */
 const struct def_index *table_def_primary(const struct table_def *t); /* or NULL */
 /* Is it, as a whole, part of a primary, unique or foreign key? The MySQL family bounds its length. */

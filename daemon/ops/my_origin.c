@@ -412,7 +412,7 @@ static void select_column(
         bool real = type && type->class == TYPE_FLOAT;
 
         coltype_free(type);
-        if (table_def_column(t, c->name) < 0) {
+        if (table_def_column(t, c->name) < 0 && column_period(c) == PERIOD_NONE) {
                 buf_str(sql, "null");
                 return;
         }

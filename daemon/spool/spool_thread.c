@@ -218,7 +218,7 @@ static bool has_work(struct spool *s)
         bool work;
 
         pthread_mutex_lock(&s->lock);
-        work = s->todo || atomic_load(&s->stop);
+        work = s->given || atomic_load(&s->stop);
         pthread_mutex_unlock(&s->lock);
         return work;
 }

@@ -85,6 +85,7 @@ static void test_my(void **state)
                 {"point", "geometry"},
                 {"vector(3)", "other length=3"},
                 {"int(11) generated", "integer width=4 length=11"},
+                {"timestamp(6) generated as row end", "timestamptz fsp=6"},
                 {"varchar(5) charset latin1 generated", "varchar length=5 latin1"},
         };
 

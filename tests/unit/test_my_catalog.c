@@ -183,8 +183,9 @@ static void test_shape(void **state)
         add_unique(d, "a", 0, NULL);
         assert_shape(d,
                 "2 0 d 6 1:s1:t 0 0 1 1:a3:int 0 0 0 1:g13:int generated 0 0 0 1:x23:longtext "
-                "charset latin1 0 0 0 9:row_start22:timestamp(6) generated 0 0 0 "
-                "7:row_end22:timestamp(6) generated 0 0 0 13:DB_ROW_HASH_129:bigint(20) "
+                "charset latin1 0 0 0 9:row_start35:timestamp(6) generated as row start "
+                "0 0 0 7:row_end33:timestamp(6) generated as row end 0 0 0 "
+                "13:DB_ROW_HASH_129:bigint(20) "
                 "unsigned generated");
         table_defs_free(t);
 }
