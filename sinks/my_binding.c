@@ -163,6 +163,7 @@ static int describe_column(
                 return error_context(e, "column '%s' of %s.%s on the target", r->columns[i].name,
                         r->schema, r->name);
         c->written = !is_generated(d);
+        b->warns |= engine == ENGINE_MARIADB && c->type->class == TYPE_ENUM;
         c->not_null = !strcmp(text(d[D_NULLABLE]), "NO");
         c->touched = is_touched(d);
         return 0;

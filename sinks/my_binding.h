@@ -30,6 +30,7 @@ struct my_binding {
         unsigned others_n;
         bool whole_row; /* found by every column, one of equal rows */
         bool many_keys; /* the key has several columns */
+        bool warns; /* a value of it may be one that MariaDB takes with a warning (my_value.h) */
         bool by_number; /* found by integers that are its only unique index */
         struct my_column columns[];
 };

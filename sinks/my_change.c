@@ -9,12 +9,13 @@ static int add_value(struct buf *out, const struct my_binding *b, uint16_t i, co
         struct error *e)
 {
         const struct relation *r = b->relation;
+        struct value stored = my_value_stored(b->columns[i].type, v);
 
         if (v->kind == VALUE_NULL && b->columns[i].not_null)
                 return error_set(e, ERROR_DATA,
                         "NULL for column '%s' of %s.%s, which is NOT NULL on the target",
                         r->columns[i].name, r->schema, r->name);
-        if (my_value(out, b->columns[i].type, v, e) < 0)
+        if (my_value(out, b->columns[i].type, &stored, e) < 0)
                 return error_context(
                         e, "column '%s' of %s.%s", r->columns[i].name, r->schema, r->name);
         return 0;
@@ -101,6 +102,7 @@ static int add_where(
 int my_change_key(
         struct buf *out, const struct my_binding *b, const struct change *c, struct error *e)
 {
+        const struct relation *r = b->relation;
         const char *and = "";
 
         for (uint16_t i = 0; i < b->relation->columns_n; i++) {
@@ -108,8 +110,11 @@ int my_change_key(
                         continue;
                 if (check_logged(b, i, &c->old[i], e) < 0)
                         return -1;
+                if (!b->many_keys && my_value(out, b->columns[i].type, &c->old[i], e) < 0)
+                        return error_context(
+                                e, "column '%s' of %s.%s", r->columns[i].name, r->schema, r->name);
                 if (!b->many_keys)
-                        return add_value(out, b, i, &c->old[i], e);
+                        return 0;
                 buf_str(out, and);
                 if (add_match(out, b, i, &c->old[i], e) < 0)
                         return -1;
@@ -142,6 +147,12 @@ static bool is_left_alone(const struct my_binding *b, const struct change *c, ui
         return c->old && c->old_full && !b->columns[i].touched && is_same(&c->old[i], &c->new[i]);
 }
 
+static bool is_set(const struct my_binding *b, const struct change *c, uint16_t i, bool sparse)
+{
+        return b->columns[i].written && c->new[i].kind != VALUE_UNCHANGED &&
+               !(sparse && is_left_alone(b, c, i));
+}
+
 /* How many columns it sets; -1. `sparse`: only those that differ. */
 static int add_set(struct buf *out, const struct my_binding *b, const struct change *c, bool sparse,
         struct error *e)
@@ -149,14 +160,40 @@ static int add_set(struct buf *out, const struct my_binding *b, const struct cha
         int n = 0;
 
         for (uint16_t i = 0; i < b->relation->columns_n; i++) {
-                if (!b->columns[i].written || c->new[i].kind == VALUE_UNCHANGED ||
-                        (sparse && is_left_alone(b, c, i)))
+                if (!is_set(b, c, i, sparse))
                         continue;
                 buf_printf(out, "%s%s = ", n++ ? ", " : "", b->columns[i].quoted);
                 if (add_value(out, b, i, &c->new[i], e) < 0)
                         return -1;
         }
         return n;
+}
+
+/* Of what add_set writes; *set: is that anything? */
+static unsigned count_warnings(
+        const struct my_binding *b, const struct change *c, bool sparse, bool *set)
+{
+        unsigned n = 0;
+
+        *set = false;
+        for (uint16_t i = 0; i < b->relation->columns_n; i++) {
+                if (!is_set(b, c, i, sparse))
+                        continue;
+                *set = true;
+                n += my_value_warns(b->columns[i].type, &c->new[i]);
+        }
+        return n;
+}
+
+unsigned my_change_warnings(const struct my_binding *b, const struct change *c)
+{
+        unsigned n = 0;
+        bool set = false;
+
+        if (!b->warns || !c->new)
+                return 0;
+        n = count_warnings(b, c, c->op == CHANGE_UPDATE, &set);
+        return set ? n : count_warnings(b, c, false, &set);
 }
 
 /* One that changes nothing is written whole: the row must be there. */

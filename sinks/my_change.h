@@ -14,6 +14,9 @@ int my_change_row(
 int my_change_key(
         struct buf *out, const struct my_binding *b, const struct change *c, struct error *e);
 
+/* How many values of the change the target takes with a warning only (my_value.h). */
+unsigned my_change_warnings(const struct my_binding *b, const struct change *c);
+
 enum { MY_CHANGE_NOTHING = 1 };
 /* Appends the statement of an update or a delete. MY_CHANGE_NOTHING: there is nothing to write. */
 int my_change_sql(

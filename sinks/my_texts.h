@@ -29,6 +29,7 @@ enum my_op_kind {
 struct my_op {
         enum my_op_kind kind;
         uint32_t rows;                   /* of an insert */
+        uint32_t warnings;               /* that its answer is to have; 0: as it may be */
         struct change *change;           /* the first, to be named when it is refused */
         const struct relation *relation; /* MY_OP_BIND */
         struct txn *done;                /* pieces that end with this answer */

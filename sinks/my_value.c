@@ -108,6 +108,25 @@ static void add_padded(struct buf *out, const struct coltype *t, const struct va
         add_bytes(out, bytes.data, bytes.len);
 }
 
+bool my_value_warns(const struct coltype *t, const struct value *v)
+{
+        return t->engine == ENGINE_MARIADB && v->kind == VALUE_TEXT &&
+               coltype_is_enum_error(t, v->data, v->len);
+}
+
+struct value my_value_stored(const struct coltype *t, const struct value *v)
+{
+        static const char zeros[] = "00000"; /* the server takes no longer numbers */
+
+        if (t->engine != ENGINE_MYSQL || v->kind != VALUE_TEXT ||
+                !coltype_is_enum_error(t, v->data, v->len))
+                return *v;
+        for (uint32_t n = 1; n < sizeof zeros; n++)
+                if (!coltype_has_member(t, zeros, n))
+                        return (struct value){VALUE_TEXT, n, zeros};
+        return *v;
+}
+
 int my_value(struct buf *out, const struct coltype *t, const struct value *v, struct error *e)
 {
         if (v->kind != VALUE_TEXT) {

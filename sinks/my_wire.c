@@ -4,6 +4,7 @@
 #include "model/cascade.h"
 #include "sinks/my_change.h"
 #include "sinks/my_texts.h"
+#include "sinks/my_value.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #define GROUP_ROWS 1000 /* rows of one INSERT or DELETE */
 
 struct my_wire {
+        struct my_link *link;
         char *pipeline;
         uint64_t epoch, generation;
         enum engine engine;
@@ -126,6 +128,12 @@ static bool joins(const struct my_wire *w, const struct my_binding *b, enum chan
                newest->rows < GROUP_ROWS;
 }
 
+static void begin_statement(struct my_wire *w, unsigned warnings)
+{
+        buf_clear(&w->statement);
+        buf_str(&w->statement, warnings ? MY_VALUE_LENIENT : "");
+}
+
 /* Many rows to a statement. */
 struct many {
         const char *begin, *joint, *end;
@@ -138,22 +146,24 @@ static enum my_wire_sent send_one_of_many(
 {
         struct error e = ERROR_INIT;
         AUTO_BUF row = BUF_INIT;
+        unsigned warnings = my_change_warnings(b, c);
         struct my_op *o;
 
         if (m->row(&row, b, c, &e) < 0 || check_size(w, b, strlen(m->begin) + row.len, &e) < 0)
                 return refuse(w, b, c, &e);
-        if (joins(w, b, c->op) && my_texts_extend(w->texts, m->joint, &row)) {
+        if (!warnings && joins(w, b, c->op) && my_texts_extend(w->texts, m->joint, &row)) {
                 my_texts_newest(w->texts)->rows++;
                 return MY_WIRE_SENT;
         }
-        buf_clear(&w->statement);
+        begin_statement(w, warnings);
         buf_str(&w->statement, m->begin);
         buf_add(&w->statement, row.data, row.len);
         o = add(w, MY_OP_CHANGE);
         my_texts_end(w->texts, m->end);
         o->change = c;
         o->rows = 1;
-        w->group = b;
+        o->warnings = warnings;
+        w->group = warnings ? NULL : b;
         w->group_op = c->op;
         return MY_WIRE_SENT;
 }
@@ -178,15 +188,19 @@ static enum my_wire_sent send_delete(
 static enum my_wire_sent send_row(struct my_wire *w, const struct my_binding *b, struct change *c)
 {
         struct error e = ERROR_INIT;
+        unsigned warnings = my_change_warnings(b, c);
+        struct my_op *o;
         int made;
 
-        buf_clear(&w->statement);
+        begin_statement(w, warnings);
         made = my_change_sql(&w->statement, b, c, &e);
         if (made == MY_CHANGE_NOTHING)
                 return MY_WIRE_SENT; /* only generated columns differ */
         if (made < 0 || check_size(w, b, w->statement.len, &e) < 0)
                 return refuse(w, b, c, &e);
-        add(w, MY_OP_CHANGE)->change = c;
+        o = add(w, MY_OP_CHANGE);
+        o->change = c;
+        o->warnings = warnings;
         return MY_WIRE_SENT;
 }
 
@@ -247,6 +261,20 @@ static int expect_found(const struct my_op *o, uint64_t found, struct error *e)
                 c->relation->schema, c->relation->name, found);
 }
 
+/* Without strict mode the server warns of each value that it changes. */
+static int expect_warnings(const struct my_wire *w, const struct my_op *o, struct error *e)
+{
+        const struct relation *r = o->change->relation;
+        unsigned warnings = o->warnings ? mysql_warning_count(my_link_conn(w->link)) : 0;
+
+        if (warnings == o->warnings)
+                return 0;
+        return error_set(e, ERROR_DATA,
+                "the target changed a value of a row of %s.%s that it was given (%u warnings, and "
+                "%u of its ENUMs without a member)",
+                r->schema, r->name, warnings, o->warnings);
+}
+
 static void warn_triggers(struct my_wire *w, const struct my_binding *b)
 {
         AUTO_BUF text = BUF_INIT;
@@ -281,7 +309,7 @@ static int on_answer(
 
         switch (o->kind) {
         case MY_OP_CHANGE:
-                return expect_found(o, found, e);
+                return expect_found(o, found, e) < 0 ? -1 : expect_warnings(w, o, e);
         case MY_OP_CHECKPOINT:
                 return found == 1 ? 0 : my_meta_fenced(e, w->pipeline);
         case MY_OP_BIND:
@@ -385,6 +413,7 @@ struct my_wire *my_wire_new(struct my_link *k, const char *pipeline,
                 on_answer, on_refused, on_released, on_committed, on_moved};
         struct my_wire *w = memory_new_of(struct my_wire);
 
+        w->link = k;
         w->pipeline = memory_string(pipeline);
         w->epoch = session->start.epoch;
         w->engine = session->engine;

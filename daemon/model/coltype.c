@@ -57,6 +57,12 @@ bool coltype_has_member(const struct coltype *t, const char *text, size_t len)
         return t->members_n == 0;
 }
 
+bool coltype_is_enum_error(const struct coltype *t, const char *text, size_t len)
+{
+        return t->class == TYPE_ENUM && t->engine != ENGINE_POSTGRESQL && len == 0 &&
+               !coltype_has_member(t, text, len);
+}
+
 bool coltype_is_bytes(const struct coltype *t)
 {
         switch (t->class) {

@@ -77,6 +77,9 @@ void coltype_set_members(struct coltype *t, char *const *members, unsigned n);
 /* Is the text a member? Yes where none are known. */
 bool coltype_has_member(const struct coltype *t, const char *text, size_t len);
 
+/* Is it what an ENUM shows for its index 0: the empty text, which is no member? */
+bool coltype_is_enum_error(const struct coltype *t, const char *text, size_t len);
+
 /* Appends a member as the MySQL family writes it into a type: 'it''s', with \\ \0 \n \r for those.
  */
 void coltype_my_member(struct buf *out, const char *text, size_t len);

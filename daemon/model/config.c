@@ -147,7 +147,8 @@ static void set_include(struct config *c)
 
 struct convert_policy config_convert_policy(const struct config *c)
 {
-        struct convert_policy p = {.zero_date = ZERO_DATE_ERROR};
+        struct convert_policy p = {
+                .zero_date = ZERO_DATE_ERROR, .enum_error = c->convert.enum_error};
         const char *text = c->convert.zero_date;
 
         if (!strcmp(text, "null"))

@@ -98,6 +98,7 @@ struct config {
         } apply;
         struct {
                 char *zero_date; /* "error", "null" or YYYY-MM-DD */
+                enum enum_error enum_error;
         } convert;
         struct {
                 int64_t memory, disk; /* bytes; disk 0: none */

@@ -92,6 +92,11 @@ const struct option config_options[] = {
                 NEEDS_RESTART, AT(convert.zero_date),
                 "What becomes in PostgreSQL of MySQL's zero and partial dates; the date is "
                 "YYYY-MM-DD."},
+        {"values", "enum_error", OPTION_CHOICE, 0, 0, "error|null|empty", "error", NULL,
+                NEEDS_RESTART, AT(convert.enum_error),
+                "What becomes in an enum of PostgreSQL of the empty text that MySQL stores for "
+                "what "
+                "is none of an ENUM's members; empty: itself, where the type has that label."},
 
         {"snapshot", "mode", OPTION_CHOICE, 0, 0, "bulk|trickle|none", "bulk", "bulk|none",
                 NEEDS_RESTART, AT(snapshot.mode),

@@ -22,9 +22,14 @@
 
 struct convert;
 
+/* What becomes of index 0 of an ENUM, the empty text that the MySQL family stores for what was none
+ * of the members, in an enum of PostgreSQL. */
+enum enum_error { ENUM_ERROR_REFUSE, ENUM_ERROR_NULL, ENUM_ERROR_EMPTY };
+
 struct convert_policy {
         enum { ZERO_DATE_ERROR, ZERO_DATE_NULL, ZERO_DATE_VALUE } zero_date;
         char date[11]; /* ZERO_DATE_VALUE: YYYY-MM-DD */
+        enum enum_error enum_error;
         /* DATETIME columns hold UTC: a reverse stream from tables that culvert made. Without it
          * DATETIME to timestamptz is refused. */
         bool datetime_utc;

@@ -4,9 +4,38 @@
 
 /* ENUM, SET and arrays of text: lists of members. */
 
+/* Index 0 of an ENUM. */
+static bool is_enum_error(const struct convert *c, const struct value *v)
+{
+        return v->len == 0 && coltype_is_enum_error(c->from, v->data, v->len);
+}
+
+/* Within the MySQL family it stays what it is. */
+static int enum_error(const struct convert *c, struct value *v, struct error *e)
+{
+        if (c->to->class == TYPE_ENUM && !convert_is_pg(c->to))
+                return 0;
+        if (c->policy.enum_error == ENUM_ERROR_REFUSE)
+                return convert_refuse(c,
+                        "it is what an ENUM holds that was given none of its members (option "
+                        "enum_error)",
+                        e);
+        if (c->policy.enum_error == ENUM_ERROR_NULL)
+                *v = (struct value){.kind = VALUE_NULL};
+        return 0;
+}
+
+int convert_enum_by_name(const struct convert *c, struct arena *a, struct value *v, struct error *e)
+{
+        (void)a;
+        return is_enum_error(c, v) ? enum_error(c, v, e) : convert_check_text(c, v, e);
+}
+
 static int to_enum(const struct convert *c, struct arena *a, struct value *v, struct error *e)
 {
         (void)a;
+        if (is_enum_error(c, v))
+                return enum_error(c, v, e);
         if (!coltype_has_member(c->to, v->data, v->len))
                 return convert_refuse(c, "it is none of the members", e);
         return convert_check_text(c, v, e);

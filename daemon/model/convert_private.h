@@ -24,6 +24,8 @@ convert_chooser convert_to_bool, convert_to_integer, convert_to_decimal, convert
         convert_to_enum, convert_to_set, convert_to_array, convert_to_json;
 
 convert_run convert_pass;
+/* An ENUM's value to a type that is known by its name alone. */
+convert_run convert_enum_by_name;
 
 /* A DATA error: "a value of type X has no place in Y: REASON". Returns -1. */
 int convert_refuse(const struct convert *c, const char *reason, struct error *e);

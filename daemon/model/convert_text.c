@@ -113,7 +113,9 @@ convert_run *convert_to_known_text(
                                : NULL;
         if (from->class == TYPE_INET4 || from->class == TYPE_INET6)
                 return convert_is_named(to, "inet") ? convert_pass : NULL;
-        return convert_is_text(from) || from->class == TYPE_ENUM ? check_only : NULL;
+        if (from->class == TYPE_ENUM)
+                return convert_enum_by_name;
+        return convert_is_text(from) ? check_only : NULL;
 }
 
 static int to_array(const struct convert *c, struct arena *a, struct value *v, struct error *e)

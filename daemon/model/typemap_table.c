@@ -51,7 +51,7 @@ const struct typemap_rule typemap_my_to_pg[] = {
                 "it goes beyond 24 hours and below 0"},
         {TYPE_ENUM, 0, WHEN_ALWAYS, 0, "enum('a','b') charset utf8mb4", "enum", "", NULL, NULL,
                 "a type of the same members is made for it; the empty value that MySQL stores for "
-                "what was none of them has no place"},
+                "what was none of them: option enum_error"},
         {TYPE_SET, 0, WHEN_ALWAYS, 0, "set('a','b') charset utf8mb4", "set", "text[]", NULL, NULL,
                 "the members in the order of their definition"},
         {TYPE_JSON, 0, WHEN_ALWAYS, 0, "json", "json", "json", NULL, NULL,

@@ -23,6 +23,7 @@ struct loader {
         uint16_t columns_n;
         uint64_t written, waiting;
         uint64_t pending; /* rows of the INSERT in `text` */
+        uint64_t warnings; /* that the statement is to have (sinks/my_value.h) */
         uint64_t refused; /* row that was not taken, from 1; 0: not known */
 };
 
@@ -126,8 +127,12 @@ static int end_insert(struct loader *l, struct error *e)
                         "%" PRIu64 " rows were sent and %" PRIu64
                         " written: a trigger on the target keeps rows out",
                         l->pending, found);
+        if (l->warnings && mysql_warning_count(l->conn) != l->warnings)
+                return error_set(e, ERROR_DATA,
+                        "the target changed a value of %" PRIu64 " rows that it was given",
+                        l->pending);
         l->written += l->pending;
-        l->pending = 0;
+        l->pending = l->warnings = 0;
         buf_clear(&l->text);
         return 0;
 }
@@ -142,14 +147,24 @@ static int check_packet(const struct loader *l, size_t row, struct error *e)
                 l->insert.len + row, l->setup.packet);
 }
 
+/* Rows that are taken with a warning go by themselves, few enough to be counted in 16 bits. */
+static bool joins(const struct loader *l, size_t row, unsigned warnings)
+{
+        return l->text.len + row <= BATCH && l->text.len + row + 1024 <= l->setup.packet &&
+               !warnings == !l->warnings && l->warnings + warnings < UINT16_MAX;
+}
+
 static int insert_row(struct loader *l, const char **at, struct error *e)
 {
         AUTO_BUF row = BUF_INIT;
+        unsigned warnings = 0;
 
         for (uint16_t i = 0; i < l->columns_n; i++) {
                 struct value v;
 
                 *at = next_value(*at, &v);
+                warnings += my_value_warns(l->types[i], &v);
+                v = my_value_stored(l->types[i], &v);
                 buf_str(&row, i ? "," : "(");
                 if (my_value(&row, l->types[i], &v, e) < 0)
                         return -1;
@@ -157,15 +172,16 @@ static int insert_row(struct loader *l, const char **at, struct error *e)
         buf_str(&row, l->columns_n ? ")" : "()");
         if (check_packet(l, row.len, e) < 0)
                 return -1;
-        if (l->pending &&
-                (l->text.len + row.len > BATCH || l->text.len + row.len + 1024 > l->setup.packet) &&
-                end_insert(l, e) < 0)
+        if (l->pending && !joins(l, row.len, warnings) && end_insert(l, e) < 0)
                 return -1;
-        if (l->pending++)
+        if (l->pending++) {
                 buf_char(&l->text, ',');
-        else
+        } else {
+                buf_str(&l->text, warnings ? MY_VALUE_LENIENT : "");
                 buf_add(&l->text, l->insert.data, l->insert.len);
+        }
         buf_add(&l->text, row.data, row.len);
+        l->warnings += warnings;
         return 0;
 }
 
@@ -174,7 +190,7 @@ static int insert_rows(struct loader *l, struct error *e)
         const char *at = buf_text(&l->rows);
 
         buf_clear(&l->text);
-        l->pending = 0;
+        l->pending = l->warnings = 0;
         for (uint64_t i = 0; i < l->waiting; i++)
                 if (insert_row(l, &at, e) < 0)
                         return -1;
@@ -188,12 +204,14 @@ static int write_rows(struct loader *l, struct error *e)
         const char *at = buf_text(&l->rows);
 
         buf_clear(&l->text);
-        l->text_at = 0;
+        l->text_at = l->warnings = 0;
         for (uint64_t i = 0; i < l->waiting; i++)
                 for (uint16_t k = 0; k < l->columns_n; k++) {
                         struct value v;
 
                         at = next_value(at, &v);
+                        l->warnings += my_value_warns(l->types[k], &v);
+                        v = my_value_stored(l->types[k], &v);
                         if (my_load_value(&l->text, l->types[k], &v, e) < 0)
                                 return -1;
                         buf_char(&l->text, k + 1 < l->columns_n ? '\t' : '\n');
@@ -242,7 +260,8 @@ static int load_rows(struct loader *l, struct error *e)
         if (write_rows(l, e) < 0 || my_run(l->conn, e, "savepoint rows_before") < 0)
                 return -1;
         if (my_affected(l->conn, &refused, buf_text(&l->load), &found) == 0 &&
-                found == l->waiting && mysql_warning_count(l->conn) == 0) {
+                found == l->waiting && l->warnings < UINT16_MAX &&
+                mysql_warning_count(l->conn) == l->warnings) {
                 l->written += l->waiting;
                 return 1;
         }

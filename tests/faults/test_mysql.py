@@ -9,6 +9,7 @@ from integration import test_my_definitions_from_pg as definitions
 from integration import test_my_exactly_once as bank_test
 from integration import test_my_stream as stream
 from integration import test_my_xa as xa
+from integration import test_my_values as values
 from integration.conftest import Cross, is_my
 from integration.my_types import TYPES
 from integration.test_my_types import move, run_all
@@ -105,6 +106,19 @@ def test_exactly_once(make, culvert, direction):
 def test_all_types(make, culvert, direction):
     cross = make(direction)
     move(cross, culvert, TYPES)
+
+
+@pytest.mark.parametrize("direction", ["mysql-mysql", "maria-mysql", "mysql-maria"])
+def test_index_0_of_enums(make, culvert, direction):
+    cross = make(direction)
+    cross.sql(values.ENUMS)
+    c = culvert(cross.least()).start()
+    c.wait(lag=0)
+    values.same_indexes(cross)
+    for change in values.ENUM_CHANGES:
+        cross.sql("set sql_mode = ''; " + change)
+    c.wait(lag=0)
+    values.same_indexes(cross)
 
 
 def test_json_changed_in_part(make, culvert):

@@ -846,12 +846,27 @@ static void test_zero_date(void **state)
         }
 }
 
+static void test_enum_error(void **state)
+{
+        static const char text[] = "[source]\nuri = mysql://a@h/x\n[target]\nuri = "
+                                   "postgresql://a@h/x\n[values]\nenum_error = null\n";
+        struct config *c = config_parse("/shop.conf", text, strlen(text), false);
+
+        (void)state;
+        assert_int_equal(config_convert_policy(c).enum_error, ENUM_ERROR_NULL);
+        config_free(c);
+        c = config_parse("/shop.conf", text, strlen(text) - strlen("enum_error = null\n"), false);
+        assert_int_equal(config_convert_policy(c).enum_error, ENUM_ERROR_REFUSE);
+        config_free(c);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_homes),
                 cmocka_unit_test(test_own_database_only),
                 cmocka_unit_test(test_zero_date),
+                cmocka_unit_test(test_enum_error),
                 cmocka_unit_test(test_defaults),
                 cmocka_unit_test(test_every_field),
                 cmocka_unit_test(test_unknown_names),

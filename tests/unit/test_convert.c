@@ -457,6 +457,22 @@ static void test_times(void **state)
         CHECK(rows);
 }
 
+static void test_index_0_of_an_enum(void **state)
+{
+        struct convert_policy policy = {.enum_error = ENUM_ERROR_NULL};
+        struct row r = {MY, "enum('a')", PG, "mood", "", "", NULL};
+        struct convert *c = converter(&r, &policy);
+        struct value in = {VALUE_TEXT, 0, ""}, out;
+        struct error e = ERROR_INIT;
+
+        (void)state;
+        assert_int_equal(convert_value(c, NULL, &in, &out, &e), 0);
+        assert_int_equal(out.kind, VALUE_NULL);
+        convert_free(c);
+        policy.enum_error = ENUM_ERROR_EMPTY;
+        check_value(&r, &policy);
+}
+
 static void test_zero_dates(void **state)
 {
         struct convert_policy as_null = {.zero_date = ZERO_DATE_NULL};
@@ -489,8 +505,12 @@ static void test_lists(void **state)
                 {MY, "enum('a','b')", PG, "text", "a", "a", NULL},
                 {MY, "enum('a','b')", MARIA, "enum('b')", "b", "b", NULL},
                 {MY, "enum('a','b')", MARIA, "enum('b')", "a", NULL, "members"},
-                {MY, "enum('a','b')", MARIA, "enum('b','a')", "", NULL, "members"},
+                {MY, "enum('a','b')", MARIA, "enum('b','a')", "", "", NULL},
                 {MY, "enum('a','b')", PG, "mood", "b", "b", NULL},
+                {MY, "enum('a','b')", PG, "mood", "", NULL, "option enum_error"},
+                {MY, "enum('a','')", PG, "mood", "", "", NULL},
+                {MY, "enum('a')", PG, "text", "", "", NULL},
+                {PG, "text", MY, "enum('a')", "", NULL, "members"},
                 {PG, "text", MY, "enum('Sad','b')", "sad", NULL, "members"},
                 {PG, "mood", MY, "enum('sad')", "sad", "sad", NULL},
                 {MY, "set('a','b')", PG, "text[]", "a,b", "{\"a\",\"b\"}", NULL},
@@ -679,6 +699,7 @@ int main(void)
                 cmocka_unit_test(test_geometry),
                 cmocka_unit_test(test_dates),
                 cmocka_unit_test(test_times),
+                cmocka_unit_test(test_index_0_of_an_enum),
                 cmocka_unit_test(test_zero_dates),
                 cmocka_unit_test(test_lists),
                 cmocka_unit_test(test_addresses),

@@ -434,6 +434,57 @@ static void test_matches(void **state)
                 "cast(convert(`c` using utf8mb4) as binary) <=> _binary'A '");
 }
 
+static void assert_stored(
+        enum engine engine, const char *native, const char *text, const char *as, bool warns)
+{
+        struct error e = ERROR_INIT;
+        struct coltype *t = coltype_my(engine, native, &e);
+        struct value v = {VALUE_TEXT, (uint32_t)strlen(text), text}, stored;
+
+        assert_non_null(t);
+        stored = my_value_stored(t, &v);
+        assert_int_equal(stored.len, strlen(as));
+        assert_memory_equal(stored.data, as, stored.len);
+        assert_int_equal(my_value_warns(t, &v), warns);
+        coltype_free(t);
+}
+
+static void test_index_0_of_an_enum(void **state)
+{
+        (void)state;
+        assert_stored(ENGINE_MYSQL, "enum('a','b')", "", "0", false);
+        assert_stored(ENGINE_MYSQL, "enum('0','00')", "", "000", false);
+        assert_stored(ENGINE_MYSQL, "enum('0','')", "", "", false);
+        assert_stored(ENGINE_MYSQL, "enum('0')", "0", "0", false);
+        assert_stored(ENGINE_MYSQL, "set('a')", "", "", false);
+        assert_stored(ENGINE_MARIADB, "enum('a','b')", "", "", true);
+        assert_stored(ENGINE_MARIADB, "enum('a','')", "", "", false);
+        assert_stored(ENGINE_MARIADB, "varchar(3) charset latin1", "", "", false);
+}
+
+static void test_warnings_of_a_change(void **state)
+{
+        struct bound x;
+
+        (void)state;
+        bind(&x, 'd', "*id e f",
+                "id|int(11)|NO|||PRI\ne|enum('a') charset latin1|YES\n"
+                "f|enum('a') charset latin1|YES\n");
+        x.full = true;
+        change(&x, CHANGE_INSERT, NULL, ROW("1", "", ""));
+        assert_int_equal(my_change_warnings(x.binding, x.change), 2);
+        change(&x, CHANGE_INSERT, NULL, ROW("1", "a", NULL));
+        assert_int_equal(my_change_warnings(x.binding, x.change), 0);
+        change(&x, CHANGE_UPDATE, ROW("1", "a", ""), ROW("1", "", ""));
+        assert_string_equal(buf_text(&x.sql), "update `shop`.`it``em` set `e` = '' where `id` = 1");
+        assert_int_equal(my_change_warnings(x.binding, x.change), 1);
+        change(&x, CHANGE_UPDATE, ROW("1", "", "a"), ROW("1", "", "a"));
+        assert_int_equal(my_change_warnings(x.binding, x.change), 1); /* written whole */
+        change(&x, CHANGE_DELETE, ROW("1", "", ""), NULL);
+        assert_int_equal(my_change_warnings(x.binding, x.change), 0);
+        unbind(&x);
+}
+
 /* ---- refusals ---- */
 
 /* A counter would take its next number, a TIMESTAMP the time. */
@@ -521,6 +572,8 @@ int main(void)
                 cmocka_unit_test(test_literals),
                 cmocka_unit_test(test_numbers_that_are_none),
                 cmocka_unit_test(test_matches),
+                cmocka_unit_test(test_index_0_of_an_enum),
+                cmocka_unit_test(test_warnings_of_a_change),
                 cmocka_unit_test(test_null_where_there_is_none),
                 cmocka_unit_test(test_tables_that_are_refused),
                 cmocka_unit_test(test_blame),
