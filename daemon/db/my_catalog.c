@@ -104,8 +104,11 @@ static int read_parts(struct table_defs *t, MYSQL *c, struct error *e)
         if (my_catalog_columns(c, t, &s, e) < 0 || my_catalog_checks(c, t, &s, e) < 0 ||
                 my_catalog_indexes(c, t, &s, e) < 0 || my_catalog_references(c, t, &s, e) < 0)
                 return -1;
-        for (unsigned i = 0; i < t->n; i++)
+        for (unsigned i = 0; i < t->n; i++) {
+                if (my_catalog_exact(c, &t->items[i], e) < 0)
+                        return -1;
                 my_catalog_shape(&t->items[i]);
+        }
         return 0;
 }
 
@@ -160,5 +163,6 @@ int my_catalog_verbatim(MYSQL *c, struct table_def *def, struct error *e)
                 return error_set(
                         e, ERROR_DATA, "no definition of table %s.%s", def->schema, def->name);
         def->verbatim = memory_string(row[1]);
+        my_catalog_exact_text(&def->verbatim, def);
         return 0;
 }

@@ -25,6 +25,10 @@ int my_catalog_references(
 /* After the columns: makes JSON of MariaDB's checked longtext. */
 int my_catalog_checks(
         MYSQL *c, struct table_defs *t, const struct my_catalog_scope *s, struct error *e);
+/* After the columns: members and defaults that the catalogue does not show as they are. */
+int my_catalog_exact(MYSQL *c, struct table_def *d, struct error *e);
+/* The same of a CREATE TABLE, which it may make anew. Pure. */
+void my_catalog_exact_text(char **text, const struct table_def *d);
 void my_catalog_shape(struct table_def *t);
 
 /* Fills default, generated and flags of a column from the catalogue's texts. Pure. */

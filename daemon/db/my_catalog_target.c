@@ -74,7 +74,7 @@ static int read_one(MYSQL *c, const struct my_catalog_scope *s, const char *sche
         t->items->storage = memory_string(row[3]);
         t->items->versioned = !strcmp(my_catalog_text(row, 2), "SYSTEM VERSIONED");
         if (my_catalog_columns(c, t, s, e) < 0 || my_catalog_checks(c, t, s, e) < 0 ||
-                my_catalog_indexes(c, t, s, e) < 0)
+                my_catalog_indexes(c, t, s, e) < 0 || my_catalog_exact(c, t->items, e) < 0)
                 return -1;
         my_catalog_shape(t->items);
         return 1;

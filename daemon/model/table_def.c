@@ -20,6 +20,8 @@ static void column_done(struct def_column *c)
         free(c->default_text);
         free(c->collation);
         free(c->comment);
+        free(c->shown);
+        free(c->shown_default);
 }
 
 static void index_done(struct def_index *i)

@@ -31,6 +31,8 @@ struct def_column {
         char *default_text;
         char *collation; /* MySQL family, of text; or NULL */
         char *comment;   /* or NULL */
+        char *shown, *shown_default; /* as the server's own CREATE TABLE has type and default where
+                                        that is not exact (db/my_catalog_exact.c), or NULL */
 };
 
 struct def_index_column {

@@ -9,6 +9,7 @@ from integration import test_my_definitions_from_pg as definitions
 from integration import test_my_exactly_once as bank_test
 from integration import test_my_stream as stream
 from integration import test_my_xa as xa
+from integration import test_my_types as types
 from integration import test_my_values as values
 from integration.conftest import Cross, is_my
 from integration.my_types import TYPES
@@ -119,6 +120,18 @@ def test_index_0_of_enums(make, culvert, direction):
         cross.sql("set sql_mode = ''; " + change)
     c.wait(lag=0)
     values.same_indexes(cross)
+
+
+@pytest.mark.parametrize("direction", ["mysql-mysql", "mysql-pg", "mysql-maria"])
+def test_characters_of_four_bytes_in_members(make, culvert, direction):
+    cross = make(direction)
+    cross.sql(types.FOUR_BYTES)
+    types.fill_four_bytes(cross, 1)
+    c = culvert(cross.least()).start()
+    c.wait(lag=0)
+    types.fill_four_bytes(cross, 11)
+    c.wait(lag=0)
+    assert cross.compare() == 8
 
 
 def test_json_changed_in_part(make, culvert):

@@ -1,4 +1,6 @@
 """Every type of a MySQL-family source with its edge values, by copy and by stream: both end alike."""
+import pytest
+
 from integration.my_types import CHARSETS, MARIADB, TYPES
 
 LONG_TIMEOUT = 120
@@ -143,3 +145,45 @@ def test_session_time_zone_of_the_writer(from_my, culvert):
         assert len(set(from_my.target_sql("select moment, wall from t"))) == 1
     finally:
         from_my.source.setting("time_zone", "'SYSTEM'")
+
+
+FOUR_BYTES = ("create table t (id int primary key, e enum('a','\U0001f600','?','\u00e9') not null default '\U0001f600' "
+              "comment 'it''s ? ', s set('?','\U0001f600''s','b\\\\\U0001f600') default '?,\U0001f600''s', "
+              "l enum('\u00e9','?') character set latin1, w enum('\U0001f601','\U0001f602') character set utf16 collate utf16_bin, "
+              "v varchar(20) default '? \U0001f600 it''s', p varchar(9) default 'what?') default charset utf8mb4 collate utf8mb4_bin")
+
+
+def fill_four_bytes(cross, first):
+    cross.sql(f"insert into t values ({first}, 'a', '?', '?', '\U0001f602', 'x', 'y')")
+    cross.sql(f"insert into t (id) values ({first + 1})")
+    cross.sql(f"insert into t (id, e, s, w) values ({first + 2}, 4, 7, 1), ({first + 3}, '?', '', 2)")
+    cross.sql(f"update t set e = '\U0001f600', s = 'b\\\\\U0001f600' where id = {first}")
+
+
+@pytest.mark.parametrize("image", ["FULL", "MINIMAL"])
+def test_characters_of_four_bytes_in_members_and_defaults(from_my, culvert, my_source, image):
+    """The catalogue shows '?' for them."""
+    my_source.setting("binlog_row_image", f"'{image}'")
+    try:
+        from_my.sql(FOUR_BYTES)
+        fill_four_bytes(from_my, 1)
+        c = culvert(from_my.least()).start()
+        c.wait(lag=0)
+        fill_four_bytes(from_my, 11)
+        c.wait(lag=0)
+        assert from_my.compare() == 8
+        from_my.target_sql("insert into t (id, e) values (20, 'a')")
+        default = from_my.target_sql("select v from t where id = 20"), from_my.target_sql("select p from t where id = 20")
+        assert default == ([("? \U0001f600 it's",)], [("what?",)])
+    finally:
+        my_source.setting("binlog_row_image", "'FULL'")
+
+
+def test_many_members_that_the_catalogue_cuts(from_my, culvert):
+    members = ", ".join(f"'{chr(0x1f300 + i)}'" for i in range(1500))
+    from_my.sql(f"create table t (id int primary key, e enum({members}) collate utf8mb4_bin); insert into t values (1, 1), (2, 1500)")
+    c = culvert(from_my.least()).start()
+    c.wait(lag=0)
+    from_my.sql("insert into t values (3, 700)")
+    c.wait(lag=0)
+    assert from_my.compare() == 3
