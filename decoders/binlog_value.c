@@ -91,14 +91,11 @@ static int put_text(const struct coltype *t, const void *data, size_t len, struc
         struct value *out, struct error *e)
 {
         AUTO_BUF utf8 = BUF_INIT;
+        const char *text = data;
 
-        if (!t->charset || charset_is_utf8(t->charset)) {
-                keep(out, a, data, len);
-                return 0;
-        }
-        if (charset_to_utf8(t->charset, data, len, &utf8, e) < 0)
+        if (charset_text(t->charset, &text, &len, &utf8, e) < 0)
                 return -1;
-        keep(out, a, buf_text(&utf8), utf8.len);
+        keep(out, a, text, len);
         return 0;
 }
 

@@ -159,3 +159,33 @@ int charset_to_utf8(
         buf_add(out, from, len);
         return 0;
 }
+
+bool charset_passes(const struct charset *c)
+{
+        return charset_is_utf8(c) && c->max_bytes > 1;
+}
+
+/* ASCII is ASCII in every set whose characters have one byte (charset_table.c). */
+static bool is_plain(const struct charset *c, const char *text, size_t len)
+{
+        size_t at = 0;
+
+        if (c->min_bytes != 1)
+                return false;
+        while (at < len && (uint8_t)text[at] < 0x80)
+                at++;
+        return at == len;
+}
+
+int charset_text(
+        const struct charset *c, const char **text, size_t *len, struct buf *room, struct error *e)
+{
+        if (!c || charset_passes(c) || is_plain(c, *text, *len))
+                return 0;
+        buf_clear(room);
+        if (charset_to_utf8(c, *text, *len, room, e) < 0)
+                return -1;
+        *text = buf_text(room);
+        *len = room->len;
+        return 0;
+}

@@ -24,6 +24,15 @@ const struct charset *charset_by_name(const char *name);
 const struct charset *charset_by_collation(unsigned id);
 /* Are its bytes UTF-8 already (utf8mb3, utf8mb4, ascii)? Then nothing needs converting. */
 bool charset_is_utf8(const struct charset *c);
+/* Do all its bytes go as they are, without a look: utf8mb3, utf8mb4? */
+bool charset_passes(const struct charset *c);
+/*
+ * What a value of a column is, for copy and stream alike: `*text` stays where its bytes go as they
+ * are, or points into `room`, which is emptied before. utf8mb3 and utf8mb4 are not looked at: those
+ * who take the text do (model/convert.h, or the server). `c` NULL: no characters. -1 as below.
+ */
+int charset_text(
+        const struct charset *c, const char **text, size_t *len, struct buf *room, struct error *e);
 /* Appends the text as UTF-8. -1 and a DATA error (naming the set and the offset, never the text)
  * for bytes that are none of its characters. "binary" is copied. */
 int charset_to_utf8(

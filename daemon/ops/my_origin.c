@@ -17,6 +17,7 @@
 #include "decoders/binlog_state.h"
 #include "ops/my_gtids.h"
 #include "ops/my_prepared.h"
+#include "ops/my_reader.h"
 #include "ops/origin.h"
 
 #include <inttypes.h>
@@ -26,13 +27,6 @@
 
 #define LOCK_TRIES 5
 #define LOCK_SECONDS 3
-
-struct origin_reader {
-        MYSQL *conn;
-        MYSQL_RES *rows;
-        struct position at;
-        uint16_t columns_n;
-};
 
 struct origin {
         const struct config *config;
@@ -50,7 +44,7 @@ struct origin {
 static void my_release(struct origin *o)
 {
         for (unsigned i = 0; i < o->readers_n; i++) {
-                my_result_done(&o->readers[i].rows);
+                my_reader_done(&o->readers[i]);
                 halt_my_close(o->halt, &o->readers[i].conn);
         }
         free(o->readers);
@@ -240,7 +234,7 @@ static int open_snapshot(struct origin *o, struct origin_reader *r, struct error
         if (!(r->conn = halt_my_connect(o->halt, o->params, e)))
                 return -1;
         return my_run(r->conn, e,
-                "set session transaction isolation level repeatable read;"
+                "set session transaction isolation level repeatable read;" MY_READER_SESSION
                 "start transaction with consistent snapshot");
 }
 
@@ -402,63 +396,6 @@ static struct position my_reader_position(const struct origin_reader *r)
         return r->at;
 }
 
-/* What the catalogue hides (MariaDB's own hash columns) cannot be asked for; a FLOAT is asked for
- * as a double, since the server prints six digits of it only. */
-static void select_column(
-        struct buf *sql, enum engine engine, const struct table_def *t, const struct column *c)
-{
-        struct error ignored = ERROR_INIT;
-        struct coltype *type = coltype_my(engine, c->native, &ignored);
-        bool real = type && type->class == TYPE_FLOAT;
-
-        coltype_free(type);
-        if (table_def_column(t, c->name) < 0 && column_period(c) == PERIOD_NONE) {
-                buf_str(sql, "null");
-                return;
-        }
-        my_ident(sql, c->name);
-        if (real)
-                buf_str(sql, " + 0e0");
-}
-
-static int my_read(struct origin_reader *r, const struct table_def *t, struct error *e)
-{
-        AUTO_BUF sql = BUF_INIT;
-
-        for (uint16_t i = 0; i < t->shape->columns_n; i++) {
-                buf_str(&sql, i ? ", " : "select ");
-                select_column(&sql, my_engine(r->conn), t, &t->shape->columns[i]);
-        }
-        buf_str(&sql, " from ");
-        my_table(&sql, t->schema, t->name);
-        my_result_done(&r->rows);
-        r->columns_n = t->shape->columns_n;
-        if (mysql_real_query(r->conn, sql.data, sql.len) != 0 ||
-                !(r->rows = mysql_use_result(r->conn)))
-                return my_error(e, r->conn, "source");
-        return 0;
-}
-
-static int my_next(struct origin_reader *r, struct value *row, struct error *e)
-{
-        MYSQL_ROW fields = mysql_fetch_row(r->rows);
-        unsigned long *lengths;
-
-        if (!fields) {
-                if (mysql_errno(r->conn))
-                        return my_error(e, r->conn, "source");
-                my_result_done(&r->rows);
-                return 0;
-        }
-        lengths = mysql_fetch_lengths(r->rows);
-        for (uint16_t i = 0; i < r->columns_n; i++)
-                row[i] = fields[i] ? (struct value){.kind = VALUE_TEXT,
-                                             .len = (uint32_t)lengths[i],
-                                             .data = fields[i]}
-                                   : (struct value){.kind = VALUE_NULL};
-        return 1;
-}
-
 static int my_origin_keep(struct origin *o, struct error *e)
 {
         return my_run(o->conn, e, "do 1");
@@ -505,8 +442,8 @@ const struct origin_ops my_origin_ops = {
         .add = my_origin_add,
         .reader = my_reader,
         .position = my_reader_position,
-        .read = my_read,
-        .next = my_next,
+        .read = my_reader_read,
+        .next = my_reader_next,
         .keep = my_origin_keep,
         .release = my_release,
         .counters = my_origin_counters,

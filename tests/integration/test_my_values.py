@@ -239,3 +239,39 @@ def test_the_empty_value_of_an_enum_by_policy(to_pg, culvert, policy, value):
     c.wait(lag=0)
     assert to_pg.target_sql("select id, v::text, s from t order by id") == [
         (1, value, ""), (2, value, ""), (3, value, "")]
+
+
+# Bytes that a server stores in such a column and that are none of its characters.
+NO_CHARACTERS = [("ascii", "c3a9"), ("ascii", "e9"), ("hebrew", "41fb"), ("gbk", "fefe"), ("sjis", "8540"),
+                 ("tis620", "ff"), ("greek", "ff41")]
+
+
+@pytest.mark.parametrize("way", ["copy", "stream"])
+@pytest.mark.parametrize("charset,data", NO_CHARACTERS)
+def test_bytes_that_are_no_characters(from_my, culvert, way, charset, data):
+    """A server that is asked for text makes '?' of them, without a word."""
+    from_my.sql(f"create table t (id int primary key, v varchar(10) character set {charset}); "
+                "insert into t values (1, 'a')")
+    bad = f"insert into t values (2, x'{data}')"
+    if way == "copy":
+        from_my.sql(bad)
+    c = culvert(from_my.config()).start()
+    if way == "stream":
+        c.wait(lag=0)
+        from_my.sql(bad)
+    error = c.wait_error(f"not valid {charset}")
+    assert error["table"] == from_my.qualified("t") and error["class"] == "data"
+    assert "v" in error["message"]
+    if way == "copy":
+        assert error["key"] == "id=2"
+
+
+def test_all_bytes_of_latin1(from_my, culvert):
+    rows = ", ".join(f"({i}, char({i + 1} using latin1), char({i + 1} using latin1))" for i in range(255))
+    from_my.sql("create table t (id int primary key, v varchar(3) character set latin1, c text character set latin1); "
+                f"insert into t values {rows}; insert into t values (300, 0x8190, repeat(char(0x8d using latin1), 9999))")
+    c = culvert(from_my.config()).start()
+    c.wait(lag=0)
+    from_my.sql("insert into t select id + 1000, v, c from t")
+    c.wait(lag=0)
+    assert from_my.compare() == 512

@@ -53,6 +53,63 @@ static void test_collations(void **state)
                 assert_null(charset_by_collation(unknown[i]));
 }
 
+static void assert_text(const char *set, const char *from, const char *want)
+{
+        const struct charset *c = set ? charset_by_name(set) : NULL;
+        const char *text = from;
+        size_t len = strlen(from);
+        AUTO_BUF room = BUF_INIT;
+        struct error e = ERROR_INIT;
+
+        buf_str(&room, "left over");
+        if (!want) {
+                assert_int_equal(charset_text(c, &text, &len, &room, &e), -1);
+                assert_non_null(strstr(e.message, set));
+                return;
+        }
+        assert_int_equal(charset_text(c, &text, &len, &room, &e), 0);
+        assert_int_equal(len, strlen(want));
+        assert_memory_equal(text, want, len);
+        assert_true(strcmp(from, want) != 0 || text == from); /* nothing is copied */
+}
+
+/* What is no character of its set is refused, also where its bytes are UTF-8 by chance. */
+static void test_values_of_columns(void **state)
+{
+        (void)state;
+        assert_text(NULL, "\xff", "\xff");
+        assert_text("utf8mb4", "\xff", "\xff");
+        assert_text("latin1", "plain", "plain");
+        assert_text("latin1", "\xe9\x81", "é\xc2\x81");
+        assert_text("gbk", "plain", "plain");
+        assert_text("ascii", "\xc3\xa9", NULL);
+        assert_text("hebrew", "a\xfb", NULL);
+        assert_text("gbk", "\xfe\xfe", NULL);
+        assert_text("sjis", "\x85\x40", NULL);
+}
+
+/* charset_text takes it for granted. */
+static void test_ascii_is_ascii(void **state)
+{
+        static const char *const sets[] = {"ascii", "big5", "cp932", "eucjpms", "euckr", "gb18030",
+                "gb2312", "gbk", "sjis", "ujis", "latin1", "hebrew", "tis620", "koi8r", "greek",
+                "dec8", "hp8", "keybcs2", "geostd8", "armscii8", "macce", "cp1256"};
+        struct error e = ERROR_INIT;
+        char ascii[127];
+
+        (void)state;
+        for (int i = 0; i < 127; i++)
+                ascii[i] = (char)(i + 1);
+        for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+                const struct charset *c = charset_by_name(sets[i]);
+                AUTO_BUF out = BUF_INIT;
+
+                assert_int_equal(charset_to_utf8(c, ascii, sizeof ascii, &out, &e), 0);
+                assert_int_equal(out.len, sizeof ascii);
+                assert_memory_equal(out.data, ascii, sizeof ascii);
+        }
+}
+
 static void test_text(void **state)
 {
         static const struct {
@@ -166,6 +223,8 @@ int main(void)
                 cmocka_unit_test(test_names),
                 cmocka_unit_test(test_collations),
                 cmocka_unit_test(test_text),
+                cmocka_unit_test(test_values_of_columns),
+                cmocka_unit_test(test_ascii_is_ascii),
                 cmocka_unit_test(test_wide),
                 cmocka_unit_test(test_refused),
         };
