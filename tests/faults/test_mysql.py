@@ -11,6 +11,7 @@ from integration import test_my_stream as stream
 from integration import test_my_xa as xa
 from integration import test_my_types as types
 from integration import test_my_values as values
+from integration import test_my_versioned as versioned
 from integration.conftest import Cross, is_my
 from integration.my_types import TYPES
 from integration.test_my_types import move, run_all
@@ -132,6 +133,23 @@ def test_characters_of_four_bytes_in_members(make, culvert, direction):
     types.fill_four_bytes(cross, 11)
     c.wait(lag=0)
     assert cross.compare() == 8
+
+
+def test_system_versioned_tables_of_mariadb(make, culvert):
+    cross = make("maria-mysql")
+    tables = ("e", "i", "w", "p")
+    cross.sql("; ".join(versioned.TABLES[t].format(t) for t in tables))
+    for t in tables:
+        for change in versioned.history(t, 100):
+            cross.sql(change)
+    c = culvert(cross.least()).start()
+    c.wait(lag=0)
+    for t in tables:
+        for change in versioned.history(t, 200):
+            cross.sql(change)
+    c.wait(lag=0)
+    names = {(cross.name, "e"): (cross.name, "e", {n: n for n in ("id", "v", "b")})}
+    assert cross.compare(names=names) == 4 * len(cross.sql("select id from i"))
 
 
 def test_json_changed_in_part(make, culvert):
