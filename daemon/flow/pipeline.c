@@ -150,9 +150,9 @@ static void open_queue(struct pipeline *p)
 {
         const struct config *c = p->config;
         AUTO_STRING folder = memory_printf("%s/queue", c->pipeline.state_dir);
+        /* The options for its disk are not built yet: memory alone. */
         const struct queue_setup setup = {.loop = p->loop,
                 .memory = (uint64_t)c->queue.memory,
-                .disk = (uint64_t)c->queue.disk,
                 .folder = folder,
                 .pipeline = c->pipeline.name};
 

@@ -94,7 +94,7 @@ bool pipeline_saves(const struct pipeline *p);
 void pipeline_start_sink(struct pipeline *p);
 /* All was taken, or the target has made more durable: is the disk needed any more? */
 void pipeline_settle(struct pipeline *p);
-/* Before the first piece of a transaction: does it go to disk? */
+/* Before a piece arrives: does its transaction go to disk? */
 void pipeline_choose_way(struct pipeline *p);
 /* The connection to the target was lost; it is tried again. */
 void pipeline_watch_outage(struct pipeline *p);

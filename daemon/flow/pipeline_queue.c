@@ -39,12 +39,12 @@ static void divert(struct pipeline *p, struct position begin, const char *state)
 
 void pipeline_choose_way(struct pipeline *p)
 {
-        const struct queue *q = &p->queue;
+        struct queue *q = &p->queue;
 
-        if (q->diverted || !queue_has_disk(q))
+        if ((!pipeline_saves(p) && q->bytes < q->high) || !queue_may_divert(q))
                 return;
-        if (pipeline_saves(p) || q->bytes >= q->high)
-                divert(p, p->checkpoint.delivered, p->gtids.len ? buf_text(&p->gtids) : NULL);
+        divert(p, p->checkpoint.delivered, p->gtids.len ? buf_text(&p->gtids) : NULL);
+        pipeline_uncount(p);
 }
 
 /* ---- the target is away ---- */

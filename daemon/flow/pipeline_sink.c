@@ -193,8 +193,8 @@ static bool shutdown_ready(const struct pipeline *p)
                                                                   p->checkpoint.stored) == 0);
 }
 
-/* What came before a statement is not on the target: to accept it now would be to accept it for that,
- * too. The stream comes to it again. */
+/* What came before a statement is not on the target: to accept it now would be to accept it for
+ * that, too. The stream comes to it again. */
 static void defer_statement(struct pipeline *p)
 {
         if (strcmp(p->last.code, ROUTE_STATEMENT_CODE) != 0 &&

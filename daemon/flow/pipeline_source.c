@@ -148,7 +148,7 @@ static int source_piece(void *context, struct txn **piece, struct error *e)
                 position_format(t->commit, e->position);
                 return error_context(e, "at %s", position_format(t->commit, text));
         }
-        if (t->first && !is_empty(t))
+        if (!is_empty(t))
                 pipeline_choose_way(p);
         if (t->last)
                 note_state(p, t);

@@ -48,21 +48,35 @@ static void drop_list(struct queue *q, struct txn **head, struct txn ***tail)
                 txn_free(t);
 }
 
-/* Of one list: what is behind its last whole transaction. */
-static void drop_tail(struct queue *q, struct txn **head, struct txn ***tail)
+/* Where the transaction that has not ended begins in a list. */
+static struct txn **find_open(struct txn **head)
 {
-        struct txn **keep = head, *t;
+        struct txn **open = head;
 
-        for (t = *head; t; t = t->next)
+        for (struct txn *t = *head; t; t = t->next)
                 if (t->last)
-                        keep = &t->next;
-        t = *keep;
-        *keep = NULL;
-        *tail = keep;
+                        open = &t->next;
+        return open;
+}
+
+static struct txn *detach_open(struct queue *q, struct txn **head, struct txn ***tail)
+{
+        struct txn **open = find_open(head), *first = *open;
+
+        *open = NULL;
+        *tail = open;
+        for (struct txn *t = first; t; t = t->next)
+                account(q, t, -1);
+        return first;
+}
+
+static void drop_open(struct queue *q, struct txn **head, struct txn ***tail)
+{
+        struct txn *t = detach_open(q, head, tail);
+
         while (t) {
                 struct txn *next = t->next;
 
-                account(q, t, -1);
                 txn_free(t);
                 t = next;
         }
@@ -240,14 +254,40 @@ bool queue_has_disk(const struct queue *q)
 
 /* ---- the side of the source ---- */
 
+static void to_disk(struct queue *q, struct txn *t)
+{
+        if (!q->disk_oldest)
+                q->disk_oldest = t->committed_at;
+        if (q->waiting || !push_spool(q, &t))
+                append(q, &q->waiting_tail, t);
+}
+
+bool queue_may_divert(struct queue *q)
+{
+        struct txn *t;
+
+        if (q->diverted || !queue_has_disk(q))
+                return false;
+        if (!q->open)
+                return true;
+        t = *find_open(&q->head);
+        return t && t->first;
+}
+
 void queue_divert(struct queue *q, struct position begin, const char *state, const char *source)
 {
+        struct txn *t = detach_open(q, &q->head, &q->tail), *next;
+
         begin_spool(q, true, begin, state, source);
         spool_seek(q->spool, begin);
         q->out = begin;
         q->diverted = true;
         q->cleared = false;
         q->disk_oldest = 0;
+        for (; t; t = next) {
+                next = t->next;
+                to_disk(q, t);
+        }
 }
 
 void queue_push(struct queue *q, struct txn **piece)
@@ -256,14 +296,10 @@ void queue_push(struct queue *q, struct txn **piece)
 
         *piece = NULL;
         q->open = !t->last;
-        if (!q->diverted) {
+        if (q->diverted)
+                to_disk(q, t);
+        else
                 append(q, &q->tail, t);
-                return;
-        }
-        if (!q->disk_oldest)
-                q->disk_oldest = t->committed_at;
-        if (q->waiting || !push_spool(q, &t))
-                append(q, &q->waiting_tail, t);
 }
 
 void queue_passed(struct queue *q, struct position p, const char *state)
@@ -278,9 +314,9 @@ void queue_passed(struct queue *q, struct position p, const char *state)
 void queue_drop_partial(struct queue *q)
 {
         q->open = false;
-        drop_tail(q, &q->waiting, &q->waiting_tail);
+        drop_open(q, &q->waiting, &q->waiting_tail);
         if (!q->diverted)
-                drop_tail(q, &q->head, &q->tail);
+                drop_open(q, &q->head, &q->tail);
 }
 
 static bool is_full(const struct queue *q)
@@ -296,8 +332,8 @@ bool queue_wants(struct queue *q)
 
         if (q->diverted)
                 q->resting = is_full(q);
-        else /* with disk, the next transaction goes there */
-                q->resting = memory && (!queue_has_disk(q) || q->open);
+        else /* what comes goes to disk, if it can */
+                q->resting = memory && !queue_may_divert(q);
         return !q->resting;
 }
 

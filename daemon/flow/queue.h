@@ -4,7 +4,7 @@
  * When memory is full, while the target cannot be reached, and when what is here is to be
  * acknowledged to the source, what arrives goes to disk instead (spool/spool.h) and comes back from
  * there, in order and behind what memory still has, until all of it was taken; then it is memory
- * again. A change of the way happens between two transactions.
+ * again. A transaction goes one way or the other as a whole.
  *
  *   on disk: all that ends behind `begin` and not behind `end`, while `diverted`
  *
@@ -67,8 +67,11 @@ void queue_drop(struct queue *q);
 
 /* ---- the side of the source ---- */
 
-/* From now on to disk; all up to `begin`, where the source had `state`, was pushed before or is
- * durable on the target. Between two transactions. `source`: identity as text. */
+/* There is a disk, what arrives does not go there yet, and of the transaction that arrives nothing
+ * was popped. */
+bool queue_may_divert(struct queue *q);
+/* Then: from now on to disk, with that transaction; all up to `begin`, where the source had
+ * `state`, was pushed before or is durable on the target. `source`: identity as text. */
 void queue_divert(struct queue *q, struct position begin, const char *state, const char *source);
 void queue_push(struct queue *q, struct txn **piece); /* takes it and leaves NULL */
 /* A position between two transactions that none has; for the disk. */
