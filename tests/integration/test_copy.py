@@ -270,6 +270,16 @@ def test_resync_required(pair, culvert):
     assert "public.t" in c.wait_error("resync required")["message"]
     c.terminate()
     pair.sql("alter publication culvert_shop add table t")
+    c.start()
+    assert "publication culvert_shop was changed" in c.wait_error("resync required")["message"]
+
+
+def test_slot_that_is_past_the_checkpoint(pair, culvert):
+    pair.sql("create table t (id int primary key); insert into t values (1)")
+    c = culvert(pair.config()).start()
+    c.wait(state="streaming")
+    c.wait(lag=0)
+    c.terminate()
     pair.sql("insert into t values (2)")
     pair.sql("select pg_replication_slot_advance('culvert_shop', pg_current_wal_lsn())")
     c.start()

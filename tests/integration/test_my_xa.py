@@ -30,8 +30,12 @@ def same(shop):
     return shop.compare()
 
 
+def prepared(xid, *statements):
+    return f"xa start '{xid}'; {'; '.join(statements)}; xa end '{xid}'; xa prepare '{xid}'"
+
+
 def prepare(shop, xid, *statements):
-    shop.sql(f"xa start '{xid}'; {'; '.join(statements)}; xa end '{xid}'; xa prepare '{xid}'")
+    shop.sql(prepared(xid, *statements))
 
 
 def ids(shop):
@@ -151,17 +155,21 @@ class Writer(threading.Thread):
         self.error = None
 
     def run(self):
+        waiting = []
         try:
-            self.write()
+            self.write(waiting)
         except Exception as e:  # shown by the test
             self.error = e
+            for xid in waiting:
+                self.shop.sql(f"xa rollback '{xid}'")
 
-    def write(self):
-        waiting = []
+    def write(self, waiting):
         for i in range(40):
             first, xid = 1000 * self.number + 10 * i, f"w{self.number}-{i}"
-            prepare(self.shop, xid, *[f"insert into t values ({first + k}, '{xid}')" for k in range(3)],
-                    f"update t set v = '{xid}+' where id = {first}")
+            # without locks on gaps, in which another writer's rows belong
+            self.shop.sql("set session transaction isolation level read committed; " + prepared(
+                xid, *[f"insert into t values ({first + k}, '{xid}')" for k in range(3)],
+                f"update t set v = '{xid}+' where id = {first}"))
             self.shop.sql(f"insert into t values ({first + 5}, 'plain')")
             waiting.append(xid)
             while len(waiting) > 3 or (waiting and self.random.random() < 0.3):
