@@ -109,9 +109,10 @@ struct binlog {
         unsigned pieces; /* that were given away */
         struct savepoint *savepoints;
         unsigned savepoints_n;
-        bool past;        /* delivered before */
-        bool xa;          /* will be prepared: its pieces are kept */
-        bool spoilt;      /* rows of it cannot be read any more */
+        bool past;   /* delivered before */
+        bool xa;     /* will be prepared: its pieces are kept */
+        bool spoilt; /* rows of it came in another shape than the known one, and it was delivered:
+                        an error only if it was not committed by then */
         struct kept kept; /* of the group, but for the open one */
 
         /* What was delivered before comes again, see binlog_setup. */
@@ -159,9 +160,6 @@ int binlog_keep(struct binlog *b, struct error *e);
 void binlog_forget_kept(struct binlog *b);
 /* It is committed: all but the piece in hand goes out. */
 int binlog_give_kept(struct binlog *b, struct error *e);
-/* Rows of the group came in another shape than the one that is known, and it was delivered before:
- * an error only if it was not committed by then. */
-void binlog_spoil(struct binlog *b);
 /* Where the oldest that is prepared begins, and the state there; false: nothing is. */
 bool binlog_since(const struct binlog *b, struct position *since, const char **gtids);
 int binlog_on_xa_prepare(struct binlog *b, struct error *e);

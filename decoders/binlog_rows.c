@@ -103,7 +103,7 @@ static int bind(struct binlog *b, struct binlog_map *m, struct error *e)
                         return binlog_send(b, shape, e);
         }
         if (b->past) {
-                binlog_spoil(b);
+                b->spoilt = true;
                 return 0;
         }
         shape = binlog_map_shape(m, known, b->setup.engine);

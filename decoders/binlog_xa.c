@@ -113,11 +113,6 @@ bool binlog_since(const struct binlog *b, struct position *since, const char **g
         return true;
 }
 
-void binlog_spoil(struct binlog *b)
-{
-        b->spoilt = true;
-}
-
 static char *state_now(const struct binlog *b)
 {
         const struct gtids *now = b->catching_up ? b->seen : b->gtids;

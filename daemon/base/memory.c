@@ -49,6 +49,16 @@ char *memory_printf(const char *format, ...)
         return must(n < 0 ? NULL : s, 1);
 }
 
+char *memory_unconst(const char *s)
+{
+        union {
+                const char *from;
+                char *to;
+        } u = {.from = s};
+
+        return u.to;
+}
+
 void memory_free_string(char **s)
 {
         free(*s);

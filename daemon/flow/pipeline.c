@@ -131,7 +131,8 @@ void pipeline_start_source(struct pipeline *p)
         p->source_ops->start(p->source, &p->identity, p->checkpoint.delivered,
                 p->gtids.len ? buf_text(&p->gtids) : NULL, p->acknowledged);
         p->source_ops->read(p->source, queue_wants(&p->queue));
-        timer_set(&p->look, 0);
+        if (queue_has_disk(&p->queue))
+                timer_set(&p->look, 0);
 }
 
 static void on_source_retry(void *context)

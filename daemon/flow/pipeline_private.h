@@ -92,6 +92,8 @@ void pipeline_acknowledge(struct pipeline *p);
 bool pipeline_saves(const struct pipeline *p);
 /* The sink, behind the queue's disk. */
 void pipeline_start_sink(struct pipeline *p);
+/* Read or write has failed: it is opened again, or the pipeline stops; deferred. */
+void pipeline_lose_disk(struct pipeline *p, const struct error *e);
 /* All was taken, or the target has made more durable: is the disk needed any more? */
 void pipeline_settle(struct pipeline *p);
 /* Before a piece arrives: does its transaction go to disk? */

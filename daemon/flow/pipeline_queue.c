@@ -87,6 +87,13 @@ void pipeline_start_sink(struct pipeline *p)
                 p->sink_ops->start(p->sink);
 }
 
+void pipeline_lose_disk(struct pipeline *p, const struct error *e)
+{
+        p->disk_error = *e;
+        p->disk_failed = true;
+        loop_defer(p->loop, &p->reopen);
+}
+
 /* What was durable is there when it is opened again, the rest comes from the source. */
 void pipeline_run_reopen(void *context)
 {
@@ -124,7 +131,7 @@ static void look_at_source(struct pipeline *p)
         if (held <= p->config->queue.acknowledge_above / 2)
                 p->save_noted = false;
         if (p->config->queue.acknowledge != ACKNOWLEDGE_AUTO || p->save ||
-                !queue_has_disk(&p->queue) || held <= p->config->queue.acknowledge_above)
+                held <= p->config->queue.acknowledge_above)
                 return;
         p->save = true;
         if (p->save_noted)
@@ -132,8 +139,7 @@ static void look_at_source(struct pipeline *p)
         p->save_noted = true;
         p->events.note(p->context, false, NULL,
                 "the source holds more than queue.acknowledge_above for us: what is on disk here "
-                "is "
-                "acknowledged");
+                "is acknowledged");
 }
 
 static void look_at_disk(struct pipeline *p)
@@ -196,11 +202,7 @@ static void queue_durable(void *context, struct position position)
 
 static void queue_failed(void *context, const struct error *e)
 {
-        struct pipeline *p = context;
-
-        p->disk_error = *e;
-        p->disk_failed = true;
-        loop_defer(p->loop, &p->reopen);
+        pipeline_lose_disk(context, e);
 }
 
 const struct queue_events pipeline_from_queue = {

@@ -86,13 +86,6 @@ static void begin_again(struct pipeline *p)
         pipeline_start_sink(p);
 }
 
-static void disk_read_failed(struct pipeline *p, const struct error *e)
-{
-        p->disk_error = *e;
-        p->disk_failed = true;
-        loop_defer(p->loop, &p->reopen);
-}
-
 /* One step; false: no more for now. */
 static bool push_next(struct pipeline *p)
 {
@@ -114,7 +107,7 @@ static bool push_next(struct pipeline *p)
                 pipeline_settle(p);
                 return false;
         default:
-                disk_read_failed(p, &e);
+                pipeline_lose_disk(p, &e);
                 return false;
         }
 }

@@ -124,11 +124,12 @@ static bool is_empty(const struct txn *t)
         return t->first && t->last && t->changes_n == 0;
 }
 
-/* What goes to disk is noted when it comes back. */
+/* Needed where the stream may begin again before the target is back: with a disk. What goes there
+ * is noted when it comes back. */
 static void note_state(struct pipeline *p, const struct txn *t)
 {
         pipeline_set_gtids(p, t->gtids);
-        if (!p->queue.diverted)
+        if (queue_has_disk(&p->queue) && !p->queue.diverted)
                 trail_push(&p->trail, t->end, t->gtids);
 }
 

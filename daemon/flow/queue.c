@@ -40,6 +40,15 @@ static struct txn *take_first(struct queue *q, struct txn **head, struct txn ***
         return t;
 }
 
+static void put_back(struct queue *q, struct txn **head, struct txn ***tail, struct txn *t)
+{
+        t->next = *head;
+        *head = t;
+        if (!t->next)
+                *tail = &t->next;
+        account(q, t, 1);
+}
+
 static void drop_list(struct queue *q, struct txn **head, struct txn ***tail)
 {
         struct txn *t;
@@ -142,11 +151,7 @@ static void on_room(void *context)
 
                 if (push_spool(q, &t))
                         continue;
-                t->next = q->waiting;
-                q->waiting = t;
-                if (!t->next)
-                        q->waiting_tail = &t->next;
-                account(q, t, 1);
+                put_back(q, &q->waiting, &q->waiting_tail, t);
                 return;
         }
         q->events->room(q->context);
@@ -376,14 +381,8 @@ int queue_pop(struct queue *q, struct queue_item *item, struct error *e)
 
 void queue_unpop(struct queue *q, struct txn **piece)
 {
-        struct txn *t = *piece;
-
+        put_back(q, &q->head, &q->tail, *piece);
         *piece = NULL;
-        t->next = q->head;
-        q->head = t;
-        if (!t->next)
-                q->tail = &t->next;
-        account(q, t, 1);
 }
 
 bool queue_is_drained(const struct queue *q)

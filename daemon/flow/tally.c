@@ -1,5 +1,5 @@
 #include "flow/tally.h"
-#include "base/memory.h"
+#include "base/ring.h"
 #include "flow/route.h"
 
 #include <stdlib.h>
@@ -45,19 +45,6 @@ void tally_drop_open(struct tally *t)
         t->open = 0;
 }
 
-static void grow(struct tally *t)
-{
-        uint64_t room = t->room ? t->room * 2 : 64;
-        struct tally_entry *ring = memory_new(room * sizeof *ring);
-
-        for (uint64_t i = 0; i < t->n; i++)
-                ring[i] = *entry(t, i);
-        free(t->ring);
-        t->ring = ring;
-        t->at = 0;
-        t->room = room;
-}
-
 /* Transactions change few tables, mostly the last one again. */
 static struct tally_entry *open_entry(struct tally *t, struct route_table *table)
 {
@@ -65,7 +52,7 @@ static struct tally_entry *open_entry(struct tally *t, struct route_table *table
                 if (entry(t, i - 1)->table == table)
                         return entry(t, i - 1);
         if (t->n == t->room)
-                grow(t);
+                t->ring = ring_grow(t->ring, sizeof *t->ring, &t->at, t->n, &t->room);
         t->open++;
         *entry(t, t->n++) = (struct tally_entry){.table = table};
         return entry(t, t->n - 1);

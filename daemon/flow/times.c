@@ -1,5 +1,5 @@
 #include "flow/times.h"
-#include "base/memory.h"
+#include "base/ring.h"
 
 #include <stdlib.h>
 
@@ -16,17 +16,8 @@ void times_clear(struct times *t)
 
 void times_push(struct times *t, struct position end, int64_t committed_at)
 {
-        if (t->n == t->room) {
-                uint64_t room = t->room ? t->room * 2 : 64;
-                struct times_entry *ring = memory_new(room * sizeof *ring);
-
-                for (uint64_t i = 0; i < t->n; i++)
-                        ring[i] = t->ring[(t->at + i) % t->room];
-                free(t->ring);
-                t->ring = ring;
-                t->at = 0;
-                t->room = room;
-        }
+        if (t->n == t->room)
+                t->ring = ring_grow(t->ring, sizeof *t->ring, &t->at, t->n, &t->room);
         t->ring[(t->at + t->n++) % t->room] = (struct times_entry){end, committed_at};
 }
 

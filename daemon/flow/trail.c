@@ -1,5 +1,6 @@
 #include "flow/trail.h"
 #include "base/memory.h"
+#include "base/ring.h"
 
 #include <stdlib.h>
 
@@ -32,25 +33,12 @@ void trail_start(struct trail *t, const char *state)
         t->state = copy;
 }
 
-static void grow(struct trail *t)
-{
-        uint64_t room = t->room ? t->room * 2 : 64;
-        struct trail_entry *ring = memory_new(room * sizeof *ring);
-
-        for (uint64_t i = 0; i < t->n; i++)
-                ring[i] = t->ring[(t->at + i) % t->room];
-        free(t->ring);
-        t->ring = ring;
-        t->at = 0;
-        t->room = room;
-}
-
 void trail_push(struct trail *t, struct position end, const char *state)
 {
         if (!state && !t->state && !t->n)
                 return;
         if (t->n == t->room)
-                grow(t);
+                t->ring = ring_grow(t->ring, sizeof *t->ring, &t->at, t->n, &t->room);
         t->ring[(t->at + t->n++) % t->room] = (struct trail_entry){end, memory_string(state)};
 }
 

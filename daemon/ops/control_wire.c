@@ -75,17 +75,6 @@ static int add_frame(struct buf *out, const ProtobufCMessage *m, uint32_t max, s
         return 0;
 }
 
-/* The generated structures have plain char pointers and packing only reads them. */
-static char *packed(const char *s)
-{
-        union {
-                const char *from;
-                char *to;
-        } u = {.from = s};
-
-        return u.to;
-}
-
 int control_write_request(struct buf *out, uint32_t version, const char *command,
         const struct control_argument *arguments, size_t n, struct error *e)
 {
@@ -97,12 +86,12 @@ int control_write_request(struct buf *out, uint32_t version, const char *command
                 return error_set(e, ERROR_BUG, "%zu arguments", n);
         for (size_t i = 0; i < n; i++) {
                 culvert__argument__init(&argument[i]);
-                argument[i].name = packed(arguments[i].name);
-                argument[i].value = packed(arguments[i].value);
+                argument[i].name = memory_unconst(arguments[i].name);
+                argument[i].value = memory_unconst(arguments[i].value);
                 pointer[i] = &argument[i];
         }
         request.version = version;
-        request.command = packed(command);
+        request.command = memory_unconst(command);
         request.n_arguments = n;
         request.arguments = pointer;
         return add_frame(out, &request.base, CONTROL_REQUEST_MAX, e);
@@ -116,8 +105,8 @@ int control_write_reply(struct buf *out, uint32_t code, const char *error, const
         reply.version = CONTROL_VERSION;
         reply.has_code = !more;
         reply.code = code;
-        reply.error = packed(error);
-        reply.body = packed(body);
+        reply.error = memory_unconst(error);
+        reply.body = memory_unconst(body);
         reply.has_more = more;
         reply.more = more;
         return add_frame(out, &reply.base, CONTROL_REPLY_MAX, e);

@@ -45,17 +45,6 @@ void record_writer_begin(struct record_writer *w)
         record_numbers_clear(&w->relations);
 }
 
-/* The generated structures have plain pointers, and packing only reads them. */
-static char *packed(const char *s)
-{
-        union {
-                const char *from;
-                char *to;
-        } u = {.from = s};
-
-        return u.to;
-}
-
 struct packer {
         ProtobufCBuffer base; /* first */
         struct buf *to;
@@ -304,7 +293,7 @@ static void put_end(struct buf *out, const struct txn *t, bool first, bool last)
         m.xid = t->xid;
         m.commit = &commit;
         m.end = last ? &end : NULL;
-        m.gtids = last ? packed(t->gtids) : NULL;
+        m.gtids = last ? memory_unconst(t->gtids) : NULL;
         m.has_committed_at = t->committed_at != 0;
         m.committed_at = t->committed_at;
         r.piece = &m;
@@ -336,7 +325,7 @@ void record_put_passed(struct buf *out, struct position p, const char *gtids)
         Culvert__Position at = position_of(p);
 
         m.position = &at;
-        m.gtids = packed(gtids);
+        m.gtids = memory_unconst(gtids);
         r.passed = &m;
         put_record(out, &r);
 }

@@ -16,6 +16,7 @@
 #include "base/memory.h"
 #include "flow/pipeline.h"
 #include "model/config_private.h"
+#include "tests/support/story.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -111,10 +112,7 @@ static void problem(const char *format, ...)
 
 static uint64_t below(uint64_t n)
 {
-        w->random ^= w->random << 13;
-        w->random ^= w->random >> 7;
-        w->random ^= w->random << 17;
-        return (w->random >> 11) % n;
+        return story_below(&w->random, n);
 }
 
 static bool chance(unsigned percent)

@@ -18,6 +18,7 @@
 #include "spool/segment_writer.h"
 #include "tests/support/pieces.h"
 #include "tests/support/sim_disk.h"
+#include "tests/support/story.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -77,10 +78,7 @@ static void problem(const char *format, ...)
 
 static uint64_t below(uint64_t n)
 {
-        w->random ^= w->random << 13;
-        w->random ^= w->random >> 7;
-        w->random ^= w->random << 17;
-        return (w->random >> 11) % n;
+        return story_below(&w->random, n);
 }
 
 /* ---- the source ---- */

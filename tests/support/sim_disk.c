@@ -1,5 +1,6 @@
 #include "tests/support/sim_disk.h"
 #include "base/memory.h"
+#include "tests/support/story.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -51,10 +52,7 @@ struct sim_disk {
 
 static uint64_t below(struct sim_disk *d, uint64_t n)
 {
-        d->random ^= d->random << 13;
-        d->random ^= d->random >> 7;
-        d->random ^= d->random << 17;
-        return (d->random >> 11) % n;
+        return story_below(&d->random, n);
 }
 
 static struct sim_disk *sim(struct disk *d)

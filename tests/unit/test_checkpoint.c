@@ -1,4 +1,5 @@
 #include "flow/checkpoint.h"
+#include "tests/support/story.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -118,10 +119,7 @@ static uint64_t seed;
 
 static unsigned below(unsigned n)
 {
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
-        return (unsigned)((seed >> 11) % n);
+        return (unsigned)story_below(&seed, n);
 }
 
 static unsigned in_state(const struct model *m, int state)

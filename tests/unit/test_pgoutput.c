@@ -2,6 +2,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "tests/support/story.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -631,10 +632,7 @@ static uint64_t seed = 20261123;
 
 static unsigned below(size_t n)
 {
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
-        return (unsigned)((seed >> 11) % n);
+        return (unsigned)story_below(&seed, n);
 }
 
 static struct buf mutated(const struct buf *m)
