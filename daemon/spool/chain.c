@@ -12,6 +12,11 @@ struct chain {
         struct position durable;
 };
 
+static bool has_start(const struct chain_segment *s)
+{
+        return !s->inside || !position_is_none(s->start);
+}
+
 struct chain *chain_new(void)
 {
         struct chain *c = memory_new_of(struct chain);
@@ -37,7 +42,10 @@ void chain_add(struct chain *c, const struct chain_segment *s)
                 c->room = c->room * 2 + 16;
                 c->segments = memory_grow(c->segments, c->room * sizeof *c->segments);
         }
-        c->segments[c->n++] = *s;
+        c->segments[c->n] = *s;
+        if (!s->inside)
+                c->segments[c->n].start = s->begin;
+        c->n++;
         pthread_mutex_unlock(&c->lock);
 }
 
@@ -50,6 +58,8 @@ void chain_grow(struct chain *c, uint64_t bytes, uint64_t transactions, struct p
                 s->bytes += bytes;
                 s->transactions += transactions;
                 s->end = end;
+                if (!has_start(s) && position_compare(end, s->begin) > 0)
+                        s->start = end;
         }
         pthread_mutex_unlock(&c->lock);
 }
@@ -97,7 +107,7 @@ bool chain_find(struct chain *c, struct position p, struct chain_segment *s)
 
         pthread_mutex_lock(&c->lock);
         for (size_t i = 0; i < c->n && position_compare(c->segments[i].begin, p) <= 0; i++)
-                if (!c->segments[i].inside)
+                if (has_start(&c->segments[i]) && position_compare(c->segments[i].start, p) <= 0)
                         found = &c->segments[i];
         return take(c, found, s);
 }

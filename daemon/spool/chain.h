@@ -3,8 +3,9 @@
  * Chain: the segments of a queue in order, as far as they are written. The writer's thread adds to
  * it, the loop's thread reads it; any function from any thread.
  *
- * Each segment begins where the one before it ended. One that begins inside a transaction cannot be
- * read without those before it.
+ * Each segment begins where the one before it ended. What ends behind its `start` can be read
+ * without those before it: a segment that begins inside a transaction has its start behind the end
+ * of that one, as far as the ends of frames tell, and none if that one goes on through all of it.
  */
 #include "model/position.h"
 
@@ -16,21 +17,21 @@ struct chain_segment {
         uint64_t transactions;      /* that end in it */
         struct position begin, end; /* what ends behind `begin` and not behind `end` */
         bool inside;                /* begins inside a transaction */
+        struct position start;      /* see above; none: there is none */
 };
 
 struct chain *chain_new(void);
 struct chain *chain_free(struct chain *c);
 
 void chain_add(struct chain *c, const struct chain_segment *s);
-/* More was written to the newest segment. */
+/* More was written to the newest segment: a frame that ends there. */
 void chain_grow(struct chain *c, uint64_t bytes, uint64_t transactions, struct position end);
 void chain_drop_first(struct chain *c);
 
 bool chain_first(struct chain *c, struct chain_segment *s);
 bool chain_last(struct chain *c, struct chain_segment *s);
 bool chain_get(struct chain *c, uint64_t sequence, struct chain_segment *s);
-/* Where reading from `p` begins: the last segment that begins at or before it, and not inside a
- * transaction. */
+/* Where reading from `p` begins: the last segment that starts at or before it. */
 bool chain_find(struct chain *c, struct position p, struct chain_segment *s);
 
 /* Of the segments from `sequence` on. */

@@ -131,6 +131,7 @@ static int read_frames(struct recovery *r, struct segment_file *f, bool newest, 
                 return -1;
         s.bytes = tail.size;
         s.end = tail.end;
+        s.start = tail.start;
         s.transactions = tail.transactions;
         if (tail.gtids_known) {
                 free(r->out->gtids);
@@ -187,8 +188,8 @@ int recover_clear(struct disk *disk, const char *folder, struct chain *chain, st
         return 0;
 }
 
-/* A power loss while segments were being deleted leaves one that begins inside a transaction. The
- * one up to which they were is there. */
+/* A power loss while segments were being deleted leaves some that a transaction goes through whose
+ * beginning is gone. The one up to which they were is there. */
 static int drop_leftovers(struct recovery *r, struct error *e)
 {
         struct chain_segment first, s;
@@ -199,12 +200,12 @@ static int drop_leftovers(struct recovery *r, struct error *e)
                 return error_set(e, ERROR_DATA,
                         "%s: segment %" PRIu64 " is missing, where a transaction begins", r->folder,
                         first.sequence - 1);
-        while (first.inside) {
+        while (first.inside && position_is_none(first.start)) {
                 if (drop_first(r->disk, r->folder, r->chain, e) < 0)
                         return -1;
                 chain_first(r->chain, &first);
         }
-        r->out->begin = first.begin;
+        r->out->begin = first.start;
         return 0;
 }
 

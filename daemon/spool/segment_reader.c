@@ -30,7 +30,7 @@ struct segment_reader {
         struct position end;     /* behind what was read */
         bool anywhere;           /* `end` is not known yet */
         bool inside, given;      /* in a transaction; pieces of it were given */
-        bool skipped;            /* it is known to be abandoned */
+        bool skipped;            /* it is known to be abandoned, or its beginning is not there */
         unsigned piece;          /* of the frame: which one was read last */
         struct place begun;      /* the transaction */
         struct place *abandoned; /* those of which pieces were given */
@@ -76,7 +76,7 @@ int segment_reader_seek(struct segment_reader *r, struct position p, struct erro
 
         if (any && !found)
                 return error_set(e, ERROR_DATA, "gap: the queue in %s begins at %s, behind %s",
-                        r->folder, position_format(first.begin, a), position_format(p, b));
+                        r->folder, position_format(first.start, a), position_format(p, b));
         segment_file_done(&r->file);
         r->held = txn_free(r->held);
         r->in = reader_of(NULL, 0);
@@ -95,8 +95,9 @@ static int check_seam(struct segment_reader *r, struct error *e)
         const struct segment_header *h = &r->file.header;
         char a[POSITION_TEXT], b[POSITION_TEXT];
 
-        if (r->anywhere) {
+        if (r->anywhere) { /* of a transaction that has begun before it, nothing is given */
                 r->end = h->begin;
+                r->inside = r->skipped = h->inside;
                 r->anywhere = false;
         }
         if (h->sequence != r->sequence || position_compare(h->begin, r->end) != 0 ||
@@ -169,7 +170,7 @@ static int next_segment(struct segment_reader *r, struct error *e)
         if (!r->sequence) { /* the queue was empty */
                 if (!chain_first(r->chain, &s))
                         return SEGMENT_NOTHING;
-                if (position_compare(s.begin, r->from) > 0)
+                if (position_compare(s.start, r->from) > 0)
                         return segment_reader_seek(r, r->from, e);
                 r->sequence = s.sequence;
         } else if (r->file.disk) {

@@ -108,6 +108,8 @@ int segment_tail_read(struct segment_file *f, bool newest, struct segment_tail *
                                 "%s, frame at %" PRIu64 ": positions go back", f->path, f->at_last);
                 if (position_compare(frame.end, t->end) > 0)
                         moved = f->at_last;
+                if (position_is_none(t->start) && position_compare(frame.end, begin) > 0)
+                        t->start = frame.end;
                 t->end = frame.end;
                 t->inside = frame.inside;
                 t->transactions += frame.transactions;

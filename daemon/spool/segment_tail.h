@@ -8,6 +8,8 @@ struct segment_tail {
         /* in: at the segment's begin; out: behind its last whole frame */
         struct position end;
         bool inside;
+        struct position
+                start; /* behind the first frame that ends behind the begin; none: none does */
         uint64_t size, transactions;
         char *gtids; /* at `end`, the caller's; of the newest and if it moved: gtids_known */
         bool gtids_known;

@@ -349,7 +349,7 @@ static void test_forget(void **state)
         for (uint64_t p = 100; p <= 1000; p += 100) {
                 assert_int_equal(segment_writer_forget(w->writer, AT(p), &e), 0);
                 chain_first(w->chain, &s);
-                assert_true(s.begin.lsn <= p && !s.inside);
+                assert_true(s.start.lsn > 0 && s.start.lsn <= p);
                 r = read_from(w, p);
                 if (p < 1000 && p != 400)
                         expect_whole(r, p + 100);
@@ -364,6 +364,45 @@ static void test_forget(void **state)
         assert_int_equal(s.sequence, newest); /* stays, whatever it has */
         chain_count(w->chain, 0, &bytes, &transactions);
         assert_int_equal(bytes, sim_disk_bytes(w->sim));
+        close_world(w);
+}
+
+/* Segments that all begin inside a transaction, as with large ones: what is not needed goes. */
+static void test_forget_between_large(void **state)
+{
+        struct world *w = open_world(300, 700);
+        struct chain_segment s, last;
+        struct error e = ERROR_INIT;
+
+        (void)state;
+        for (uint64_t end = 200; end <= 3000; end += 100)
+                write_piece(w, piece_whole(w->table, end, 25, 40));
+        sync_all(w);
+        for (uint64_t p = 1000; p <= 3000; p += 500) {
+                struct segment_reader *r;
+
+                assert_int_equal(segment_writer_forget(w->writer, AT(p), &e), 0);
+                chain_first(w->chain, &s);
+                assert_true(s.inside);
+                assert_true(s.start.lsn <= p && s.end.lsn + 100 >= p);
+                r = read_from(w, p);
+                for (uint64_t end = p + 100; end <= 3000; end += 100) {
+                        unsigned changes = 0;
+                        struct segment_read got;
+
+                        do {
+                                assert_int_equal(next(r, &got), SEGMENT_PIECE);
+                                assert_int_equal(got.piece->commit.lsn, end - 5);
+                                assert_int_equal(got.piece->first, changes == 0);
+                                changes += got.piece->changes_n;
+                                txn_free(got.piece);
+                        } while (changes < 25);
+                }
+                expect_nothing(r);
+                segment_reader_free(r);
+        }
+        chain_last(w->chain, &last);
+        assert_true(last.sequence - s.sequence < 3);
         close_world(w);
 }
 
@@ -529,19 +568,22 @@ static void test_missing_segment(void **state)
         close_world(w);
 }
 
-/* Deleting ends with a power loss: what begins inside a transaction is deleted, too. But not when
- * nothing would be left. */
+/* Deleting ends with a power loss: what the transaction goes through whose beginning is gone is
+ * deleted, too. But not when its end is not there. */
 static void test_leftovers(void **state)
 {
         (void)state;
-        for (unsigned left = 0; left < 2; left++) {
+        for (unsigned left = 0; left < 3; left++) {
                 struct world *w = open_world(1, 100);
                 AUTO_STRING first = segment_path(FOLDER, 1);
                 struct chain_segment s;
                 struct recovered r;
                 struct error e = ERROR_INIT;
 
-                write_piece(w, piece_whole(w->table, 200, 10, 50));
+                struct txn *t = piece_whole(w->table, 200, 10, 50);
+
+                t->last = left < 2;
+                write_piece(w, t);
                 sync_all(w);
                 if (left == 0)
                         write_piece(w, piece_whole(w->table, 300, 1, 5));
@@ -549,11 +591,11 @@ static void test_leftovers(void **state)
                 chain_last(w->chain, &s);
                 assert_true(s.sequence > 3);
                 assert_int_equal(w->disk->ops->unlink(w->disk, first), 0);
-                if (left == 0) {
+                if (left < 2) {
                         assert_int_equal(reopen(w, &r, &e), 0);
                         assert_int_equal(r.begin.lsn, 200);
-                        assert_int_equal(r.end.lsn, 300);
-                        assert_int_equal(sim_disk_files(w->sim), 1);
+                        assert_int_equal(r.end.lsn, left ? 200 : 300);
+                        assert_int_equal(sim_disk_files(w->sim), left ? 1 : 2);
                         recovered_done(&r);
                 } else {
                         unsigned files = sim_disk_files(w->sim);
@@ -816,6 +858,7 @@ int main(void)
                 cmocka_unit_test(test_order),
                 cmocka_unit_test(test_many_segments),
                 cmocka_unit_test(test_forget),
+                cmocka_unit_test(test_forget_between_large),
                 cmocka_unit_test(test_cut_at_every_byte),
                 cmocka_unit_test(test_unended),
                 cmocka_unit_test(test_comes_again),
