@@ -25,25 +25,37 @@ static void fail_marks(struct pipeline *p)
                 p->events.marked(p->context, POSITION_NONE, &e);
 }
 
-void pipeline_drop_all(struct pipeline *p)
+void pipeline_stop_source(struct pipeline *p)
 {
         p->source_ops->stop(p->source);
-        fail_marks(p);
-        p->sink_ops->stop(p->sink);
-        p->sink_ready = p->source_started = p->source_ready = p->sink_partial = false;
-        timer_cancel(&p->sink_retry);
+        p->source_started = p->source_ready = false;
         timer_cancel(&p->source_retry);
-        timer_cancel(&p->idle);
         timer_cancel(&p->look);
+        fail_marks(p);
+}
+
+void pipeline_stop_sink(struct pipeline *p)
+{
+        p->sink_ops->stop(p->sink);
+        p->sink_ready = p->sink_partial = p->counted = p->start_wanted = false;
+        timer_cancel(&p->sink_retry);
+        timer_cancel(&p->idle);
         task_cancel(p->loop, &p->push);
+        times_clear(&p->times);
+        checkpoint_kept(&p->checkpoint, p->checkpoint.durable, p->checkpoint.delivered);
+        p->idle_asked = POSITION_NONE;
+}
+
+void pipeline_drop_all(struct pipeline *p)
+{
+        pipeline_stop_source(p);
+        pipeline_stop_sink(p);
         task_cancel(p->loop, &p->stop);
         task_cancel(p->loop, &p->end);
         task_cancel(p->loop, &p->reopen);
-        p->ended = p->counted = p->start_wanted = false;
+        p->ended = false;
         queue_drop(&p->queue);
-        times_clear(&p->times);
         checkpoint_lost(&p->checkpoint);
-        p->idle_asked = POSITION_NONE;
         error_clear(&p->last);
         p->stopping = (struct error)ERROR_INIT;
 }
@@ -128,6 +140,7 @@ void pipeline_set_gtids(struct pipeline *p, const char *gtids)
 void pipeline_start_source(struct pipeline *p)
 {
         p->source_started = true;
+        timer_cancel(&p->source_retry);
         p->source_ops->start(p->source, &p->identity, p->checkpoint.delivered,
                 p->gtids.len ? buf_text(&p->gtids) : NULL, p->acknowledged);
         p->source_ops->read(p->source, queue_wants(&p->queue));
@@ -151,9 +164,9 @@ static void open_queue(struct pipeline *p)
 {
         const struct config *c = p->config;
         AUTO_STRING folder = memory_printf("%s/queue", c->pipeline.state_dir);
-        /* The options for its disk are not built yet: memory alone. */
         const struct queue_setup setup = {.loop = p->loop,
                 .memory = (uint64_t)c->queue.memory,
+                .disk = (uint64_t)c->queue.disk,
                 .folder = folder,
                 .pipeline = c->pipeline.name};
 

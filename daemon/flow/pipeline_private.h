@@ -34,7 +34,7 @@ struct pipeline {
         bool disk_failed;  /* it is opened again before the next start */
         struct error disk_error;
         unsigned disk_level; /* 0, 1: half full, 2: nearly */
-        bool save_noted;
+        bool save_noted, choked;
         bool save;             /* acknowledge = auto: the source holds too much */
         struct position taken; /* end of the last transaction that the sink took */
         struct position acknowledged;
@@ -73,6 +73,9 @@ extern const struct queue_events pipeline_from_queue;
 void pipeline_changed(struct pipeline *p);
 void pipeline_start_source(struct pipeline *p);
 void pipeline_set_gtids(struct pipeline *p, const char *gtids);
+/* Closes one end; the other goes on. */
+void pipeline_stop_source(struct pipeline *p);
+void pipeline_stop_sink(struct pipeline *p);
 /* Closes both ends and forgets what was between them. */
 void pipeline_drop_all(struct pipeline *p);
 /* Not from inside an event of source or sink: the stop is deferred. */

@@ -3,15 +3,17 @@
  *
  * To disk: while memory is full; while the target cannot be reached (its last durable position is
  * where the source begins again then); always with acknowledge = queued; with `auto` once the
- * source holds more than acknowledge_above, until all was taken from disk again. What is on disk
- * without a gap behind what the target has durably is acknowledged under the last two, and what the
- * target has under all.
+ * source holds more than acknowledge_above, until all was taken from disk again. What is under way
+ * to the target by then is not on disk: if the target stands still, both begin again behind what it
+ * has durably. What is on disk without a gap behind what the target has durably is acknowledged
+ * under the last two, and what the target has under all.
  */
 #include "flow/pipeline_private.h"
 
 #include <stdio.h>
 
 #define OUTAGE (10 * SECOND) /* of the target, before the source is read to disk */
+#define STILL (10 * SECOND)  /* it owes an answer for so long: it stands still */
 #define LOOK SECOND
 
 bool pipeline_saves(const struct pipeline *p)
@@ -30,20 +32,25 @@ void pipeline_acknowledge(struct pipeline *p)
                 p->source_ops->acknowledge(p->source, p->acknowledged);
 }
 
-static void divert(struct pipeline *p, struct position begin, const char *state)
+static void divert(struct pipeline *p, struct position begin, struct queue_point now)
 {
+        const struct queue_point from = {begin, trail_at(&p->trail, begin)};
         char source[IDENTITY_TEXT];
 
-        queue_divert(&p->queue, begin, state, identity_format(&p->identity, source));
+        queue_divert(&p->queue, from, now, identity_format(&p->identity, source));
 }
 
+/* It begins where the last transaction with work for the target ended, not where the source is by
+ * now: the target is never durably past that one while it has nothing else to do. */
 void pipeline_choose_way(struct pipeline *p)
 {
         struct queue *q = &p->queue;
+        const struct checkpoint *c = &p->checkpoint;
+        const struct queue_point now = {c->delivered, p->gtids.len ? buf_text(&p->gtids) : NULL};
 
         if ((!pipeline_saves(p) && q->bytes < q->high) || !queue_may_divert(q))
                 return;
-        divert(p, p->checkpoint.delivered, p->gtids.len ? buf_text(&p->gtids) : NULL);
+        divert(p, position_max(c->last, c->durable), now);
         pipeline_uncount(p);
 }
 
@@ -56,22 +63,28 @@ void pipeline_watch_outage(struct pipeline *p)
 }
 
 /* What is not durable on the target comes again, to disk, unless it is there already. */
+static void read_to_disk(struct pipeline *p)
+{
+        struct position durable = p->checkpoint.durable;
+
+        if (!queue_covers(&p->queue, durable))
+                divert(p, durable, (struct queue_point){durable, trail_at(&p->trail, durable)});
+        checkpoint_kept(&p->checkpoint, durable, p->queue.end);
+        pipeline_set_gtids(p, p->queue.state);
+        pipeline_start_source(p);
+}
+
 void pipeline_on_outage(void *context)
 {
         struct pipeline *p = context;
-        struct position durable = p->checkpoint.durable;
 
         if (!p->running || p->sink_ready || p->source_started || p->shutdown_done ||
                 p->stopping.class != ERROR_NONE || p->last.class != ERROR_NONE ||
-                position_is_none(durable) || !queue_has_disk(&p->queue))
+                position_is_none(p->checkpoint.durable) || !queue_has_disk(&p->queue))
                 return;
-        if (!queue_covers(&p->queue, durable))
-                divert(p, durable, p->trail.state);
-        checkpoint_kept(&p->checkpoint, durable, p->queue.end);
-        pipeline_set_gtids(p, p->queue.state);
         p->events.note(p->context, true, NULL,
                 "the target cannot be reached: what the source sends is kept on disk meanwhile");
-        pipeline_start_source(p);
+        read_to_disk(p);
 }
 
 /* ---- the disk's own life ---- */
@@ -142,6 +155,23 @@ static void look_at_source(struct pipeline *p)
                 "is acknowledged");
 }
 
+/* While the source holds too much, and what is under way to the target is not on disk. */
+static bool stands_still(const struct pipeline *p)
+{
+        return p->save && p->sink_ready && !queue_covers(&p->queue, p->checkpoint.durable) &&
+               p->last.class == ERROR_NONE && p->stopping.class == ERROR_NONE &&
+               !p->shutdown_done && !p->ended && loop_now(p->loop) - p->answered > STILL;
+}
+
+static void begin_again_to_disk(struct pipeline *p)
+{
+        p->events.note(p->context, true, NULL,
+                "the target stands still: what it has not made durable is read again, to disk");
+        pipeline_drop_all(p);
+        read_to_disk(p);
+        pipeline_start_sink(p);
+}
+
 static void look_at_disk(struct pipeline *p)
 {
         uint64_t bytes = queue_disk_bytes(&p->queue), limit = (uint64_t)p->config->queue.disk;
@@ -159,6 +189,23 @@ static void look_at_disk(struct pipeline *p)
                 p->disk_level = level;
 }
 
+/* What is durable was deleted by now: the disk has had a second for it, and has told. */
+static bool stop_if_choked(struct pipeline *p)
+{
+        bool choked = queue_is_choked(&p->queue, p->checkpoint.durable), again = p->choked;
+        struct error e = ERROR_INIT;
+
+        p->choked = choked;
+        if (!choked || !again || p->shutdown_done)
+                return false;
+        error_set(&e, ERROR_CONFIG,
+                "the disk queue is full of one transaction that has not ended: queue.disk must "
+                "have "
+                "room for the largest transaction; raise it, restart and resume");
+        pipeline_stop_on(p, &e);
+        return true;
+}
+
 void pipeline_on_look(void *context)
 {
         struct pipeline *p = context;
@@ -167,7 +214,13 @@ void pipeline_on_look(void *context)
         if (!p->source_started)
                 return;
         look_at_source(p);
+        if (stands_still(p)) {
+                begin_again_to_disk(p);
+                return;
+        }
         look_at_disk(p);
+        if (stop_if_choked(p))
+                return;
         queue_passed(&p->queue, p->checkpoint.delivered, buf_text(&p->gtids));
         pipeline_update_reading(p);
 }

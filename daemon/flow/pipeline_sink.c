@@ -79,10 +79,11 @@ static bool push_piece(struct pipeline *p, struct queue_item *item)
         return true;
 }
 
-/* The target rolls back what it has of a transaction whose rest will not come. */
+/* The target rolls back what it has of a transaction whose rest will not come. The source goes on
+ * to disk meanwhile: it may be sending that transaction again, and must come to its end. */
 static void begin_again(struct pipeline *p)
 {
-        pipeline_drop_all(p);
+        pipeline_stop_sink(p);
         pipeline_start_sink(p);
 }
 
@@ -148,8 +149,7 @@ static void place(struct pipeline *p, const struct sink_start *start)
         /* a queue that was found may have been acknowledged to its end */
         p->acknowledged = kept ? position_max(p->acknowledged, p->queue.durable) : start->position;
         if (p->source_started && !kept) {
-                p->source_ops->stop(p->source);
-                p->source_started = p->source_ready = false;
+                pipeline_stop_source(p);
                 queue_drop(&p->queue);
         }
 }
@@ -166,7 +166,7 @@ static void sink_ready(void *context, const struct sink_start *start)
         tally_clear(&p->tally);
         if (!timer_pending(&p->idle))
                 timer_set(&p->idle, IDLE_INTERVAL);
-        if (!p->source_started)
+        if (!p->source_started && p->last.class == ERROR_NONE)
                 pipeline_start_source(p);
         loop_defer(p->loop, &p->push);
         pipeline_changed(p);

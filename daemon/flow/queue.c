@@ -267,6 +267,14 @@ static void to_disk(struct queue *q, struct txn *t)
                 append(q, &q->waiting_tail, t);
 }
 
+static void pass(struct queue *q, struct position p, const char *state)
+{
+        if (position_compare(p, q->end) <= 0)
+                return;
+        set_end(q, p, state);
+        spool_passed(q->spool, p, state);
+}
+
 bool queue_may_divert(struct queue *q)
 {
         struct txn *t;
@@ -279,16 +287,18 @@ bool queue_may_divert(struct queue *q)
         return t && t->first;
 }
 
-void queue_divert(struct queue *q, struct position begin, const char *state, const char *source)
+void queue_divert(
+        struct queue *q, struct queue_point begin, struct queue_point now, const char *source)
 {
         struct txn *t = detach_open(q, &q->head, &q->tail), *next;
 
-        begin_spool(q, true, begin, state, source);
-        spool_seek(q->spool, begin);
-        q->out = begin;
+        begin_spool(q, true, begin.at, begin.state, source);
+        spool_seek(q->spool, begin.at);
+        q->out = begin.at;
         q->diverted = true;
         q->cleared = false;
         q->disk_oldest = 0;
+        pass(q, now.at, now.state);
         for (; t; t = next) {
                 next = t->next;
                 to_disk(q, t);
@@ -309,10 +319,8 @@ void queue_push(struct queue *q, struct txn **piece)
 
 void queue_passed(struct queue *q, struct position p, const char *state)
 {
-        if (!q->diverted || q->open || q->waiting || position_compare(p, q->end) <= 0)
-                return;
-        set_end(q, p, state);
-        spool_passed(q->spool, p, state);
+        if (q->diverted && !q->open && !q->waiting)
+                pass(q, p, state);
 }
 
 /* On disk the next transaction's first piece tells that this one was abandoned. */
@@ -324,11 +332,12 @@ void queue_drop_partial(struct queue *q)
                 drop_open(q, &q->head, &q->tail);
 }
 
-static bool is_full(const struct queue *q)
+static bool is_full(struct queue *q)
 {
-        uint64_t limit = q->resting ? q->disk - q->disk / 8 : q->disk;
+        uint64_t limit = q->disk_is_full ? q->disk - q->disk / 8 : q->disk;
 
-        return q->waiting || queue_disk_bytes(q) >= limit;
+        q->disk_is_full = queue_disk_bytes(q) >= limit;
+        return q->waiting || q->disk_is_full;
 }
 
 bool queue_wants(struct queue *q)
@@ -431,6 +440,11 @@ bool queue_rewind(struct queue *q, struct position p, const char *source)
         spool_seek(q->spool, p);
         q->out = p;
         return true;
+}
+
+bool queue_is_choked(const struct queue *q, struct position durable)
+{
+        return q->diverted && q->open && q->disk_is_full && position_compare(durable, q->end) >= 0;
 }
 
 void queue_applied(struct queue *q, struct position p)

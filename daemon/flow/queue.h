@@ -33,7 +33,8 @@ struct queue {
         struct txn *head, **tail;
         uint64_t bytes, pieces, transactions; /* in memory; transactions: whole ones */
         uint64_t high, low, disk;
-        bool resting; /* not read until there is room */
+        bool resting;      /* not read until there is room */
+        bool disk_is_full; /* until an eighth of it is free */
 
         struct loop *loop;
         const struct queue_events *events;
@@ -70,9 +71,16 @@ void queue_drop(struct queue *q);
 /* There is a disk, what arrives does not go there yet, and of the transaction that arrives nothing
  * was popped. */
 bool queue_may_divert(struct queue *q);
-/* Then: from now on to disk, with that transaction; all up to `begin`, where the source had
- * `state`, was pushed before or is durable on the target. `source`: identity as text. */
-void queue_divert(struct queue *q, struct position begin, const char *state, const char *source);
+struct queue_point {
+        struct position at;
+        const char *state; /* of the source there, or NULL */
+};
+
+/* Then: from now on to disk, with that transaction. All that ends at or before `begin` was pushed
+ * before or is durable on the target; from there to `now` there was nothing. `source`: identity as
+ * text. */
+void queue_divert(
+        struct queue *q, struct queue_point begin, struct queue_point now, const char *source);
 void queue_push(struct queue *q, struct txn **piece); /* takes it and leaves NULL */
 /* A position between two transactions that none has; for the disk. */
 void queue_passed(struct queue *q, struct position p, const char *state);
@@ -111,6 +119,9 @@ void queue_leave(struct queue *q);
 bool queue_rewind(struct queue *q, struct position p, const char *source);
 /* Is everything behind `p` on disk that was pushed? */
 bool queue_covers(const struct queue *q, struct position p);
+/* Is the disk full of one transaction that has not ended, where `durable` is so on the target? Then
+ * nothing can be deleted, ever. */
+bool queue_is_choked(const struct queue *q, struct position durable);
 /* What ends at or before it is durable on the target, and not needed here (HAZARDS A4). */
 void queue_applied(struct queue *q, struct position p);
 

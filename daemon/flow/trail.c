@@ -47,3 +47,14 @@ void trail_durable(struct trail *t, struct position end)
         while (t->n && position_compare(t->ring[t->at].end, end) <= 0)
                 take_first(t);
 }
+
+const char *trail_at(const struct trail *t, struct position p)
+{
+        for (uint64_t i = t->n; i-- > 0;) {
+                const struct trail_entry *entry = &t->ring[(t->at + i) % t->room];
+
+                if (position_compare(entry->end, p) <= 0)
+                        return entry->state;
+        }
+        return t->state;
+}

@@ -23,3 +23,6 @@ void trail_start(struct trail *t, const char *state);
 void trail_push(struct trail *t, struct position end, const char *state);
 /* Forgets what ends at or before it, but for the last state. */
 void trail_durable(struct trail *t, struct position end);
+/* That behind the last transaction that ends at or before `p`, which is not before what is durable;
+ * until the next call; or NULL. */
+const char *trail_at(const struct trail *t, struct position p);

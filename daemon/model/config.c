@@ -12,6 +12,7 @@
 
 #define FILE_MAX (1024 * 1024)
 #define PROBLEMS_MAX 100
+#define QUEUE_DISK_MIN (1024 * 1024)
 
 void config_complain(struct config *c, int line, const char *format, ...)
 {
@@ -180,6 +181,16 @@ static void check_zero_date(struct config *c)
                         "[values] zero_date is none of error, null and a date (YYYY-MM-DD)");
 }
 
+static void check_queue(struct config *c)
+{
+        if (c->queue.disk > 0 && c->queue.disk < QUEUE_DISK_MIN)
+                config_complain(c, config_line(c, "queue", "disk"),
+                        "[queue] disk: out of range: 0, or 1MiB to 1024TiB");
+        if (c->queue.disk == 0 && c->queue.acknowledge == ACKNOWLEDGE_QUEUED)
+                config_complain(c, config_line(c, "queue", "acknowledge"),
+                        "[queue] acknowledge = queued needs a disk above 0");
+}
+
 /* PostgreSQL would cut a longer name silently. */
 static void check_length(struct config *c, int line, const char *name)
 {
@@ -262,6 +273,7 @@ struct config *config_parse(const char *path, const char *text, size_t len, bool
         set_home(&c->target);
         set_include(c);
         check_zero_date(c);
+        check_queue(c);
         check_tables(c);
         if (secrets)
                 config_read_passwords(c);

@@ -126,13 +126,15 @@ const struct option config_options[] = {
 
         {"queue", "memory", OPTION_SIZE, MI, 64 * GI, NULL, "32MiB", NULL, NEEDS_RESTART,
                 AT(queue.memory), "Changes held in memory before the source is told to wait."},
-        {"queue", "disk", OPTION_SIZE, 0, 1024 * TI, NULL, "20GiB", "20GiB", NEEDS_RESTART,
-                OPTION_NOWHERE, "Changes held in segments on disk."},
-        {"queue", "acknowledge", OPTION_CHOICE, 0, 0, "applied|queued|auto", "applied", "applied",
+        {"queue", "disk", OPTION_SIZE, 0, 1024 * TI, NULL, "20GiB", NULL, NEEDS_RESTART,
+                AT(queue.disk), "Changes held in segments on disk; 0: none are."},
+        {"queue", "acknowledge", OPTION_CHOICE, 0, 0, "applied|queued|auto", "auto", NULL,
                 NEEDS_RESTART, AT(queue.acknowledge),
-                "What the source may forget: what the target holds, or what is on our disk."},
-        {"queue", "acknowledge_above", OPTION_SIZE, 0, 1024 * TI, NULL, "4GiB", "4GiB",
-                NEEDS_RESTART, OPTION_NOWHERE,
+                "What the source may forget: what the target holds, or what is on our disk; auto: "
+                "the "
+                "latter past acknowledge_above."},
+        {"queue", "acknowledge_above", OPTION_SIZE, 0, 1024 * TI, NULL, "4GiB", NULL, NEEDS_RESTART,
+                AT(queue.acknowledge_above),
                 "With auto: held by the source before fsynced segments are acknowledged."},
 
         {"throttle", "rows_per_second", OPTION_INTEGER, 0, INT64_C(1000000000), NULL, "0", "0",

@@ -85,7 +85,9 @@ static void test_defaults(void **state)
         assert_int_equal(c->apply.lanes, 1);
         assert_int_equal(c->apply.retry_attempts, 10);
         assert_int_equal(c->queue.memory, 33554432);
-        assert_int_equal(c->queue.acknowledge, ACKNOWLEDGE_APPLIED);
+        assert_int_equal(c->queue.acknowledge, ACKNOWLEDGE_AUTO);
+        assert_int_equal(c->queue.disk, INT64_C(20) << 30);
+        assert_int_equal(c->queue.acknowledge_above, INT64_C(4) << 30);
         assert_string_equal(c->metrics.listen, "");
         assert_int_equal(c->log_level, LOG_LEVEL_INFO);
         assert_false(c->log_keys);
@@ -250,6 +252,17 @@ static void test_duplicates(void **state)
                 "/etc/culvert/shop.conf:8: two columns become 'z', here and on line 6\n");
 }
 
+static void test_queue_disk(void **state)
+{
+        (void)state;
+        expect_problem(
+                "[queue]\ndisk = 1000KiB", "[queue] disk: out of range: 0, or 1MiB to 1024TiB");
+        expect_problem("[queue]\nacknowledge = queued\ndisk = 0",
+                "[queue] acknowledge = queued needs a disk above 0");
+        expect_problems("[queue]\ndisk = 0\nacknowledge = auto\n", "");
+        expect_problems("[queue]\ndisk = 1MiB\nacknowledge = queued\n", "");
+}
+
 static void test_not_built(void **state)
 {
         static const struct {
@@ -257,13 +270,6 @@ static void test_not_built(void **state)
         } bad[] = {
                 {"[snapshot]\nmode = trickle",
                         "[snapshot] mode: trickle is not built yet; today: bulk | none"},
-                {"[queue]\nacknowledge = auto",
-                        "[queue] acknowledge: auto is not built yet; today: applied"},
-                {"[queue]\nacknowledge = queued",
-                        "[queue] acknowledge: queued is not built yet; today: applied"},
-                {"[queue]\ndisk = 1GiB", "[queue] disk: not built yet; leave it at 20GiB"},
-                {"[queue]\nacknowledge_above = 0",
-                        "[queue] acknowledge_above: not built yet; leave it at 4GiB"},
                 {"[table a.b]\non_conflict = quarantine",
                         "[table a.b] on_conflict: quarantine is not built yet; today: stop"},
                 {"[table a.b]\non_conflict = overwrite",
@@ -295,7 +301,7 @@ static void test_not_built(void **state)
         for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
                 expect_problem(bad[i].text, bad[i].want);
         expect_problems(
-                "[queue]\ndisk = 20480MiB\nacknowledge = applied\n[apply]\nlanes = 1\n"
+                "[apply]\nlanes = 1\n"
                 "error_threshold = 0.01\n[values]\nzero_date = error\n[throttle]\nwindow =\n"
                 "[cutover]\nmax_lag = 5000ms\nfence = read-only\n[metrics]\nlisten = ; x\n",
                 "");
@@ -872,6 +878,7 @@ int main(void)
                 cmocka_unit_test(test_unknown_names),
                 cmocka_unit_test(test_bad_values),
                 cmocka_unit_test(test_duplicates),
+                cmocka_unit_test(test_queue_disk),
                 cmocka_unit_test(test_not_built),
                 cmocka_unit_test(test_uris),
                 cmocka_unit_test(test_no_secret_in_messages),

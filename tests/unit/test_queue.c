@@ -298,6 +298,13 @@ static void wait_durable(struct world *w, uint64_t lsn)
                 loop_run_once(w->loop);
 }
 
+static void divert(struct world *w, struct position begin, const char *state)
+{
+        const struct queue_point point = {begin, state};
+
+        queue_divert(&w->q, point, point, SOURCE);
+}
+
 /* What memory has comes before what went to disk, and behind that it is memory again. */
 static void test_there_and_back(void **state)
 {
@@ -308,7 +315,7 @@ static void test_there_and_back(void **state)
         for (uint64_t round = 0; round < 3; round++) {
                 uint64_t from = 10000 * round;
 
-                queue_divert(&w->q, at(from + 1000), NULL, SOURCE);
+                divert(w, at(from + 1000), NULL);
                 assert_true(queue_covers(&w->q, at(from + 1000)));
                 assert_false(queue_covers(&w->q, at(from + 900)));
                 give_all(w, from + 1100, from + 9000);
@@ -338,11 +345,11 @@ static void test_rewind(void **state)
         give_all(w, 100, 500);
         assert_false(queue_rewind(&w->q, at(300), SOURCE)); /* memory is lost */
         assert_empty(&w->q);
-        queue_divert(&w->q, at(300), "g", SOURCE);
+        divert(w, at(300), "g");
         give_all(w, 400, 5000);
         take_all(w, 400, 3000, true);
         assert_false(queue_rewind(&w->q, at(200), SOURCE));
-        queue_divert(&w->q, at(200), "g", SOURCE);
+        divert(w, at(200), "g");
         give_all(w, 300, 5000);
         take_all(w, 300, 3000, true);
         assert_true(queue_rewind(&w->q, at(1000), SOURCE));
@@ -364,7 +371,7 @@ static void test_found_again(void **state)
                 {5000, SOURCE, true}, {2000, SOURCE, true}};
 
         open_queue(w, 1 << 20, 1 << 30);
-        queue_divert(&w->q, at(1000), "begin", SOURCE);
+        divert(w, at(1000), "begin");
         give_all(w, 1100, 4000);
         queue_passed(&w->q, at(5000), "end");
         wait_durable(w, 5000);
@@ -385,6 +392,30 @@ static void test_found_again(void **state)
         assert_true(queue_is_drained(&w->q));
 }
 
+/* Nothing was between the last transaction and where the source is: what is durable up to the
+ * former is enough, also a process later. */
+static void test_nothing_in_between(void **state)
+{
+        struct world *w = *state;
+
+        open_queue(w, 1 << 20, 1 << 30);
+        queue_divert(&w->q, (struct queue_point){at(100), "a"}, (struct queue_point){at(900), "b"},
+                SOURCE);
+        assert_true(queue_covers(&w->q, at(100)));
+        assert_int_equal(w->q.end.lsn, 900);
+        assert_string_equal(w->q.state, "b");
+        give_all(w, 1000, 2000);
+        wait_durable(w, 2000);
+        queue_done(&w->q);
+        open_queue(w, 1 << 20, 1 << 30);
+        assert_true(queue_rewind(&w->q, at(100), SOURCE));
+        assert_true(queue_covers(&w->q, at(100)));
+        take_all(w, 1000, 2000, true);
+        assert_true(queue_rewind(&w->q, at(500), SOURCE));
+        take_all(w, 1000, 2000, true);
+        assert_true(queue_is_drained(&w->q));
+}
+
 /* The source's connection is lost inside a transaction, which comes again from its beginning. */
 static void test_abandoned_on_disk(void **state)
 {
@@ -395,7 +426,7 @@ static void test_abandoned_on_disk(void **state)
         int rc;
 
         open_queue(w, 1 << 20, 1 << 30);
-        queue_divert(&w->q, at(100), NULL, SOURCE);
+        divert(w, at(100), NULL);
         give(w, 200);
         t = piece_whole(w->table, 300, 3, 100);
         t->last = false;
@@ -430,7 +461,7 @@ static void test_diverted_inside_a_transaction(void **state)
                 queue_push(&w->q, &t);
         }
         assert_true(queue_may_divert(&w->q));
-        queue_divert(&w->q, at(100), NULL, SOURCE);
+        divert(w, at(100), NULL);
         t = piece_whole(w->table, 200, 3, 100);
         t->first = false;
         queue_push(&w->q, &t);
@@ -457,7 +488,7 @@ static void test_bounded(void **state)
         uint64_t end = 100, taken = 100;
 
         open_queue(w, 100000, 1 << 20);
-        queue_divert(&w->q, at(100), NULL, SOURCE);
+        divert(w, at(100), NULL);
         while (queue_wants(&w->q)) {
                 struct txn *t = piece_whole(w->table, end += 100, 20, 2000);
 
@@ -494,6 +525,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_rewind, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_found_again, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_abandoned_on_disk, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_nothing_in_between, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(
                         test_diverted_inside_a_transaction, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_bounded, set_up, tear_down),

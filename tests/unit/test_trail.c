@@ -24,6 +24,11 @@ static void test_state_of_what_is_durable(void **state)
         trail_push(&t, at(30), "thirty");
         trail_durable(&t, at(9));
         assert_string_equal(t.state, "begin");
+        assert_string_equal(trail_at(&t, at(9)), "begin");
+        assert_string_equal(trail_at(&t, at(10)), "ten");
+        assert_string_equal(trail_at(&t, at(19)), "ten");
+        assert_null(trail_at(&t, at(20)));
+        assert_string_equal(trail_at(&t, at(99)), "thirty");
         trail_durable(&t, at(15));
         assert_string_equal(t.state, "ten");
         trail_durable(&t, at(20));
