@@ -331,6 +331,9 @@ static struct source *binlog_stream_create(struct loop *l, const struct config *
         s->params = my_params_new(&c->source, "source", e);
         if (!s->params)
                 return binlog_stream_destroy(s);
+        /* The log is of all databases; that ours was dropped is in it, with its place. */
+        free(s->params->database);
+        s->params->database = NULL;
         s->side = binlog_side_new(l, s->params, c->pg.heartbeat, &side, s);
         return s;
 }

@@ -2,6 +2,7 @@
 changed; what does not has no effect."""
 import pytest
 
+from harness.proxy import Proxy
 from harness.until import until
 from integration.conftest import is_my
 from integration.test_adding import states
@@ -262,6 +263,21 @@ def test_the_database_is_dropped(from_my, culvert):
     c = culvert(from_my.least()).start()
     c.wait(lag=0)
     from_my.source.run(f"drop database `{from_my.name}`")
+    error = c.wait_error("dropped")
+    assert error["table"] in (from_my.qualified("plain"), from_my.qualified("other"))
+
+
+def test_the_database_is_dropped_while_nobody_reads(from_my, culvert):
+    """The log tells it, and where: not a connection that does not find it."""
+    from_my.sql(SETUP)
+    proxy = Proxy(from_my.source.port)
+    c = culvert(from_my.least(source_port=proxy.port)).start()
+    c.wait(lag=0)
+    until(lambda: c.status()["source"]["connected"], what="the stream")
+    proxy.refusing = True
+    proxy.cut()
+    from_my.source.run(f"drop database `{from_my.name}`")
+    proxy.refusing = False
     error = c.wait_error("dropped")
     assert error["table"] in (from_my.qualified("plain"), from_my.qualified("other"))
 
