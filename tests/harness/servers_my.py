@@ -55,6 +55,9 @@ class MyFamily:
             self._install(template)
             MyFamily.templates[key] = template
         shutil.copytree(MyFamily.templates[key], self.data)
+        # /tmp is everybody's: servers take each other's temporary files away
+        self.temporary = self.data + ".tmp"
+        os.makedirs(self.temporary, exist_ok=True)
 
     def _check(self, *command):
         r = subprocess.run(command, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -64,7 +67,7 @@ class MyFamily:
 
     def _command(self):
         return [*self._server(), "--no-defaults", f"--datadir={self.data}", f"--port={self.port}",
-                f"--socket={self.socket}", f"--pid-file={self.data}.pid",
+                f"--socket={self.socket}", f"--pid-file={self.data}.pid", f"--tmpdir={self.temporary}",
                 *(f"--{k.replace('_', '-')}={v}" for k, v in self.settings.items())]
 
     def start(self):
