@@ -57,12 +57,12 @@ static int print_check(const struct options *o, const struct answer *a)
         return level;
 }
 
-/* How long the daemon may be silent; `wait` says nothing until it ends. */
+/* How long the daemon may be silent; `wait` and `drain` say nothing until they end. */
 static double patience(const struct options *o)
 {
         const char *timeout = options_argument(o, "timeout");
 
-        if (strcmp(o->command->name, "wait") != 0)
+        if (strcmp(o->command->name, "wait") != 0 && strcmp(o->command->name, "drain") != 0)
                 return PATIENCE;
         return timeout ? strtod(timeout, NULL) + PATIENCE : -1;
 }

@@ -46,6 +46,14 @@ static const struct command commands[] = {
         {"show config", COMMAND_ASK, "every option with its value in force", {{0}}, NULL,
                 render_text},
         {"metrics", COMMAND_ASK, "OpenMetrics text", {{0}}, NULL, render_text},
+        {"drain", COMMAND_STOP, "apply all that is queued, then end the daemon",
+                {{"timeout", "SECONDS", "give up after that (exit status 5); none by default"}},
+                "For a move to another host: afterwards nothing is on this disk alone, and the\n"
+                "state directory may be left behind. What the source sends meanwhile is not "
+                "taken;\n"
+                "when it does not come to an end (timeout, Ctrl-C), the stream goes on as "
+                "before.\n",
+                NULL},
         {"stop", COMMAND_STOP, "end the daemon; the position is stored first", {{0}},
                 "Returns when the daemon has closed its socket.\n", NULL},
         {"plan", COMMAND_PLAN, "what a start would do; needs no daemon",
@@ -69,7 +77,6 @@ static const struct command commands[] = {
         UNBUILT("cutover", "move over to the target"),
         UNBUILT("rollback", "move back to the source"),
         UNBUILT("complete", "end the migration"),
-        UNBUILT("drain", "apply all that is queued, then stop"),
         UNBUILT("quarantine", "rows that could not be applied"),
         UNBUILT("throttle", "limit the copy"),
         UNBUILT("report", "report on the migration"),

@@ -251,7 +251,7 @@ void pipeline_until(struct pipeline *p, struct position until)
 
 void pipeline_stop(struct pipeline *p)
 {
-        p->running = false;
+        p->running = p->draining = false;
         error_clear(&p->error);
         timer_cancel(&p->outage);
         pipeline_drop_all(p);
@@ -279,6 +279,31 @@ void pipeline_pause(struct pipeline *p, bool paused)
         pipeline_drain_step(p);
         if (!paused)
                 loop_defer(p->loop, &p->push);
+}
+
+bool pipeline_is_draining(const struct pipeline *p)
+{
+        return p->draining;
+}
+
+void pipeline_drain(struct pipeline *p, bool draining)
+{
+        if (!p->running || p->draining == draining)
+                return;
+        p->draining = draining;
+        if (draining) {
+                queue_drop_partial(&p->queue);
+                pipeline_uncount(p);
+                timer_cancel(&p->source_retry);
+                loop_defer(p->loop, &p->push);
+                pipeline_update_reading(p);
+        } else { /* what came meanwhile was not taken */
+                pipeline_stop_source(p);
+                if (p->sink_ready)
+                        pipeline_start_source(p);
+                else
+                        pipeline_watch_outage(p);
+        }
 }
 
 void pipeline_reload(struct pipeline *p, const struct config *c)

@@ -57,6 +57,12 @@ void pipeline_shutdown(
 /* Paused: nothing more is applied after the transaction under way; the source's connection is kept
  * alive, and what it sends gathers up to the queue's limit. */
 void pipeline_pause(struct pipeline *p, bool paused);
+/* Draining: nothing more is taken from the source, not even the rest of an open transaction. What
+ * is here is applied, and `changed` tells of progress. Undone by false, and by any stop. */
+void pipeline_drain(struct pipeline *p, bool draining);
+bool pipeline_is_draining(const struct pipeline *p);
+/* All that was here is durable on the target, and the source was not allowed to forget more. */
+bool pipeline_is_drained(const struct pipeline *p);
 void pipeline_reload(struct pipeline *p, const struct config *c);
 /* Begins to ask what the source keeps for a stream that will start there. */
 void pipeline_watch(

@@ -22,7 +22,7 @@ struct pipeline {
         struct source *source;
         struct sink *sink;
 
-        bool running, paused, sink_ready, source_started, source_ready;
+        bool running, paused, draining, sink_ready, source_started, source_ready;
         struct source_identity identity;
         struct checkpoint checkpoint;
         struct buf gtids; /* state where the checkpoint has `delivered`; empty: not known */
@@ -118,6 +118,8 @@ void pipeline_update_reading(struct pipeline *p);
 bool pipeline_in_sink(const struct pipeline *p);
 /* Does the target owe an answer: a commit, or word that one is durable? */
 bool pipeline_is_owed(const struct pipeline *p);
+/* Draining: stores a position that only the source knows of, if that is needed. */
+void pipeline_drained_step(struct pipeline *p);
 /* Go on with a stop, or a shutdown, that waits for the target. */
 void pipeline_drain_step(struct pipeline *p);
 void pipeline_shutdown_step(struct pipeline *p);

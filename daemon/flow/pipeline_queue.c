@@ -78,7 +78,7 @@ void pipeline_on_outage(void *context)
 {
         struct pipeline *p = context;
 
-        if (!p->running || p->sink_ready || p->source_started || p->shutdown_done ||
+        if (!p->running || p->draining || p->sink_ready || p->source_started || p->shutdown_done ||
                 p->stopping.class != ERROR_NONE || p->last.class != ERROR_NONE ||
                 position_is_none(p->checkpoint.durable) || !queue_has_disk(&p->queue))
                 return;

@@ -12,7 +12,7 @@ void pipeline_update_reading(struct pipeline *p)
 {
         if (!p->source_started)
                 return;
-        p->source_ops->read(p->source, queue_wants(&p->queue));
+        p->source_ops->read(p->source, queue_wants(&p->queue) && !p->draining);
 }
 
 /* A pause takes effect between two transactions: an open one on the target would hold its locks. */
@@ -87,6 +87,19 @@ static void begin_again(struct pipeline *p)
         pipeline_start_sink(p);
 }
 
+/* All was taken that is here. A transaction without an end, of which no more will come now, must
+ * not stay open on the target: it may be long until the source sends it again. */
+static void rest(struct pipeline *p)
+{
+        if (p->sink_partial && (p->draining || !p->source_started) && queue_is_drained(&p->queue)) {
+                queue_abandon(&p->queue);
+                begin_again(p);
+                return;
+        }
+        pipeline_settle(p);
+        pipeline_drained_step(p);
+}
+
 /* One step; false: no more for now. */
 static bool push_next(struct pipeline *p)
 {
@@ -105,7 +118,7 @@ static bool push_next(struct pipeline *p)
                 begin_again(p);
                 return false;
         case QUEUE_NOTHING:
-                pipeline_settle(p);
+                rest(p);
                 return false;
         default:
                 pipeline_lose_disk(p, &e);
@@ -166,7 +179,7 @@ static void sink_ready(void *context, const struct sink_start *start)
         tally_clear(&p->tally);
         if (!timer_pending(&p->idle))
                 timer_set(&p->idle, IDLE_INTERVAL);
-        if (!p->source_started && p->last.class == ERROR_NONE)
+        if (!p->source_started && !p->draining && p->last.class == ERROR_NONE)
                 pipeline_start_source(p);
         loop_defer(p->loop, &p->push);
         pipeline_changed(p);
@@ -263,6 +276,7 @@ static void sink_durable(void *context, struct position end)
         queue_applied(&p->queue, end);
         pipeline_acknowledge(p);
         pipeline_shutdown_step(p);
+        pipeline_drained_step(p);
 }
 
 static void sink_failed(void *context, const struct error *why)
@@ -296,6 +310,29 @@ static void sink_warning(void *context, const char *text)
         struct pipeline *p = context;
 
         p->events.note(p->context, true, NULL, text);
+}
+
+/* ---- draining ---- */
+
+static bool has_nothing(const struct pipeline *p)
+{
+        return p->draining && p->sink_ready && !pipeline_is_owed(p) &&
+               !checkpoint_pending(&p->checkpoint) && queue_is_drained(&p->queue);
+}
+
+bool pipeline_is_drained(const struct pipeline *p)
+{
+        return has_nothing(p) && position_compare(p->acknowledged, p->checkpoint.durable) <= 0;
+}
+
+void pipeline_drained_step(struct pipeline *p)
+{
+        if (!has_nothing(p))
+                return;
+        if (pipeline_is_drained(p))
+                pipeline_changed(p);
+        else if (position_compare(p->idle_asked, checkpoint_idle(&p->checkpoint)) < 0)
+                timer_set(&p->idle, 0);
 }
 
 /* ---- idle positions ---- */

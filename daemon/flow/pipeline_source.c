@@ -139,7 +139,7 @@ static int source_piece(void *context, struct txn **piece, struct error *e)
         struct txn *t = *piece;
         char text[POSITION_TEXT];
 
-        if (p->ended || is_repeat(p, t))
+        if (p->ended || p->draining || is_repeat(p, t))
                 return 0;
         if (is_beyond(p, t->commit)) {
                 end_stream(p);
@@ -177,7 +177,7 @@ static void source_passed(void *context, struct position end, struct position lo
         p->log_end = position_max(p->log_end, log_end);
         if (position_is_none(p->goal))
                 p->goal = log_end;
-        if (p->ended)
+        if (p->ended || p->draining)
                 return;
         if (is_beyond(p, end))
                 end_stream(p);
@@ -197,6 +197,9 @@ static void source_failed(void *context, const struct error *why)
                 return;
         queue_drop_partial(&p->queue);
         pipeline_uncount(p);
+        loop_defer(p->loop, &p->push);
+        if (p->draining)
+                return;
         if (e.class != ERROR_RETRY) {
                 p->last = e;
                 pipeline_drain_step(p);

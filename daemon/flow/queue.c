@@ -332,6 +332,12 @@ void queue_drop_partial(struct queue *q)
                 drop_open(q, &q->head, &q->tail);
 }
 
+void queue_abandon(struct queue *q)
+{
+        if (q->diverted)
+                spool_abandon(q->spool);
+}
+
 static bool is_full(struct queue *q)
 {
         uint64_t limit = q->disk_is_full ? q->disk - q->disk / 8 : q->disk;

@@ -86,6 +86,9 @@ void queue_push(struct queue *q, struct txn **piece); /* takes it and leaves NUL
 void queue_passed(struct queue *q, struct position p, const char *state);
 /* The end of the transaction that is open will not come: what of it is in memory is dropped. */
 void queue_drop_partial(struct queue *q);
+/* The end of the transaction that was popped in part, and not whole, will not come: it is not given
+ * again after a rewind. */
+void queue_abandon(struct queue *q);
 /* Is there room for what the source has? */
 bool queue_wants(struct queue *q);
 

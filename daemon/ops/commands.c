@@ -202,6 +202,12 @@ static void run_stop(struct commands *c, struct control_call *call)
         c->host.stop(c->host.context);
 }
 
+/* The daemon ends when what it has is on the target, and what the source was allowed to forget. */
+static void run_drain(struct commands *c, struct control_call *call)
+{
+        wait_drained(c->loop, c->migration, call, &c->waits, c->host.stop, c->host.context);
+}
+
 struct command {
         const char *name;
         run_fn *run;
@@ -218,6 +224,7 @@ static const struct command table[] = {
         {"reload", run_reload, ""},
         {"show config", run_show_config, ""},
         {"metrics", run_metrics, ""},
+        {"drain", run_drain, "timeout"},
         {"stop", run_stop, ""},
 };
 

@@ -482,6 +482,29 @@ int migration_pause(struct migration *m, struct error *e)
         return 0;
 }
 
+int migration_drain(struct migration *m, bool draining, struct error *e)
+{
+        if (draining && m->stopped)
+                return error_set(e, ERROR_CONFIG, "the pipeline is stopped on an error");
+        if (draining && m->saved.paused)
+                return error_set(e, ERROR_CONFIG,
+                        "the pipeline is paused, and drain applies what is queued: resume first");
+        if (draining && !m->streaming)
+                return error_set(e, ERROR_CONFIG, "the stream has not begun yet");
+        pipeline_drain(m->pipeline, draining);
+        return 0;
+}
+
+bool migration_is_draining(const struct migration *m)
+{
+        return m->streaming && pipeline_is_draining(m->pipeline);
+}
+
+bool migration_is_drained(const struct migration *m)
+{
+        return m->streaming && pipeline_is_drained(m->pipeline);
+}
+
 /* The stream stopped at a statement that its log told; it goes on behind it. */
 static void accept_statement(struct migration *m)
 {

@@ -24,6 +24,11 @@ void migration_shutdown(
 int migration_pause(struct migration *m, struct error *e);
 int migration_resume(struct migration *m, struct error *e);
 
+/* Draining: see pipeline_drain. 0, or -1: refused by the state. False undoes it. */
+int migration_drain(struct migration *m, bool draining, struct error *e);
+bool migration_is_draining(const struct migration *m);
+bool migration_is_drained(const struct migration *m);
+
 void migration_status(struct migration *m, struct status *s);
 /* Calls `each` once a table, in name order. */
 void migration_tables(struct migration *m,

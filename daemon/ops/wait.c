@@ -23,10 +23,13 @@ struct wait {
         struct control_call *call;
         struct wait *next, **back;
 
-        int state;      /* -1: any */
-        double lag;     /* seconds; negative: any */
-        double timeout; /* seconds; negative: none */
-        bool settle;    /* instead: until nothing is being committed any more */
+        int state;                      /* -1: any */
+        double lag;                     /* seconds; negative: any */
+        double timeout;                 /* seconds; negative: none */
+        bool settle;                    /* instead: until nothing is being committed any more */
+        bool drain;                     /* instead: until all that is queued is on the target; */
+        void (*drained)(void *context); /* then */
+        void *context;
 
         struct migration_listener listener;
         struct task task;
@@ -41,10 +44,14 @@ struct wait {
 
 static struct wait *wait_free(struct wait *w)
 {
+        struct error ignored = ERROR_INIT;
+
         if (!w)
                 return NULL;
         if (w->asked)
                 migration_mark_cancel(w->asked);
+        if (w->drain)
+                migration_drain(w->migration, false, &ignored);
         migration_unlisten(w->migration, &w->listener);
         task_cancel(w->loop, &w->task);
         timer_cancel(&w->tick);
@@ -92,12 +99,24 @@ static bool lag_holds(struct wait *w, const struct status *s)
         return !position_is_none(w->mark) && position_compare(s->target.position, w->mark) >= 0;
 }
 
+/* A stream that began again meanwhile, as for new tables, is drained from then on. */
+static bool drain_holds(struct wait *w)
+{
+        struct error ignored = ERROR_INIT;
+
+        if (!migration_is_draining(w->migration))
+                migration_drain(w->migration, true, &ignored);
+        return migration_is_drained(w->migration);
+}
+
 static bool all_hold(struct wait *w, const struct status *s)
 {
         bool lag = w->lag < 0 || lag_holds(w, s);
 
         if (w->settle)
                 return !s->settling;
+        if (w->drain)
+                return drain_holds(w);
         return lag && (w->state < 0 || (int)s->state == w->state);
 }
 
@@ -127,6 +146,18 @@ static void time_out(struct wait *w, const struct status *s)
         wait_free(w);
 }
 
+/* What was drained stays so. */
+static void succeed(struct wait *w)
+{
+        void (*drained)(void *context) = w->drained;
+        void *context_of_it = w->context;
+
+        w->drain = false;
+        wait_free(w);
+        if (drained)
+                drained(context_of_it);
+}
+
 static void evaluate(void *context)
 {
         struct wait *w = context;
@@ -139,7 +170,7 @@ static void evaluate(void *context)
                 wait_free(w);
         } else if (all_hold(w, &s)) {
                 control_call_answer(w->call, CONTROL_DONE, answer_of(w, &s));
-                wait_free(w);
+                succeed(w);
         } else if (w->timed_out) {
                 time_out(w, &s);
         } else if (!timer_pending(&w->tick)) {
@@ -257,6 +288,28 @@ void wait_settled(
 
         w->settle = true;
         begin(w, list);
+}
+
+void wait_drained(struct loop *l, struct migration *m, struct control_call *call,
+        struct wait **list, void (*done)(void *context), void *context)
+{
+        struct wait *w = wait_new(l, m, call);
+        struct error e = ERROR_INIT;
+
+        if (seconds_argument(call, "timeout", &w->timeout, &e) < 0) {
+                control_call_refuse(call, CONTROL_USAGE, "%s", e.message);
+        } else if (migration_is_draining(m)) {
+                control_call_refuse(call, CONTROL_REFUSED, "it is being drained already");
+        } else if (migration_drain(m, true, &e) < 0) {
+                control_call_refuse(call, CONTROL_REFUSED, "%s", e.message);
+        } else {
+                w->drain = true;
+                w->drained = done;
+                w->context = context;
+                begin(w, list);
+                return;
+        }
+        free(w);
 }
 
 void wait_cancel(struct wait *w)

@@ -14,5 +14,9 @@ void wait_start(struct loop *l, struct migration *m, struct control_call *call, 
 /* The same for `pause`: ends when what the target had taken before is committed. */
 void wait_settled(
         struct loop *l, struct migration *m, struct control_call *call, struct wait **list);
+/* For `drain`: the stream drains from now on, and `done` is called when it has. Ends it otherwise,
+ * it goes on as before. */
+void wait_drained(struct loop *l, struct migration *m, struct control_call *call,
+        struct wait **list, void (*done)(void *context), void *context);
 /* Ends it with an error, since the daemon ends. */
 void wait_cancel(struct wait *w);

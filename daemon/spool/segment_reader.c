@@ -313,6 +313,11 @@ int segment_reader_next(struct segment_reader *r, struct segment_read *read, str
         return read_frame(r, &s, e);
 }
 
+void segment_reader_abandon(struct segment_reader *r)
+{
+        leave_transaction(r);
+}
+
 void segment_reader_left(struct segment_reader *r, uint64_t *transactions)
 {
         uint64_t bytes;

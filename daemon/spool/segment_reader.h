@@ -38,5 +38,9 @@ struct segment_read {
 /* One of the above; -1: damaged or a gap (ERROR_DATA, file and offset), or the disk has failed. */
 int segment_reader_next(struct segment_reader *r, struct segment_read *read, struct error *e);
 
+/* The same for the transaction that is open now, said by the caller: nothing else of it will come.
+ */
+void segment_reader_abandon(struct segment_reader *r);
+
 /* Transactions that are written and were not read. */
 void segment_reader_left(struct segment_reader *r, uint64_t *transactions);

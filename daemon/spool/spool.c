@@ -287,6 +287,12 @@ int spool_read(struct spool *s, struct segment_read *read, struct error *e)
         return rc;
 }
 
+void spool_abandon(struct spool *s)
+{
+        if (s->reader)
+                segment_reader_abandon(s->reader);
+}
+
 void spool_status(struct spool *s, struct spool_status *status)
 {
         struct chain_segment first = {0}, last = {0};

@@ -82,6 +82,9 @@ void spool_seek(struct spool *s, struct position p);
  * again until SEGMENT_NOTHING, with other work of the loop in between. */
 int spool_read(struct spool *s, struct segment_read *read, struct error *e);
 
+/* The transaction that was read in part does not end: it is not given again after a seek. */
+void spool_abandon(struct spool *s);
+
 /* What ends at or before `p` is durable on the target (HAZARDS A4): segments that have nothing else
  * are deleted, but never the newest. */
 void spool_forget(struct spool *s, struct position p);

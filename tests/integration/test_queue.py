@@ -2,6 +2,7 @@
 after the process died."""
 import os
 import shutil
+import threading
 
 import pytest
 
@@ -220,16 +221,21 @@ def test_damaged_segment(shop):
     assert same(shop) == 25200
 
 
-def test_source_lost_inside_a_transaction(shop):
-    """Its pieces are on disk and at the target already; it comes again from its beginning."""
-    shop.start(acknowledge="queued", memory="1MiB")
+def through_a_proxy(shop):
+    """Begins again with the source behind one."""
     source = Proxy(shop.source.port)
     shop.culvert.terminate()
-    uri = shop.source.uri(shop.name, "culvert", source.port)
-    shop.culvert.config["source"]["uri"] = uri
+    shop.culvert.config["source"]["uri"] = shop.source.uri(shop.name, "culvert", source.port)
     shop.culvert.write()
     shop.culvert.start()
     shop.culvert.wait(lag=0)
+    return source
+
+
+def test_source_lost_inside_a_transaction(shop):
+    """Its pieces are on disk and at the target already; it comes again from its beginning."""
+    shop.start(acknowledge="queued", memory="1MiB")
+    source = through_a_proxy(shop)
     for i in range(3):
         shop.sql(ROW.format(n=100000))
         until(lambda: disk(shop) > 100000 * i, 60, "pieces on disk")
@@ -250,6 +256,62 @@ def test_paused(shop):
     shop.sql(ROW.format(n=100))
     shop.culvert.ctl("resume")
     assert same(shop) == 40300
+
+
+def test_drain(shop):
+    """Afterwards nothing is on this disk alone: the state directory is left behind, and nothing is lost."""
+    shop.start(acknowledge="queued", memory="1MiB")
+    lock_holder = lock(shop)
+    for _ in range(10):
+        shop.sql(ROW.format(n=2000))
+    until(lambda: behind(shop) < 100000, 60, "an acknowledgement")
+    done = threading.Thread(target=lambda: shop.culvert.ctl("drain", "--timeout", "120"))
+    done.start()
+    until(lambda: "command 'drain'" in shop.culvert.log_text(), 30, "the command")
+    refused = shop.culvert.ctl("drain", check=False)
+    assert refused.returncode == 4 and "already" in refused.stderr
+    shop.sql(ROW.format(n=1000))  # not taken, it comes later
+    lock_holder.close()
+    done.join()
+    shop.culvert.process.wait(30)
+    assert shop.target_sql("select count(*) from entry") == [(20000,)]
+    assert shop.source.run("select confirmed_flush_lsn from pg_replication_slots where slot_name = 'culvert_shop'") == \
+        shop.target_sql("select position::pg_lsn from culvert.checkpoint")
+    shutil.rmtree(os.path.join(shop.culvert.folder, "state"))
+    shop.culvert.start()
+    assert same(shop) == 21200
+
+
+@LONG
+def test_drain_in_a_transaction(shop):
+    """Its beginning is on disk and on the target, its end will not be waited for."""
+    shop.start(acknowledge="queued", memory="1MiB")
+    source = through_a_proxy(shop)
+    shop.sql(ROW.format(n=300000))
+    until(lambda: disk(shop) > 100000, 60, "pieces on disk")
+    source.stall()
+    assert shop.culvert.ctl("drain", "--timeout", "60").returncode == 0
+    shop.culvert.process.wait(60)
+    source.allow()
+    assert shop.target_sql("select count(*) from entry") == [(0,)]
+    shop.culvert.start()
+    assert same(shop) == 300200
+
+
+@LONG
+def test_drain_given_up(shop):
+    """The target is away: the time passes, and the stream goes on as before."""
+    shop.start(acknowledge="queued")
+    paused = shop.culvert.ctl("pause") and shop.culvert.ctl("drain", check=False)
+    assert paused.returncode == 4 and "resume first" in paused.stderr
+    shop.culvert.ctl("resume")
+    away(shop)
+    until(lambda: "kept on disk" in shop.culvert.log_text(), 60, "the source is read on")
+    shop.sql(ROW.format(n=1000))
+    assert shop.culvert.ctl("drain", "--timeout", "1", check=False).returncode == 5
+    shop.sql(ROW.format(n=1000))
+    back(shop)
+    assert same(shop) == 2200
 
 
 @pytest.mark.parametrize("direction", ["my-pg", pytest.param("my-my", marks=LONG),

@@ -22,6 +22,7 @@ struct migration {
         void (*mark_done)(void *context, struct position p, const struct error *e);
         void *mark_context;
         unsigned marks, cancels;
+        bool draining, drained;
         struct position mark_now; /* not none: answered before migration_mark returns */
 };
 
@@ -70,6 +71,24 @@ int migration_pause(struct migration *fake, struct error *e)
 int migration_resume(struct migration *fake, struct error *e)
 {
         return set_state(fake, STATE_STREAMING, e);
+}
+
+int migration_drain(struct migration *fake, bool draining, struct error *e)
+{
+        if (draining && fake->refuses)
+                return error_set(e, ERROR_CONFIG, "not in this state");
+        fake->draining = draining;
+        return 0;
+}
+
+bool migration_is_draining(const struct migration *fake)
+{
+        return fake->draining;
+}
+
+bool migration_is_drained(const struct migration *fake)
+{
+        return fake->draining && fake->drained;
 }
 
 struct migration_mark *migration_mark(struct migration *fake,
@@ -579,6 +598,75 @@ static void test_wait_gone(void **state)
         assert_false(call.ended);
 }
 
+static void drain(const char *timeout)
+{
+        begin("drain");
+        if (timeout)
+                argument("timeout", timeout);
+        run();
+}
+
+/* Ends the daemon once all is on the target, and only then. */
+static void test_drain(void **state)
+{
+        (void)state;
+        drain(NULL);
+        advance(10 * SECOND);
+        assert_true(m.draining);
+        assert_false(call.ended);
+        m.draining = false; /* the stream began again */
+        changed();
+        advance(1);
+        assert_true(m.draining);
+        m.drained = true;
+        changed();
+        advance(1);
+        expect_end(CONTROL_DONE, "streaming");
+        assert_int_equal(stops, 1);
+        assert_true(m.draining);
+}
+
+static void test_drain_given_up(void **state)
+{
+        (void)state;
+        drain("2");
+        advance(1900 * MILLISECOND);
+        assert_true(m.draining && !call.ended);
+        advance(200 * MILLISECOND);
+        expect_end(CONTROL_TIMEOUT, "not reached within 2 s");
+        assert_false(m.draining);
+        drain(NULL);
+        advance(1);
+        assert_true(m.draining);
+        call.gone(call.gone_context);
+        assert_false(m.draining);
+        assert_int_equal(stops, 0);
+}
+
+static void test_drain_refused(void **state)
+{
+        static struct error e = {.class = ERROR_DATA, .message = "row not found"};
+
+        (void)state;
+        m.refuses = true;
+        drain(NULL);
+        expect_end(CONTROL_REFUSED, "not in this state");
+        m.refuses = false;
+        drain("x");
+        expect_end(CONTROL_USAGE, "--timeout takes seconds");
+        m.draining = true;
+        drain(NULL);
+        expect_end(CONTROL_REFUSED, "it is being drained already");
+        m.draining = false;
+        drain(NULL);
+        m.status.state = STATE_STOPPED;
+        m.status.error = &e;
+        changed();
+        advance(1);
+        expect_end(CONTROL_FAILED, "stopped-on-error: row not found");
+        assert_int_equal(stops, 0);
+}
+
 static void test_end_of_daemon(void **state)
 {
         (void)state;
@@ -639,6 +727,9 @@ int main(void)
                 TEST(test_wait_state),
                 TEST(test_wait_timeout),
                 TEST(test_wait_stopped),
+                TEST(test_drain),
+                TEST(test_drain_given_up),
+                TEST(test_drain_refused),
                 TEST(test_wait_lag_zero),
                 TEST(test_wait_lag_zero_at_once),
                 TEST(test_wait_lag_zero_from_copy),

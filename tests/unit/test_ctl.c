@@ -77,7 +77,7 @@ static void test_options(void **state)
 static void test_unbuilt(void **state)
 {
         static const char *const names[] = {"verify", "repair", "cutover", "rollback", "complete",
-                "drain", "quarantine", "throttle", "report"};
+                "quarantine", "throttle", "report"};
 
         (void)state;
         for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
