@@ -17,6 +17,18 @@
         ") engine = InnoDB, row_format = dynamic, default character set utf8mb4 collate "          \
         "utf8mb4_bin;"
 
+#define QUARANTINE_SQL                                                                             \
+        "create table if not exists culvert.quarantine ("                                          \
+        "  id bigint unsigned not null auto_increment primary key, pipeline varchar(64) not null," \
+        "  table_schema varchar(64) not null, table_name varchar(64) not null,"                    \
+        "  operation varchar(16) not null, row_key longtext not null, old_row longtext,"           \
+        "  new_row longtext, old_full tinyint not null, shape longtext not null,"                  \
+        "  position varchar(255) not null, xid bigint not null,"                                   \
+        "  committed_at datetime(6) not null, code varchar(8) not null,"                           \
+        "  message varchar(1100) not null, row_id bigint not null, row_to bigint,"                 \
+        "  attempts int not null, quarantined_at datetime(6) not null, tried_at datetime(6),"      \
+        "  key (pipeline, id)" TABLE_OPTIONS
+
 /* Text columns of a bounded length have no default that an older server would refuse; every writer
  * names all columns. */
 static const char create_sql[] =
@@ -46,12 +58,13 @@ static const char create_sql[] =
         "  pipeline varchar(64) primary key, state varchar(64) not null,"
         "  start_position longtext not null, snapshot longtext not null,"
         "  source varchar(400) not null, mode varchar(64) not null, published longtext not null,"
-        "  updated_at datetime(6) not null" TABLE_OPTIONS FORMAT_SQL;
+        "  updated_at datetime(6) not null" TABLE_OPTIONS QUARANTINE_SQL FORMAT_SQL;
 
-/* What each format has that the one before has not: [n] makes n + 1 of n. One column each, since
- * DDL commits by itself. */
+/* What each format has that the one before has not: [n] makes n + 1 of n. One column or
+ * table each, since DDL commits by itself. */
 static const char *const upgrades[MY_META_FORMAT] = {
         [1] = "alter table culvert.`tables` add column foreign_keys longtext",
+        [2] = QUARANTINE_SQL,
 };
 
 const char *my_meta_create_sql(void)

@@ -11,6 +11,18 @@
         "insert into culvert.meta (format, version) values (" TEXT(                                \
                 PG_META_FORMAT) ", '" CULVERT_VERSION "') on conflict (format) do nothing"
 
+#define QUARANTINE_SQL                                                                             \
+        "create table culvert.quarantine ("                                                        \
+        "  id bigint generated always as identity primary key, pipeline text not null,"            \
+        "  table_schema text not null, table_name text not null, operation text not null,"         \
+        "  row_key json not null, old_row json, new_row json, old_full boolean not null,"          \
+        "  shape text not null, position text not null, xid bigint not null,"                      \
+        "  committed_at timestamptz not null, code text not null, message text not null,"          \
+        "  row_id bigint not null, row_to bigint, attempts int not null default 0,"                \
+        "  quarantined_at timestamptz not null default pg_catalog.clock_timestamp(),"              \
+        "  tried_at timestamptz);"                                                                 \
+        "create index on culvert.quarantine (pipeline, id)"
+
 /* The checkpoint row changes in every target transaction: a page of its own with room for HOT
  * chains, and vacuum that does not wait for a share of a table that has one row. */
 static const char create_sql[] =
@@ -46,7 +58,9 @@ static const char create_sql[] =
         "  pipeline text primary key, state text not null, start_position text not null,"
         "  snapshot text not null, source text not null, mode text not null,"
         "  published text not null default '',"
-        "  updated_at timestamptz not null default pg_catalog.clock_timestamp());" FORMAT_SQL;
+        "  updated_at timestamptz not null default pg_catalog.clock_timestamp());"
+        "do $$ begin if pg_catalog.to_regclass('culvert.quarantine') is null then " QUARANTINE_SQL
+        "; end if; end $$;" FORMAT_SQL;
 
 /* What each format has that the one before has not: [n] makes n + 1 of n. */
 static const char *const upgrades[PG_META_FORMAT] = {
@@ -55,6 +69,7 @@ static const char *const upgrades[PG_META_FORMAT] = {
               "  drop constraint checkpoint_pkey,"
               "  add primary key (pipeline, direction, lane, turn);"
               "drop table culvert.heartbeat",
+        [2] = QUARANTINE_SQL,
 };
 
 const char *pg_meta_create_sql(void)

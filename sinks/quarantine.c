@@ -1,0 +1,255 @@
+#include "sinks/quarantine.h"
+#include "base/memory.h"
+#include "model/row_json.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const operations[] = {"insert", "update", "delete"};
+
+/* ---- the rows that are in quarantine ---- */
+
+void quarantine_clear(struct quarantine *q)
+{
+        free(q->slots);
+        q->slots = NULL;
+        q->n = q->room = 0;
+        q->changes = 0;
+}
+
+/* Where the row is, or would be. */
+static struct quarantine_key *slot_of(const struct quarantine *q, uint64_t row)
+{
+        size_t i = row & (q->room - 1);
+
+        while (q->slots[i].row && q->slots[i].row != row)
+                i = (i + 1) & (q->room - 1);
+        return &q->slots[i];
+}
+
+/* Into a new table of so many slots, but for one table's rows. */
+static void rebuild(struct quarantine *q, size_t room, uint64_t without)
+{
+        struct quarantine old = *q;
+
+        q->slots = memory_new(room * sizeof *q->slots);
+        q->room = room;
+        q->n = 0;
+        for (size_t i = 0; i < old.room; i++)
+                if (old.slots[i].row && old.slots[i].table != without) {
+                        *slot_of(q, old.slots[i].row) = old.slots[i];
+                        q->n++;
+                }
+        free(old.slots);
+}
+
+int quarantine_add(struct quarantine *q, struct quarantine_key k, struct error *e)
+{
+        struct quarantine_key *slot;
+
+        if (2 * (q->n + 1) > q->room)
+                rebuild(q, q->room ? q->room * 2 : 64, 0);
+        slot = slot_of(q, k.row);
+        if (slot->row)
+                return 0;
+        if (q->n == q->max)
+                return error_set(e, ERROR_CONFIG,
+                        "more than %zu rows are in quarantine: retry or discard some (culvertctl "
+                        "quarantine), then resume",
+                        q->max);
+        *slot = k;
+        q->n++;
+        return 0;
+}
+
+bool quarantine_has(const struct quarantine *q, uint64_t row)
+{
+        return q->n && slot_of(q, row)->row;
+}
+
+void quarantine_forget(struct quarantine *q, uint64_t table)
+{
+        if (q->n)
+                rebuild(q, q->room, table);
+}
+
+/* ---- which tables, which rows ---- */
+
+bool quarantine_wanted(const struct config *c, const char *schema, const char *name)
+{
+        for (unsigned i = 0; i < c->table_n; i++) {
+                const struct config_table *t = &c->table[i];
+                const char *to = t->to_schema ? t->to_schema : config_schema_of(c, t->schema);
+
+                if (t->on_conflict == CONFLICT_QUARANTINE && !strcmp(to, schema) &&
+                        !strcmp(t->to_name ? t->to_name : t->name, name))
+                        return true;
+        }
+        return false;
+}
+
+/* FNV-1a, 64 bits. */
+static uint64_t hash_byte(uint64_t hash, unsigned char c)
+{
+        return (hash ^ c) * UINT64_C(0x100000001b3);
+}
+
+static uint64_t hash_text(uint64_t hash, const char *text, size_t len)
+{
+        for (size_t i = 0; i < len; i++)
+                hash = hash_byte(hash, (unsigned char)text[i]);
+        return hash_byte(hash, 0);
+}
+
+uint64_t quarantine_hash(const char *schema, const char *name)
+{
+        uint64_t hash = hash_text(UINT64_C(0xcbf29ce484222325), schema, strlen(schema));
+
+        hash = hash_text(hash, name, strlen(name));
+        return hash ? hash : 1;
+}
+
+struct quarantine_table *quarantine_table_new(const struct relation *r)
+{
+        struct quarantine_table *t = memory_new(sizeof *t + (r->columns_n + 1u) * sizeof *t->key);
+
+        t->hash = quarantine_hash(r->schema, r->name);
+        return t;
+}
+
+/* Without the zeros at the end of a fraction: 1.50, and 1.00. */
+static size_t without_zeros(const char *text, size_t len)
+{
+        size_t digits = strspn(text, "-0123456789"), end = len;
+
+        if (digits == 0 || text[digits] != '.' ||
+                digits + 1 + strspn(text + digits + 1, "0123456789") != len)
+                return len;
+        while (text[end - 1] == '0')
+                end--;
+        return text[end - 1] == '.' ? end - 1 : end;
+}
+
+static uint64_t hash_value(uint64_t hash, const struct value *v)
+{
+        size_t len = v->kind == VALUE_TEXT ? without_zeros(v->data, v->len) : 0;
+
+        if (v->kind != VALUE_TEXT)
+                return hash_byte(hash, 1);
+        while (len && v->data[len - 1] == ' ')
+                len--;
+        hash = hash_byte(hash, 2);
+        for (size_t i = 0; i < len; i++) {
+                char c = v->data[i];
+
+                hash = hash_byte(hash, (unsigned char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c));
+        }
+        return hash_byte(hash, 0);
+}
+
+/* A key that an update did not touch may be left out of the new row. */
+static struct quarantine_key key_of(const struct quarantine_table *t, const struct relation *r,
+        const struct value *row, const struct value *old)
+{
+        uint64_t hash = t->hash;
+
+        for (uint16_t i = 0; i < r->columns_n; i++)
+                if (t->key[i])
+                        hash = hash_value(
+                                hash, row[i].kind == VALUE_UNCHANGED && old ? &old[i] : &row[i]);
+        return (struct quarantine_key){t->hash, hash ? hash : 1};
+}
+
+void quarantine_rows_of(
+        const struct quarantine_table *t, const struct change *c, struct quarantine_rows *rows)
+{
+        *rows = (struct quarantine_rows){0};
+        if (c->old)
+                rows->keys[rows->n++] = key_of(t, c->relation, c->old, NULL);
+        if (c->new)
+                rows->keys[rows->n++] = key_of(t, c->relation, c->new, c->old);
+        if (rows->n == 2 && rows->keys[0].row == rows->keys[1].row)
+                rows->n = 1;
+}
+
+bool quarantine_has_any(const struct quarantine *q, const struct quarantine_rows *rows)
+{
+        return (rows->n > 0 && quarantine_has(q, rows->keys[0].row)) ||
+               (rows->n > 1 && quarantine_has(q, rows->keys[1].row));
+}
+
+int quarantine_add_all(struct quarantine *q, const struct quarantine_rows *rows, struct error *e)
+{
+        for (unsigned i = 0; i < rows->n; i++)
+                if (quarantine_add(q, rows->keys[i], e) < 0)
+                        return -1;
+        return 0;
+}
+
+/* ---- to the table and back ---- */
+
+void quarantine_entry_init(struct quarantine_entry *n, const struct quarantine_table *t,
+        const struct change *c, const struct error *why)
+{
+        *n = (struct quarantine_entry){.operation = operations[c->op]};
+        quarantine_rows_of(t, c, &n->rows);
+        row_to_json(&n->key, c->relation, c->old ? c->old : c->new, t->key);
+        if (c->old)
+                row_to_json(&n->old, c->relation, c->old, NULL);
+        if (c->new)
+                row_to_json(&n->new, c->relation, c->new, NULL);
+        relation_to_text(c->relation, &n->shape);
+        if (why)
+                memcpy(n->code, why->code, sizeof n->code);
+        n->message = why ? why->message : "an earlier change of this row is in quarantine";
+}
+
+void quarantine_entry_done(struct quarantine_entry *n)
+{
+        buf_done(&n->key);
+        buf_done(&n->old);
+        buf_done(&n->new);
+        buf_done(&n->shape);
+}
+
+static int operation_of(const char *text)
+{
+        for (unsigned i = 0; i < sizeof operations / sizeof *operations; i++)
+                if (!strcmp(operations[i], text))
+                        return (int)i;
+        return -1;
+}
+
+static int fill_change(struct txn *t, const struct relation *r, const struct quarantine_text *from,
+        struct error *e)
+{
+        int op = operation_of(from->operation);
+        struct change *c;
+
+        if (op < 0 || (op != CHANGE_DELETE && !from->new) || (op == CHANGE_DELETE && !from->old))
+                return error_set(e, ERROR_DATA, "'%.20s' with these rows is no change of a row",
+                        from->operation);
+        c = txn_add(t, (enum change_op)op, r);
+        c->old_full = from->old_full;
+        if (from->old && !(c->old = row_from_json(t->arena, r, from->old, e)))
+                return -1;
+        if (from->new && !(c->new = row_from_json(t->arena, r, from->new, e)))
+                return -1;
+        return 0;
+}
+
+struct txn *quarantine_change(const struct quarantine_text *from, struct error *e)
+{
+        struct relation *r = relation_from_text(from->shape);
+        struct txn *t;
+
+        if (!r) {
+                error_set(e, ERROR_DATA, "the shape of the table is no such text");
+                return NULL;
+        }
+        t = txn_new();
+        if (fill_change(t, r, from, e) < 0)
+                t = txn_free(t);
+        relation_unref(r);
+        return t;
+}

@@ -1,0 +1,90 @@
+#pragma once
+/*
+ * Quarantine: changes that the target has refused, in its table culvert.quarantine, and which rows
+ * they are of. Later changes of such a row follow them there, so that its order is kept; a change
+ * that moves a key counts for both keys. What is in memory is read from the table when a connection
+ * begins, and again after a retry or a discard, so that a rolled back transaction leaves nothing.
+ *
+ * A row is known by a hash of its table and its key, the one by which the target finds it. Keys are
+ * taken for one that differ only in the case of ASCII letters, blanks at the end, and zeros at the
+ * end of a fraction: most targets take them for one, too, and what is taken for one without need
+ * merely waits with the other. So at most QUARANTINE_ROWS_MAX rows are held, 16 bytes each; how many
+ * changes there are to each is not limited.
+ *
+ * TRUNCATE ends a table's quarantine: what was waiting is of rows that are gone at the source.
+ *
+ * Not for tables without a key that both sides have: equal rows could not be told apart. Pure but
+ * for memory; belongs to its sink.
+ */
+#include "model/config.h"
+#include "model/txn.h"
+
+#define QUARANTINE_ROWS_MAX 100000
+
+struct quarantine_key {
+        uint64_t table, row;
+};
+
+struct quarantine {
+        struct quarantine_key *slots; /* row 0: empty */
+        size_t n, room, max;
+        uint64_t changes; /* in the table, those of the open transaction too */
+};
+
+#define QUARANTINE_INIT                                                                            \
+        {                                                                                          \
+                .max = QUARANTINE_ROWS_MAX                                                         \
+        }
+
+void quarantine_clear(struct quarantine *q); /* frees all that it holds */
+/* -1: more rows than may be held. */
+int quarantine_add(struct quarantine *q, struct quarantine_key k, struct error *e);
+bool quarantine_has(const struct quarantine *q, uint64_t row);
+void quarantine_forget(struct quarantine *q, uint64_t table); /* all rows of it */
+
+/* Has the table of the target on_conflict = quarantine? */
+bool quarantine_wanted(const struct config *c, const char *schema, const char *name);
+
+/* Of a table of which changes may be set aside. */
+struct quarantine_table {
+        uint64_t hash;
+        bool key[]; /* one a column */
+};
+
+uint64_t quarantine_hash(const char *schema, const char *name); /* of a table */
+/* All columns false: the caller says which are the key. */
+struct quarantine_table *quarantine_table_new(const struct relation *r);
+
+/* The rows that a change is of: one, or two where it moves a key. */
+struct quarantine_rows {
+        struct quarantine_key keys[2];
+        unsigned n;
+};
+
+void quarantine_rows_of(
+        const struct quarantine_table *t, const struct change *c, struct quarantine_rows *rows);
+bool quarantine_has_any(const struct quarantine *q, const struct quarantine_rows *rows);
+int quarantine_add_all(
+        struct quarantine *q, const struct quarantine_rows *rows, struct error *e);
+
+/* What culvert.quarantine is told of a change. */
+struct quarantine_entry {
+        struct quarantine_rows rows;
+        const char *operation;
+        struct buf key, old, new, shape; /* old, new: empty for none */
+        char code[8];
+        const char *message;
+};
+
+/* `why` NULL: a change before it is there. It must outlive the entry. */
+void quarantine_entry_init(struct quarantine_entry *n, const struct quarantine_table *t,
+        const struct change *c, const struct error *why);
+void quarantine_entry_done(struct quarantine_entry *n);
+
+/* A change as the table has it, again, in a piece of its own. */
+struct quarantine_text {
+        const char *operation, *old, *new, *shape; /* old, new: NULL for none */
+        bool old_full;
+};
+
+struct txn *quarantine_change(const struct quarantine_text *from, struct error *e);
