@@ -1,6 +1,7 @@
 #include "sinks/pg_binding.h"
 #include "base/memory.h"
 #include "sinks/pg_cascade.h"
+#include "sinks/quarantine.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -79,6 +80,7 @@ struct pg_binding {
         struct variant *variants;
         unsigned named;
         struct pg_cascade *on_delete, *on_update; /* made when they are first needed */
+        struct quarantine_table *quarantine;      /* NULL: nothing of it is set aside */
         struct bound_column columns[];
 };
 
@@ -111,6 +113,7 @@ static void binding_free(void *p)
         variants_free(b);
         pg_cascade_free(b->on_delete);
         pg_cascade_free(b->on_update);
+        free(b->quarantine);
         for (uint16_t i = 0; i < b->relation->columns_n; i++)
                 free(b->columns[i].equals);
         free(b);
@@ -198,6 +201,24 @@ bad:
         b->generation = 0; /* never found as bound */
         free(primary);
         return NULL;
+}
+
+int pg_binding_set_aside(struct pg_binding *b, struct error *e)
+{
+        const struct relation *r = b->relation;
+        struct quarantine_table *t = quarantine_table_new(r);
+        bool keyed = false;
+
+        for (uint16_t i = 0; i < r->columns_n; i++)
+                keyed |= t->key[i] = b->columns[i].key;
+        free(b->quarantine);
+        b->quarantine = t;
+        return keyed && !b->whole_row ? 0 : quarantine_no_key(r, e);
+}
+
+const struct quarantine_table *pg_binding_quarantine(const struct pg_binding *b)
+{
+        return b->quarantine;
 }
 
 /* ---- statements ---- */

@@ -37,6 +37,11 @@ struct pg_statement {
         Oid *types;
 };
 
+/* Changes of the table may be set aside (sinks/quarantine.h) from now on. -1: it has no key. */
+int pg_binding_set_aside(struct pg_binding *b, struct error *e);
+/* NULL: they may not. */
+const struct quarantine_table *pg_binding_quarantine(const struct pg_binding *b);
+
 /* The statement for a row change; NULL: error. One with `n` 0 has nothing to write. */
 struct pg_statement *pg_binding_statement(
         struct pg_binding *b, const struct change *c, struct error *e);

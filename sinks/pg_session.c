@@ -10,6 +10,7 @@ struct pg_session {
         struct pg_link *link;
         char *pipeline;
         struct pg_session_backend former;
+        struct quarantine *quarantine;
         pg_session_done *done;
         void *context;
         struct pg_session_result result;
@@ -272,6 +273,39 @@ static int take_progress(
         return pg_meta_origin_position(r, s->origin, &s->result.start.position, e);
 }
 
+/* After the epoch: nobody else changes it from here on. */
+static bool ask_quarantine(struct pg_session *s)
+{
+        char most[24];
+        const char *values[] = {s->pipeline, most};
+
+        snprintf(most, sizeof most, "%zu", s->quarantine->max + 1);
+        return ask(s,
+                "select table_schema, table_name, k, (select count(*) from culvert.quarantine "
+                "where pipeline = $1) from (select table_schema, table_name, row_id as k from "
+                "culvert.quarantine where pipeline = $1 union select table_schema, table_name, "
+                "row_to from culvert.quarantine where pipeline = $1 and row_to is not null) as q "
+                "limit $2::bigint",
+                2, values);
+}
+
+static int take_quarantine(
+        struct pg_session *s, PGresult *r, const struct error *failed, struct error *e)
+{
+        if (must(r, failed, e) < 0)
+                return -1;
+        quarantine_clear(s->quarantine);
+        for (int i = 0; i < PQntuples(r); i++) {
+                struct quarantine_key k = {quarantine_hash(pg_text(r, i, 0), pg_text(r, i, 1)),
+                        (uint64_t)strtoll(pg_text(r, i, 2), NULL, 10)};
+
+                s->quarantine->changes = strtoull(pg_text(r, i, 3), NULL, 10);
+                if (quarantine_add(s->quarantine, k, e) < 0)
+                        return -1;
+        }
+        return 0;
+}
+
 /* Data and checkpoint are in one transaction, so a target crash takes both back; what is
  * acknowledged waits for the durability marker. Every statement of ours finds its rows by a key,
  * and has its plan from when the table was small: culvert.checkpoint would be read whole although
@@ -296,6 +330,7 @@ static const struct step steps[] = {
         {ask_origin_setup, take_origin_setup},
         {ask_origin_record, take_any},
         {ask_progress, take_progress},
+        {ask_quarantine, take_quarantine},
         {ask_async, take_any},
         {NULL, NULL},
 };
@@ -317,13 +352,15 @@ static void on_answer(void *context, PGresult *r, const struct error *failed)
 }
 
 struct pg_session *pg_session_new(struct pg_link *k, const char *pipeline,
-        const struct pg_session_backend *former, pg_session_done *done, void *context)
+        const struct pg_session_backend *former, struct quarantine *quarantine,
+        pg_session_done *done, void *context)
 {
         struct pg_session *s = memory_new_of(struct pg_session);
 
         s->link = k;
         s->pipeline = memory_string(pipeline);
         s->former = *former;
+        s->quarantine = quarantine;
         s->done = done;
         s->context = context;
         s->step = steps;

@@ -19,6 +19,7 @@
  * turns (sinks/pg_turn.h).
  */
 #include "base/memory.h"
+#include "sinks/careful.h"
 #include "sinks/pg_marker.h"
 #include "sinks/pg_session.h"
 #include "sinks/pg_wire.h"
@@ -38,6 +39,7 @@ struct batch {
         char *gtids; /* state there; NULL: not known */
         int64_t committed_at; /* of its last transaction, on the source */
         uint64_t transactions, rows;
+        uint64_t quarantined, in_quarantine; /* of its rows; all that are there after it */
         bool moves_row;
         bool whole; /* its end is known; else it is one transaction that arrives in pieces */
 };
@@ -46,6 +48,7 @@ struct sink {
         struct loop *loop;
         struct sink_events events;
         void *context;
+        const struct config *config;
         char *pipeline;
         struct pg_params *params;
         uint64_t batch_rows, batch_bytes;
@@ -80,6 +83,8 @@ struct sink {
         char *gtids, *idle_gtids; /* state at `committed`; at `idle_wanted`, NULL: as before */
         struct timer row;
         int64_t row_moved; /* loop time of the row's last update */
+        struct quarantine quarantine;
+        struct careful careful;
         uint64_t looked;   /* pg_wire_turns when the marker was last asked to look */
 };
 
@@ -191,7 +196,7 @@ static bool send_step(struct sink *s)
         }
         if (!s->next)
                 return finish_piece(s);
-        if (pg_wire_change(s->wire, s->next) != WIRE_SENT)
+        if (pg_wire_change(s->wire, s->pending, s->next) != WIRE_SENT)
                 return false;
         s->next = s->next->next;
         return true;
@@ -201,6 +206,7 @@ static bool commit_batch(struct sink *s)
 {
         free(s->committing.gtids);
         s->committing = s->now;
+        s->committing.in_quarantine = s->quarantine.changes;
         s->now.gtids = NULL;
         s->open = s->closing = false;
         return pg_wire_commit(s->wire);
@@ -299,8 +305,33 @@ static void on_committed(void *context)
                 timer_set(&s->row, ROW_INTERVAL);
         pg_marker_committed(s->marker, s->committed);
         look_for_snapshots(s);
+        if (s->careful.on && !careful_goes_on(&s->careful, s->committed, s->committing.rows))
+                pg_wire_careful(s->wire, false);
+        s->events.quarantined(
+                s->context, s->committing.quarantined, s->committing.in_quarantine);
         s->events.committed(
                 s->context, s->committing.end, s->committing.transactions, s->committing.rows);
+}
+
+static void on_quarantined(void *context)
+{
+        struct sink *s = context;
+
+        s->now.quarantined++;
+}
+
+static void on_refused(void *context)
+{
+        struct sink *s = context;
+
+        careful_begin(&s->careful, s->now.whole ? s->now.end : POSITION_NONE, CAREFUL_ROWS);
+}
+
+static void on_warning(void *context, const char *text)
+{
+        struct sink *s = context;
+
+        s->events.warning(s->context, text);
 }
 
 static void on_durable(void *context, struct position p)
@@ -334,7 +365,10 @@ static void on_input(void *context)
 
 static void maybe_up(struct sink *s)
 {
-        static const struct pg_wire_events events = {on_released, on_committed};
+        static const struct pg_wire_events events = {
+                on_released, on_committed, on_quarantined, on_refused, on_warning};
+        const struct pg_wire_quarantine quarantine = {
+                s->config, &s->quarantine, s->careful.on};
 
         if (s->wire || !s->session_up || !s->marker_up)
                 return;
@@ -343,7 +377,7 @@ static void maybe_up(struct sink *s)
         s->gtids = memory_string(s->facts.start.gtids);
         pg_marker_start(s->marker, s->committed);
         s->wire = pg_wire_new(s->link, s->pipeline, s->facts.start.epoch, s->facts.turn,
-                ++s->generation, &events, s);
+                ++s->generation, &quarantine, &events, s);
         s->looked = 0;
         pg_link_raw(s->link, on_input);
         pump(s);
@@ -354,6 +388,7 @@ static void maybe_up(struct sink *s)
                         "keys of the target stay on and fire a second time for every change that "
                         "arrives (grant set on parameter session_replication_role to the role)");
         s->events.ready(s->context, &s->facts.start);
+        s->events.quarantined(s->context, 0, s->quarantine.changes);
 }
 
 static void on_session(void *context, const struct pg_session_result *r, const struct error *e)
@@ -374,7 +409,8 @@ static void on_up(void *context)
 {
         struct sink *s = context;
 
-        s->session = pg_session_new(s->link, s->pipeline, &s->former, on_session, s);
+        s->session = pg_session_new(
+                s->link, s->pipeline, &s->former, &s->quarantine, on_session, s);
 }
 
 static void on_marker_up(void *context)
@@ -436,6 +472,7 @@ static void on_down(void *context, const struct error *e)
 
 static void pg_sink_reload(struct sink *s, const struct config *c)
 {
+        s->config = c;
         s->batch_rows = (uint64_t)c->apply.batch_rows;
         s->batch_bytes = (uint64_t)c->apply.batch_bytes;
         s->batch_delay = c->apply.batch_delay;
@@ -446,6 +483,7 @@ static struct sink *pg_sink_destroy(struct sink *s)
         if (!s)
                 return NULL;
         pg_sink_stop(s);
+        quarantine_clear(&s->quarantine);
         pg_params_free(s->params);
         free(s->pipeline);
         free(s);
@@ -463,6 +501,7 @@ static struct sink *pg_sink_create(struct loop *l, const struct config *c,
         s->context = context;
         s->pipeline = memory_string(c->pipeline.name);
         s->pending_tail = &s->pending;
+        s->quarantine = (struct quarantine)QUARANTINE_INIT;
         timer_init(&s->delay, l, on_delay, s);
         timer_init(&s->row, l, on_row_due, s);
         pg_sink_reload(s, c);

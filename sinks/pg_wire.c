@@ -1,6 +1,7 @@
 #include "sinks/pg_wire.h"
 #include "base/memory.h"
 #include "model/cascade.h"
+#include "sinks/careful.h"
 #include "sinks/pg_cascade.h"
 #include "sinks/pg_turn.h"
 
@@ -23,6 +24,10 @@ enum op_kind {
         OP_CASCADE, /* what follows from a change by foreign keys; finds any number of rows */
         OP_TRUNCATE,
         OP_BIND,
+        OP_PLAIN,   /* nothing is expected of it but that it works */
+        OP_GUARDED, /* a change behind a savepoint */
+        OP_GUARD,   /* the sync behind it */
+        OP_FORGET,  /* a table's quarantine ends */
         OP_COMMIT,
         OP_SYNC
 };
@@ -30,7 +35,7 @@ enum op_kind {
 struct op {
         enum op_kind kind;
         struct change *change;           /* to be named when it is refused */
-        const struct relation *relation; /* OP_BIND */
+        const struct relation *relation; /* OP_BIND, OP_FORGET */
         struct txn *done;                /* pieces that end with this answer */
 };
 
@@ -42,6 +47,12 @@ struct pg_wire {
         struct pg_wire_events events;
         void *context;
         bool failed, binding;
+        struct pg_wire_quarantine quarantine;
+        struct { /* the row whose own answer is awaited */
+                struct change *change; /* NULL: none is */
+                const struct txn *piece;
+                struct error why; /* it was refused */
+        } guard;
         uint64_t unanswered; /* answers of the open transaction that are still to come */
         size_t unsent;
         const char **values;
@@ -140,6 +151,14 @@ static void prepare_own(struct pg_wire *w)
                           "'forward' and lane = 0 and epoch = $2 for share"},
                 {"origin", "select pg_catalog.pg_replication_origin_xact_setup($1, "
                            "pg_catalog.to_timestamp($2::float8))"},
+                {"quarantine",
+                        "insert into culvert.quarantine (pipeline, table_schema, table_name, "
+                        "operation, row_key, old_row, new_row, old_full, shape, position, xid, "
+                        "committed_at, code, message, row_id, row_to) values ($1, $2, $3, $4, $5, "
+                        "$6, $7, $8, $9, $10, $11, pg_catalog.to_timestamp($12::float8), $13, $14, "
+                        "$15, $16)"},
+                {"forget", "delete from culvert.quarantine where pipeline = $1 and table_schema = "
+                           "$2 and table_name = $3"},
         };
 
         for (size_t i = 0; i < sizeof own / sizeof *own; i++)
@@ -230,8 +249,90 @@ static const char **values_room(struct pg_wire *w, int n)
         return w->values;
 }
 
+/* Instead of the change; `why` NULL: one before it is in quarantine. */
+static bool set_aside(struct pg_wire *w, const struct txn *piece, const struct change *c,
+        const struct error *why)
+{
+        const struct pg_binding *b = pg_binding_of(c->relation, w->generation);
+        struct quarantine_entry n;
+        struct error e = ERROR_INIT;
+        char position[POSITION_TEXT], xid[16], at[32], ids[2][24];
+        bool ok;
+
+        quarantine_entry_init(&n, pg_binding_quarantine(b), c, why);
+        snprintf(xid, sizeof xid, "%" PRIu32, piece->xid);
+        snprintf(at, sizeof at, "%.6f", (double)piece->committed_at / SECOND);
+        for (unsigned i = 0; i < n.rows.n; i++)
+                snprintf(ids[i], sizeof ids[i], "%" PRId64, (int64_t)n.rows.keys[i].row);
+        ok = quarantine_add_all(w->quarantine.rows, &n.rows, &e) == 0;
+        if (ok) {
+                const char *values[] = {w->pipeline, c->relation->schema, c->relation->name,
+                        n.operation, buf_text(&n.key), c->old ? buf_text(&n.old) : NULL,
+                        c->new ? buf_text(&n.new) : NULL, c->old_full ? "t" : "f",
+                        buf_text(&n.shape), position_format(piece->commit, position), xid, at,
+                        n.code, n.message, ids[0], n.rows.n > 1 ? ids[1] : NULL};
+
+                ok = send_prepared(
+                        w, OP_PLAIN, "quarantine", sizeof values / sizeof *values, values);
+                w->unsent += n.old.len + n.new.len + n.shape.len;
+                w->quarantine.rows->changes++;
+                w->events.quarantined(w->context);
+        } else {
+                fail(w, &e);
+        }
+        quarantine_entry_done(&n);
+        return ok;
+}
+
+/* What was waiting is of rows that are gone. */
+static bool forget_tables(struct pg_wire *w, const struct change *c)
+{
+        for (uint32_t i = 0; w->quarantine.rows->n && i < c->truncated_n; i++) {
+                const struct relation *r = c->truncated[i];
+                const char *values[] = {w->pipeline, r->schema, r->name};
+
+                if (!send_prepared(w, OP_FORGET, "forget", 3, values))
+                        return false;
+                op_at(w, w->ops_n - 1)->relation = r;
+                quarantine_forget(w->quarantine.rows, quarantine_hash(r->schema, r->name));
+        }
+        return true;
+}
+
+/* The server takes nothing more after an error but up to the sync; then the savepoint is there to go
+ * back to. */
+static bool begin_guard(struct pg_wire *w, const struct txn *piece, struct change *c)
+{
+        w->guard.change = c;
+        w->guard.piece = piece;
+        error_clear(&w->guard.why);
+        return send_plain(w, OP_PLAIN, "savepoint culvert_row");
+}
+
+static bool end_guard(struct pg_wire *w)
+{
+        push_op(w, OP_GUARD);
+        return sent(w, PQpipelineSync(conn(w)), 5);
+}
+
+static bool leave_guard(struct pg_wire *w)
+{
+        struct change *c = w->guard.change;
+        bool refused = w->guard.why.class != ERROR_NONE;
+
+        w->guard.change = NULL;
+        if (refused && !send_plain(w, OP_PLAIN, "rollback to savepoint culvert_row"))
+                return false;
+        if (!send_plain(w, OP_PLAIN, "release savepoint culvert_row"))
+                return false;
+        if (refused)
+                w->events.refused(w->context);
+        return !refused || set_aside(w, w->guard.piece, c, &w->guard.why);
+}
+
 static bool send_row(struct pg_wire *w, struct change *c)
 {
+        enum op_kind kind = w->guard.change ? OP_GUARDED : OP_CHANGE;
         struct error e = ERROR_INIT;
         struct pg_binding *b = pg_binding_of(c->relation, w->generation);
         struct pg_statement *st = pg_binding_statement(b, c, &e);
@@ -249,7 +350,7 @@ static bool send_row(struct pg_wire *w, struct change *c)
                         return false;
         }
         pg_statement_values(st, c, values_room(w, st->n));
-        push_op(w, OP_CHANGE)->change = c;
+        push_op(w, kind)->change = c;
         return sent(
                 w, PQsendQueryPrepared(conn(w), st->name, st->n, w->values, NULL, NULL, 0), 100);
 }
@@ -298,19 +399,43 @@ static bool send_truncate(struct pg_wire *w, struct change *c)
         pg_binding_truncate(c, w->generation, &sql);
         push_op(w, OP_TRUNCATE)->change = c;
         return sent(w, PQsendQueryParams(conn(w), buf_text(&sql), 0, NULL, NULL, NULL, NULL, 0),
-                sql.len);
+                       sql.len) &&
+               forget_tables(w, c);
 }
 
-enum pg_wire_sent pg_wire_change(struct pg_wire *w, struct change *c)
+/* The table has on_conflict = quarantine. */
+static bool send_of_quarantine(struct pg_wire *w, const struct quarantine_table *q,
+        const struct txn *piece, struct change *c)
+{
+        struct quarantine_rows rows;
+
+        if (w->quarantine.rows->n) {
+                quarantine_rows_of(q, c, &rows);
+                if (quarantine_has_any(w->quarantine.rows, &rows))
+                        return set_aside(w, piece, c, NULL);
+        }
+        if (!w->quarantine.careful)
+                return send_row(w, c);
+        return begin_guard(w, piece, c) && send_row(w, c) && end_guard(w);
+}
+
+static bool send_change(struct pg_wire *w, const struct txn *piece, struct change *c)
+{
+        const struct quarantine_table *q;
+
+        if (c->op == CHANGE_TRUNCATE)
+                return send_truncate(w, c);
+        q = pg_binding_quarantine(pg_binding_of(c->relation, w->generation));
+        return q ? send_of_quarantine(w, q, piece, c) : send_row(w, c) && send_cascade(w, c);
+}
+
+enum pg_wire_sent pg_wire_change(struct pg_wire *w, const struct txn *piece, struct change *c)
 {
         const struct relation *r = unbound(w, c);
-        bool ok;
 
         if (r)
                 return send_bind(w, r) ? WIRE_BINDING : WIRE_FAILED;
-        ok = c->op == CHANGE_TRUNCATE ? send_truncate(w, c)
-                                      : send_row(w, c) && send_cascade(w, c);
-        return ok ? WIRE_SENT : WIRE_FAILED;
+        return send_change(w, piece, c) ? WIRE_SENT : WIRE_FAILED;
 }
 
 static void release(struct pg_wire *w, struct txn *t)
@@ -348,18 +473,51 @@ static int expect_one(const struct op *o, PGresult *r, struct error *e)
         if (n == 1)
                 return 0;
         if (n == 0)
-                return error_set(e, ERROR_DATA,
-                        "conflict: %s %s.%s: the row is not there on the target", verbs[c->op],
-                        c->relation->schema, c->relation->name);
-        return error_set(e, ERROR_DATA, "conflict: %s %s.%s: %ld rows on the target have its key",
-                verbs[c->op], c->relation->schema, c->relation->name, n);
+                error_set(e, ERROR_DATA, "conflict: %s %s.%s: the row is not there on the target",
+                        verbs[c->op], c->relation->schema, c->relation->name);
+        else
+                error_set(e, ERROR_DATA, "conflict: %s %s.%s: %ld rows on the target have its key",
+                        verbs[c->op], c->relation->schema, c->relation->name, n);
+        e->of_row = true;
+        return -1;
+}
+
+static int take_description(struct pg_wire *w, const struct relation *r, PGresult *d, struct error *e)
+{
+        struct pg_binding *b = pg_binding_new(r, w->generation, w->bindings++, d, e);
+
+        w->binding = false;
+        if (!b)
+                return -1;
+        return quarantine_wanted(w->quarantine.config, r->schema, r->name)
+                       ? pg_binding_set_aside(b, e)
+                       : 0;
+}
+
+static void take_forgotten(struct pg_wire *w, const struct op *o, PGresult *r)
+{
+        uint64_t n = strtoull(PQcmdTuples(r), NULL, 10);
+        char text[700];
+
+        w->quarantine.rows->changes -= n;
+        if (n == 0)
+                return;
+        snprintf(text, sizeof text,
+                "%.300s.%.300s was truncated: %" PRIu64 " changes of it that were in quarantine are "
+                "void",
+                o->relation->schema, o->relation->name, n);
+        w->events.warning(w->context, text);
 }
 
 static int take_answer(struct pg_wire *w, const struct op *o, PGresult *r, struct error *e)
 {
         switch (o->kind) {
         case OP_CHANGE:
+        case OP_GUARDED:
                 return expect_one(o, r, e);
+        case OP_FORGET:
+                take_forgotten(w, o, r);
+                return 0;
         case OP_PROOF:
         case OP_CHECKPOINT:
                 if (!strcmp(PQcmdTuples(r), "1")) {
@@ -371,8 +529,7 @@ static int take_answer(struct pg_wire *w, const struct op *o, PGresult *r, struc
                         "fenced: another culvertd has taken over pipeline %s on the target",
                         w->pipeline);
         case OP_BIND:
-                w->binding = false;
-                return pg_binding_new(o->relation, w->generation, w->bindings++, r, e) ? 0 : -1;
+                return take_description(w, o->relation, r, e);
         case OP_COMMIT:
                 /* a transaction that was already broken answers ROLLBACK without an error */
                 if (!strcmp(PQcmdStatus(r), "COMMIT"))
@@ -400,12 +557,30 @@ static int judge(struct pg_wire *w, const struct op *o, PGresult *r, struct erro
         return -1;
 }
 
+/* Goes the refused change to quarantine? False: the link ends, with `e` as it is then. */
+static bool is_spared(struct pg_wire *w, const struct op *o, struct error *e)
+{
+        if (!e->of_row)
+                return false;
+        if (o->kind == OP_GUARDED) {
+                w->guard.why = *e;
+                return true;
+        }
+        if (o->kind == OP_CHANGE &&
+                pg_binding_quarantine(pg_binding_of(o->change->relation, w->generation))) {
+                e->class = ERROR_RETRY;
+                memcpy(e->code, SINK_CAREFUL_CODE, sizeof SINK_CAREFUL_CODE);
+                w->events.refused(w->context);
+        }
+        return false;
+}
+
 static void answered(struct pg_wire *w, PGresult *r)
 {
         struct op o = *op_at(w, 0);
         struct error e = ERROR_INIT;
 
-        if (judge(w, &o, r, &e) < 0) {
+        if (judge(w, &o, r, &e) < 0 && !is_spared(w, &o, &e)) {
                 fail(w, &e);
                 return;
         }
@@ -416,6 +591,8 @@ static void answered(struct pg_wire *w, PGresult *r)
         release(w, o.done);
         if (o.kind == OP_COMMIT)
                 w->events.committed(w->context);
+        if (o.kind == OP_GUARD)
+                leave_guard(w);
 }
 
 /* One NULL ends one statement's results; two in a row: there is nothing to be had. */
@@ -439,7 +616,12 @@ uint64_t pg_wire_turns(const struct pg_wire *w)
 
 bool pg_wire_ready(const struct pg_wire *w)
 {
-        return !w->failed && !w->binding;
+        return !w->failed && !w->binding && !w->guard.change;
+}
+
+void pg_wire_careful(struct pg_wire *w, bool careful)
+{
+        w->quarantine.careful = careful;
 }
 
 bool pg_wire_ok(const struct pg_wire *w)
@@ -474,7 +656,8 @@ bool pg_wire_full(struct pg_wire *w)
 }
 
 struct pg_wire *pg_wire_new(struct pg_link *k, const char *pipeline, uint64_t epoch, uint64_t turn,
-        uint64_t generation, const struct pg_wire_events *events, void *context)
+        uint64_t generation, const struct pg_wire_quarantine *quarantine,
+        const struct pg_wire_events *events, void *context)
 {
         struct pg_wire *w = memory_new_of(struct pg_wire);
 
@@ -483,6 +666,7 @@ struct pg_wire *pg_wire_new(struct pg_link *k, const char *pipeline, uint64_t ep
         snprintf(w->epoch, sizeof w->epoch, "%" PRIu64, epoch);
         pg_turn_start(&w->turn, turn);
         w->generation = generation;
+        w->quarantine = *quarantine;
         w->events = *events;
         w->context = context;
         if (PQenterPipelineMode(conn(w)))

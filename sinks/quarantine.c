@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "model/row_json.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,6 +87,17 @@ bool quarantine_wanted(const struct config *c, const char *schema, const char *n
                         return true;
         }
         return false;
+}
+
+int quarantine_no_key(const struct relation *r, struct error *e)
+{
+        error_set(e, ERROR_CONFIG,
+                "[table] on_conflict = quarantine: %s.%s has no key that both sides have, so later "
+                "changes of a row could not be told from those of others: give it a primary key, or "
+                "on_conflict = stop",
+                r->schema, r->name);
+        snprintf(e->table, sizeof e->table, "%s.%s", r->schema, r->name);
+        return -1;
 }
 
 /* FNV-1a, 64 bits. */

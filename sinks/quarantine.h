@@ -51,6 +51,9 @@ struct quarantine_table {
         bool key[]; /* one a column */
 };
 
+/* The error of a table without one that may find a row; returns -1. */
+int quarantine_no_key(const struct relation *r, struct error *e);
+
 uint64_t quarantine_hash(const char *schema, const char *name); /* of a table */
 /* All columns false: the caller says which are the key. */
 struct quarantine_table *quarantine_table_new(const struct relation *r);

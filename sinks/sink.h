@@ -34,6 +34,9 @@ struct sink_events {
         void (*failed)(void *context, const struct error *e);
         /* Something that an operator should know, once per connection. */
         void (*warning)(void *context, const char *text);
+        /* Before `committed`, and after `ready`: rows of what is committed that went to
+         * culvert.quarantine instead, and how many changes are there now. */
+        void (*quarantined)(void *context, uint64_t rows, uint64_t changes);
 };
 
 enum sink_push { SINK_TAKEN = 0, SINK_FULL = 1 };

@@ -16,6 +16,7 @@ static const struct command commands[] = {
                 "Critical: stopped-on-error; source or target not connected for 300 s; less than\n"
                 "2 hours until the source drops changes that were not read, or it has done so.\n"
                 "Warning: paused; an error that is being retried; source or target not connected;\n"
+                "changes in quarantine;\n"
                 "lag above 300 s; the target has not answered for 60 s; less than 24 hours until\n"
                 "the source drops changes, or half of what it keeps at most is used.\n"
                 "With --check, exit status 3 still means that no daemon answers.\n",

@@ -168,7 +168,7 @@ static void add_safety(struct buf *out, const cJSON *body)
         add_number(out, number(body, "verify.differences"), text_count);
         buf_str(out, " differences, ");
         add_number(out, number(body, "quarantined"), text_count);
-        buf_str(out, " rows in quarantine\n");
+        buf_str(out, " changes in quarantine\n");
 }
 
 static void add_error(struct buf *out, const cJSON *body)

@@ -345,6 +345,17 @@ static enum error_class local_error_class(const char *text)
         return ERROR_RETRY;
 }
 
+/* A value or a constraint, WITH CHECK OPTION, a trigger's RAISE, an index entry that is too large. */
+static bool is_of_row(const char *sqlstate)
+{
+        static const char *const classes[] = {"22", "23", "44", "P0001", "54000"};
+
+        for (unsigned i = 0; i < sizeof classes / sizeof *classes; i++)
+                if (!strncmp(sqlstate, classes[i], strlen(classes[i])))
+                        return true;
+        return false;
+}
+
 int pg_error(struct error *e, PGconn *c, const PGresult *r, const char *doing)
 {
         const char *code = r ? PQresultErrorField(r, PG_DIAG_SQLSTATE) : NULL;
@@ -370,6 +381,7 @@ int pg_error(struct error *e, PGconn *c, const PGresult *r, const char *doing)
                 column ? ", column " : "", column ? column : "", constraint ? ", constraint " : "",
                 constraint ? constraint : "");
         snprintf(e->code, sizeof e->code, "%s", code);
+        e->of_row = is_of_row(code);
         if (table && schema)
                 snprintf(e->table, sizeof e->table, "%s.%s", schema, table);
         return -1;

@@ -185,6 +185,7 @@ struct pipeline *pipeline_new(struct loop *l, const struct pipeline_setup *setup
         p->route = setup->route;
         p->source_ops = setup->source;
         p->sink_ops = setup->sink;
+        p->quarantined = -1;
         open_queue(p);
         if (limits.piece_bytes > p->queue.high / 8)
                 limits.piece_bytes = p->queue.high / 8;
@@ -277,8 +278,10 @@ void pipeline_pause(struct pipeline *p, bool paused)
 {
         p->paused = paused;
         pipeline_drain_step(p);
-        if (!paused)
-                loop_defer(p->loop, &p->push);
+        if (paused)
+                return;
+        threshold_clear(&p->threshold);
+        loop_defer(p->loop, &p->push);
 }
 
 bool pipeline_is_draining(const struct pipeline *p)
@@ -353,6 +356,7 @@ void pipeline_status(const struct pipeline *p, struct pipeline_status *s)
                 .owed = pipeline_is_owed(p) ? p->answered : 0,
                 .source_started = p->source_started,
                 .retention = p->source_ops->retention(p->source),
+                .quarantined = p->quarantined,
                 .error = p->error.class == ERROR_NONE ? NULL : &p->error,
                 .target_version = p->sink_ops->version(p->sink),
         };

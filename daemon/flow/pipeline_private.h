@@ -8,6 +8,7 @@
 #include "flow/pipeline.h"
 #include "flow/queue.h"
 #include "flow/tally.h"
+#include "flow/threshold.h"
 #include "flow/times.h"
 #include "flow/trail.h"
 
@@ -30,6 +31,9 @@ struct pipeline {
         struct times times;
         struct tally tally;
         struct trail trail;
+        struct threshold threshold;
+        uint64_t set_aside;  /* rows that `committed` is about to tell */
+        int64_t quarantined; /* changes in culvert.quarantine; -1: not known */
         bool start_wanted; /* the sink, when it is known what the disk has */
         bool disk_failed;  /* it is opened again before the next start */
         struct error disk_error;

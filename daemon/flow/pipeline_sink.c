@@ -1,6 +1,10 @@
 /* From the queue to the sink, and what the sink says of it. */
 #include "flow/pipeline_private.h"
 
+#include "sinks/careful.h"
+
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define IDLE_INTERVAL (10 * SECOND) /* how often an idle position is stored on the target */
@@ -238,6 +242,19 @@ void pipeline_shutdown_step(struct pipeline *p)
         loop_defer(p->loop, &p->stop);
 }
 
+static void pause_on_threshold(struct pipeline *p)
+{
+        struct error e = ERROR_INIT;
+
+        error_set(&e, ERROR_DATA,
+                "%" PRIu64 " of the last %d changed rows went to quarantine, which is more than "
+                "apply.error_threshold (%s): see culvertctl quarantine list, then resume",
+                p->threshold.quarantined, THRESHOLD_ROWS, p->config->apply.error_threshold);
+        threshold_clear(&p->threshold);
+        pipeline_pause(p, true);
+        p->events.overcome(p->context, &e);
+}
+
 static void sink_committed(void *context, struct position end, uint64_t transactions, uint64_t rows)
 {
         struct pipeline *p = context;
@@ -252,6 +269,11 @@ static void sink_committed(void *context, struct position end, uint64_t transact
         p->answered = loop_now(p->loop);
         p->transactions += transactions;
         p->rows += rows;
+        threshold_add(&p->threshold, rows, p->set_aside);
+        if (p->set_aside && !p->paused &&
+                threshold_passed(&p->threshold, config_error_threshold(p->config)))
+                pause_on_threshold(p);
+        p->set_aside = 0;
         backoff_reset(&p->sink_backoff);
         pipeline_changed(p);
         pipeline_drain_step(p);
@@ -279,6 +301,13 @@ static void sink_durable(void *context, struct position end)
         pipeline_drained_step(p);
 }
 
+/* What was refused comes again, and then each row by itself: it cannot be refused for this again. */
+static void begin_carefully(struct pipeline *p, const struct error *e)
+{
+        p->events.note(p->context, false, e, "the target has refused a row: again, row by row");
+        begin_again(p);
+}
+
 static void sink_failed(void *context, const struct error *why)
 {
         struct pipeline *p = context;
@@ -294,6 +323,10 @@ static void sink_failed(void *context, const struct error *why)
         }
         if (p->shutdown_done || pipeline_gives_up(p, &e)) {
                 pipeline_stop_on(p, &e);
+                return;
+        }
+        if (!strcmp(e.code, SINK_CAREFUL_CODE)) {
+                begin_carefully(p, &e);
                 return;
         }
         if (!was_ready && p->source_started) { /* the source is read to disk meanwhile */
@@ -335,6 +368,14 @@ void pipeline_drained_step(struct pipeline *p)
                 timer_set(&p->idle, 0);
 }
 
+static void sink_quarantined(void *context, uint64_t rows, uint64_t changes)
+{
+        struct pipeline *p = context;
+
+        p->quarantined = (int64_t)changes;
+        p->set_aside = rows;
+}
+
 /* ---- idle positions ---- */
 
 void pipeline_on_idle(void *context)
@@ -352,4 +393,5 @@ void pipeline_on_idle(void *context)
 }
 
 const struct sink_events pipeline_from_sink = {
-        sink_ready, sink_room, sink_committed, sink_durable, sink_failed, sink_warning};
+        sink_ready, sink_room, sink_committed, sink_durable, sink_failed, sink_warning,
+        sink_quarantined};

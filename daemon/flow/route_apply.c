@@ -36,6 +36,22 @@ static bool is_expected(
                relation_same(known->shape, shape, what);
 }
 
+/* A change that waits would keep back what the source's engine did to children by it, or come back
+ * after they are gone. */
+static int check_quarantine(const struct route *r, const struct route_table *t, struct error *e)
+{
+        if (t->on_conflict != CONFLICT_QUARANTINE ||
+                !cascades_touch(r->cascades, t->schema, t->name))
+                return 0;
+        error_set(e, ERROR_CONFIG,
+                "[table %s.%s] on_conflict = quarantine: foreign keys with CASCADE or SET NULL "
+                "lead to or from the table, and what the source does by them is not in its log: "
+                "on_conflict = stop",
+                t->source_schema, t->source_name);
+        snprintf(e->table, sizeof e->table, "%s.%s", t->source_schema, t->source_name);
+        return -1;
+}
+
 static int bind(const struct route *r, struct binding *b, const struct relation *shape,
         const struct expected *known, struct error *e)
 {
@@ -43,7 +59,8 @@ static int bind(const struct route *r, struct binding *b, const struct relation 
 
         ends.known = known->shape;
         ends.target = known->target;
-        if (mapping_init(&b->mapping, b->table, shape, &ends, e) < 0)
+        if (check_quarantine(r, b->table, e) < 0 ||
+                mapping_init(&b->mapping, b->table, shape, &ends, e) < 0)
                 return -1;
         if (cascades_have_parent(r->cascades, b->table->schema, b->table->name))
                 relation_set_cascades(b->mapping.target, r->cascades);

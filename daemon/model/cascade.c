@@ -95,6 +95,18 @@ bool cascades_have_parent(const struct cascades *c, const char *schema, const ch
         return false;
 }
 
+bool cascades_touch(const struct cascades *c, const char *schema, const char *table)
+{
+        for (unsigned i = 0; c && i < c->n; i++) {
+                const struct cascade_key *k = &c->keys[i];
+
+                if ((k->on_delete != RULE_NONE || k->on_update != RULE_NONE) &&
+                        (cascade_is_to(k, schema, table) || cascade_is_from(k, schema, table)))
+                        return true;
+        }
+        return false;
+}
+
 static bool differs(const struct value *old, const struct value *new)
 {
         if (new->kind == VALUE_UNCHANGED)

@@ -42,6 +42,9 @@ bool cascade_is_from(const struct cascade_key *k, const char *schema, const char
 /* Does any key refer to this table? */
 bool cascades_have_parent(const struct cascades *c, const char *schema, const char *table);
 
+/* Does any key change rows of this table, or of others by its rows? */
+bool cascades_touch(const struct cascades *c, const char *schema, const char *table);
+
 /* Did the source's engine follow this key (one of `c->relation`'s) for the change? For an update:
  * the columns that it refers to are not what they were. An old value that is not in the log counts
  * as another one. */

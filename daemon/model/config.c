@@ -191,6 +191,24 @@ static void check_queue(struct config *c)
                         "[queue] acknowledge = queued needs a disk above 0");
 }
 
+double config_error_threshold(const struct config *c)
+{
+        const char *text = c->apply.error_threshold ? c->apply.error_threshold : "";
+        char *end;
+        double share = strtod(text, &end);
+
+        if (!*text || strspn(text, "0123456789.") != strlen(text) || *end)
+                return -1;
+        return share <= 1 ? share : -1;
+}
+
+static void check_error_threshold(struct config *c)
+{
+        if (c->apply.error_threshold && config_error_threshold(c) < 0)
+                config_complain(c, config_line(c, "apply", "error_threshold"),
+                        "[apply] error_threshold: a number from 0 to 1 is wanted");
+}
+
 /* PostgreSQL would cut a longer name silently. */
 static void check_length(struct config *c, int line, const char *name)
 {
@@ -274,6 +292,7 @@ struct config *config_parse(const char *path, const char *text, size_t len, bool
         set_include(c);
         check_zero_date(c);
         check_queue(c);
+        check_error_threshold(c);
         check_tables(c);
         if (secrets)
                 config_read_passwords(c);

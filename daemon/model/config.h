@@ -95,6 +95,7 @@ struct config {
                 int64_t batch_rows, batch_bytes, batch_delay; /* delay in microseconds */
                 int64_t lanes;
                 int64_t retry_attempts;
+                char *error_threshold; /* see config_error_threshold */
         } apply;
         struct {
                 char *zero_date; /* "error", "null" or YYYY-MM-DD */
@@ -135,6 +136,7 @@ const struct config_table *config_table_of(
 bool config_is_mysql(enum config_kind kind); /* MySQL or MariaDB */
 /* What becomes of zero dates. */
 struct convert_policy config_convert_policy(const struct config *c);
+double config_error_threshold(const struct config *c); /* 0 to 1; negative: it is no such number */
 /* Target schema for a source schema: [schemas], else each side's home for the other's where one of
  * them is of the MySQL family, else the same. */
 const char *config_schema_of(const struct config *c, const char *schema);

@@ -85,8 +85,9 @@ const struct option config_options[] = {
                 "Rows to migrate: = <> != < <= > >=, [NOT] IN (...), IS [NOT] NULL, joined by "
                 "AND."},
         {"table SCHEMA.TABLE", "on_conflict", OPTION_CHOICE, 0, 0, "stop|quarantine|overwrite",
-                "stop", "stop", NEEDS_RESTART, OPTION_NOWHERE,
-                "What to do with a change that does not fit the target's rows."},
+                "stop", "stop|quarantine", NEEDS_RESTART, OPTION_NOWHERE,
+                "What to do with a change that the target refuses for its row: stop, or put it into "
+                "culvert.quarantine on the target, with all later changes of that row, and go on."},
 
         {"values", "zero_date", OPTION_TEXT, 1, 40, "error|null|a date", "error", NULL,
                 NEEDS_RESTART, AT(convert.zero_date),
@@ -117,8 +118,10 @@ const struct option config_options[] = {
                 "How long a batch may wait for more; 0: apply as soon as a transaction is there."},
         {"apply", "lanes", OPTION_INTEGER, 1, 64, NULL, "1", "1", NEEDS_RESTART, AT(apply.lanes),
                 "Transactions that are applied side by side."},
-        {"apply", "error_threshold", OPTION_TEXT, 1, 40, "0 to 1", "0.01", "0.01", NEEDS_RESTART,
-                OPTION_NOWHERE, "Share of quarantined rows, of the last 10,000, that pauses."},
+        {"apply", "error_threshold", OPTION_TEXT, 1, 40, "0 to 1", "0.01", NULL, RELOADABLE,
+                AT(apply.error_threshold),
+                "Share of the last 10,000 changed rows above which quarantined ones pause the "
+                "pipeline; 0: the first does, 1: never."},
         {"apply", "retry_attempts", OPTION_INTEGER, 0, 1000, NULL, "10", NULL, NEEDS_RESTART,
                 AT(apply.retry_attempts),
                 "Replays of one transaction after a transient error; lost connections are retried "

@@ -76,13 +76,18 @@ struct health health_of(const struct status *s, const struct health_ends *ends, 
         check_end(&h, "source", ends->source_away, now);
         check_end(&h, "target", ends->target_away, now);
         check_retention(&h, s);
-        if (s->state == STATE_PAUSED)
+        if (s->state == STATE_PAUSED && s->error && s->error->class == ERROR_DATA)
+                raise_to(&h, HEALTH_WARNING, "paused: %.300s", s->error->message);
+        else if (s->state == STATE_PAUSED)
                 raise_to(&h, HEALTH_WARNING, "paused");
-        if (s->error)
+        if (s->error && s->error->class == ERROR_RETRY)
                 raise_to(&h, HEALTH_WARNING, "tries again after: %.200s", s->error->message);
         if (s->silent >= HEALTH_SILENT_WARNING)
                 raise_to(&h, HEALTH_WARNING, "the target has not answered for %lld s",
                         (long long)s->silent);
+        if (s->quarantined > 0)
+                raise_to(&h, HEALTH_WARNING, "%lld changes in quarantine",
+                        (long long)s->quarantined);
         if (s->refused)
                 raise_to(&h, HEALTH_WARNING, "new tables could not be added: %.200s", s->refused);
         if (s->lag.seconds > HEALTH_LAG_WARNING)

@@ -176,10 +176,22 @@ static void pipeline_reached(void *context)
         migration_start_prepare(m);
 }
 
+/* The operator looks at what went to quarantine, and resumes. */
+static void pipeline_overcome(void *context, const struct error *e)
+{
+        struct migration *m = context;
+
+        m->saved.paused = true;
+        m->error = *e;
+        save(m);
+        log_failure(LOG_LEVEL_ERROR, LOG_STOPPED, e, "paused");
+        refresh(m);
+}
+
 static int make_pipeline(struct migration *m, struct error *e)
 {
         static const struct pipeline_events events = {pipeline_changed, pipeline_stopped,
-                pipeline_note, pipeline_marked, pipeline_reached};
+                pipeline_note, pipeline_marked, pipeline_reached, pipeline_overcome};
         struct pipeline_setup setup = {
                 .config = m->config,
                 .source = source_ops_of(m->config->source.kind),
@@ -532,6 +544,8 @@ int migration_resume(struct migration *m, struct error *e)
         if (m->saved.paused) {
                 m->saved.paused = false;
                 save(m);
+                if (!m->stopped)
+                        error_clear(&m->error);
         }
         pipeline_pause(m->pipeline, false);
         if (m->streaming && m->add)

@@ -81,6 +81,7 @@ static void fill_stream(const struct migration *m, struct status *s)
         s->retention.share = m->retention.share;
         s->retention.limit = m->retention.level == RETENTION_HALF ? m->retention.limit : NULL;
         s->retention.lost = p.retention->lost.class == ERROR_NONE ? NULL : &p.retention->lost;
+        s->quarantined = p.quarantined;
         if (p.error)
                 s->error = p.error;
 }
@@ -91,7 +92,7 @@ static const char *next_step(const struct status *s)
         case STATE_STOPPED:
                 return "resume, when the cause is mended";
         case STATE_PAUSED:
-                return "resume";
+                return s->quarantined > 0 ? "quarantine list, then resume" : "resume";
         case STATE_STREAMING:
                 if (s->error)
                         return "wait: the connection is tried again";

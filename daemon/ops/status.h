@@ -53,6 +53,7 @@ struct status {
                 const char *limit;        /* its name, when half of it is used; NULL: less is */
                 const struct error *lost; /* NULL: nothing is */
         } retention;
+        int64_t quarantined; /* changes in culvert.quarantine; -1: unknown */
         unsigned fresh;      /* tables that are selected, came after the start, and do not move */
         const char *refused; /* why the last attempt to add them failed; NULL: none did */
         const char *next;    /* the next command that makes sense, with a reason */

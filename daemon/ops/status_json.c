@@ -70,8 +70,8 @@ static void add_snapshot(cJSON *o, const struct status *s)
         json_seconds(o, "eta_seconds", s->snapshot.eta_seconds);
 }
 
-/* Nothing has been compared or quarantined by this pipeline, so these say so. */
-static void add_verify(cJSON *o)
+/* Nothing has been compared by this pipeline, so these say so. */
+static void add_verify(cJSON *o, const struct status *s)
 {
         cJSON *v = sub(o, "verify");
 
@@ -80,7 +80,7 @@ static void add_verify(cJSON *o)
         json_text(v, "rows_total", NULL);
         json_count(v, "differences", 0);
         json_text(v, "finished_at", NULL);
-        json_count(o, "quarantined", 0);
+        json_known(o, "quarantined", s->quarantined);
 }
 
 static void add_retention(cJSON *o, const struct status *s)
@@ -111,7 +111,7 @@ cJSON *status_json(const struct status *s, const struct health *h)
         add_end(o, "target", &s->target);
         add_flow(o, s);
         add_snapshot(o, s);
-        add_verify(o);
+        add_verify(o, s);
         add_retention(o, s);
         add_check(o, h);
         json_text(o, "next", s->next);

@@ -823,10 +823,18 @@ static void on_reached(void *context)
         pipeline_start(w->pipeline, NULL);
 }
 
+/* Nothing goes to quarantine in these stories. */
+static void on_overcome(void *context, const struct error *e)
+{
+        (void)context;
+        (void)e;
+        problem("it paused by itself");
+}
+
 static void new_pipeline(void)
 {
         static const struct pipeline_events events = {
-                on_changed, on_stopped, on_note, on_marked, on_reached};
+                on_changed, on_stopped, on_note, on_marked, on_reached, on_overcome};
         struct error e = ERROR_INIT;
         struct pipeline_setup setup = {.config = w->config,
                 .source = &fake_source,

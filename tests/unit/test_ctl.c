@@ -203,7 +203,7 @@ static void test_status(void **state)
                 "queue      memory 2.0 KiB, disk 0 B, 3 transactions, acknowledge auto\n"
                 "applied    10 transactions, 20 rows, 6 rows/s\n"
                 "retention  1.0 MiB held at the source, 1 d 12 h until its limit\n"
-                "verify     idle, 0 differences, 0 rows in quarantine\n"
+                "verify     idle, 0 differences, 0 changes in quarantine\n"
                 "next       culvertctl shop verify start\n");
         buf_clear(&out);
         assert_int_equal(render_check(&out, body), 0);
