@@ -75,6 +75,7 @@ static void binding_free(void *p)
         free(b->insert);
         free(b->delete);
         free(b->triggers);
+        free(b->quarantine);
         free(b);
 }
 
@@ -313,6 +314,19 @@ struct my_binding *my_binding_new(const struct relation *r, uint64_t generation,
         }
         b->generation = generation;
         return b;
+}
+
+int my_binding_set_aside(struct my_binding *b, struct error *e)
+{
+        const struct relation *r = b->relation;
+        struct quarantine_table *t = quarantine_table_new(r);
+        bool keyed = false;
+
+        for (uint16_t i = 0; i < r->columns_n; i++)
+                keyed |= t->key[i] = b->columns[i].key;
+        free(b->quarantine);
+        b->quarantine = t;
+        return keyed && !b->whole_row ? 0 : quarantine_no_key(r, e);
 }
 
 static void add_printable(struct buf *key, const struct value *v)

@@ -9,7 +9,7 @@
  * every column exactly, and then one of equal rows is taken. The SQL of changes: sinks/my_change.h.
  */
 #include "db/my.h"
-#include "model/txn.h"
+#include "sinks/quarantine.h"
 
 struct my_column {
         struct coltype *type; /* on the target */
@@ -32,6 +32,7 @@ struct my_binding {
         bool many_keys; /* the key has several columns */
         bool warns; /* a value of it may be one that MariaDB takes with a warning (my_value.h) */
         bool by_number; /* found by integers that are its only unique index */
+        struct quarantine_table *quarantine; /* NULL: nothing of it is set aside */
         struct my_column columns[];
 };
 
@@ -43,6 +44,9 @@ struct my_binding *my_binding_of(const struct relation *r, uint64_t generation);
 /* NULL: error. It belongs to the relation. */
 struct my_binding *my_binding_new(const struct relation *r, uint64_t generation, enum engine engine,
         MYSQL_RES *description, struct error *e);
+
+/* Changes of the table may be set aside (sinks/quarantine.h) from now on. -1: it has no key. */
+int my_binding_set_aside(struct my_binding *b, struct error *e);
 
 /* Names the table, and the key columns with their values in e->key only. `b` may be NULL. */
 void my_binding_blame(const struct my_binding *b, const struct change *c, struct error *e);

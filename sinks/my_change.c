@@ -12,13 +12,15 @@ static int add_value(struct buf *out, const struct my_binding *b, uint16_t i, co
         struct value stored = my_value_stored(b->columns[i].type, v);
 
         if (v->kind == VALUE_NULL && b->columns[i].not_null)
-                return error_set(e, ERROR_DATA,
+                error_set(e, ERROR_DATA,
                         "NULL for column '%s' of %s.%s, which is NOT NULL on the target",
                         r->columns[i].name, r->schema, r->name);
-        if (my_value(out, b->columns[i].type, &stored, e) < 0)
-                return error_context(
-                        e, "column '%s' of %s.%s", r->columns[i].name, r->schema, r->name);
-        return 0;
+        else if (my_value(out, b->columns[i].type, &stored, e) < 0)
+                error_context(e, "column '%s' of %s.%s", r->columns[i].name, r->schema, r->name);
+        else
+                return 0;
+        e->of_row = true;
+        return -1;
 }
 
 int my_change_row(

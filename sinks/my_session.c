@@ -17,6 +17,7 @@ struct my_session {
         char lock[MY_META_LOCK];
         uint64_t former;
         bool former_lives;
+        struct quarantine *quarantine;
         my_session_done *done;
         void *context;
         struct my_session_result result;
@@ -272,6 +273,44 @@ static int take_epoch(struct my_session *s, const struct answer *a, struct error
         return identity_parse(&start->identity, row[2], e);
 }
 
+/* ---- quarantine ---- */
+
+/* After the epoch: nobody else changes it from here on. */
+static bool ask_quarantine(struct my_session *s, struct buf *sql)
+{
+        AUTO_BUF pipeline = BUF_INIT;
+        const char *p;
+
+        my_literal(&pipeline, s->pipeline, strlen(s->pipeline));
+        p = buf_text(&pipeline);
+        buf_printf(sql,
+                "select count(*) from culvert.quarantine where pipeline = %s;"
+                "(select table_schema, table_name, row_id from culvert.quarantine where pipeline = "
+                "%s) union (select table_schema, table_name, row_to from culvert.quarantine where "
+                "pipeline = %s and row_to is not null) limit %zu;commit",
+                p, p, p, s->quarantine->max + 1);
+        return true;
+}
+
+static int take_quarantine(struct my_session *s, const struct answer *a, struct error *e)
+{
+        MYSQL_ROW row;
+
+        if (a->statement == 0) {
+                quarantine_clear(s->quarantine);
+                row = mysql_fetch_row(a->rows);
+                s->quarantine->changes = row ? strtoull(row[0], NULL, 10) : 0;
+        }
+        while (a->statement == 1 && (row = mysql_fetch_row(a->rows))) {
+                struct quarantine_key k = {quarantine_hash(row[0], row[1]),
+                        (uint64_t)strtoll(row[2], NULL, 10)};
+
+                if (quarantine_add(s->quarantine, k, e) < 0)
+                        return -1;
+        }
+        return 0;
+}
+
 /* ---- steps ---- */
 
 static const struct step steps[] = {
@@ -282,6 +321,7 @@ static const struct step steps[] = {
         {ask_lock, take_lock, false},
         {ask_settings, take_any, false},
         {ask_epoch, take_epoch, false},
+        {ask_quarantine, take_quarantine, false},
         {NULL, NULL, false},
 };
 
@@ -328,7 +368,7 @@ static void on_done(void *context, unsigned answered, const struct error *e)
 }
 
 struct my_session *my_session_new(struct my_link *k, const char *pipeline, uint64_t former,
-        my_session_done *done, void *context)
+        struct quarantine *quarantine, my_session_done *done, void *context)
 {
         struct my_session *s = memory_new_of(struct my_session);
         AUTO_STRING version = my_version_text(my_link_conn(k));
@@ -337,6 +377,7 @@ struct my_session *my_session_new(struct my_link *k, const char *pipeline, uint6
         s->pipeline = memory_string(pipeline);
         my_meta_lock_name(pipeline, s->lock);
         s->former = former;
+        s->quarantine = quarantine;
         s->done = done;
         s->context = context;
         s->result.engine = my_engine(my_link_conn(k));

@@ -2,7 +2,8 @@
 /*
  * Set-up of an apply connection to a MySQL-family target, step by step on the loop: refuses targets
  * that cannot keep the promises, ends what is left of a former connection, takes the lock, sets the
- * session, raises the epoch and reads the position in one transaction (HAZARDS A6).
+ * session, raises the epoch and reads the position in one transaction (HAZARDS A6), reads which rows
+ * are in quarantine.
  *
  * A target is refused unless a commit that it has answered is safe, so there is nothing left to
  * wait for after a commit.
@@ -10,6 +11,7 @@
  * Owned by the sink; `done` comes once from the loop unless the session is freed before.
  */
 #include "db/my_link.h"
+#include "sinks/quarantine.h"
 #include "sinks/sink.h"
 
 struct my_session;
@@ -27,5 +29,5 @@ typedef void my_session_done(
 
 /* `former`: the number of a connection of ours that may live on in the server; 0: none. */
 struct my_session *my_session_new(struct my_link *k, const char *pipeline, uint64_t former,
-        my_session_done *done, void *context);
+        struct quarantine *quarantine, my_session_done *done, void *context);
 struct my_session *my_session_free(struct my_session *s);

@@ -20,6 +20,7 @@
  * passed the place: then each row is its own statement, and the error names it.
  */
 #include "base/memory.h"
+#include "sinks/careful.h"
 #include "sinks/my_wire.h"
 
 #include <stdlib.h>
@@ -31,6 +32,7 @@ struct batch {
         struct position end;
         char *gtids; /* state there; NULL: not known */
         uint64_t transactions, rows;
+        uint64_t quarantined, in_quarantine; /* of its rows; all that are there after it */
         bool whole; /* its end is known; else it is one transaction that arrives in pieces */
 };
 
@@ -38,6 +40,7 @@ struct sink {
         struct loop *loop;
         struct sink_events events;
         void *context;
+        const struct config *config;
         char *pipeline;
         struct my_params *params;
         uint64_t batch_rows, batch_bytes;
@@ -68,8 +71,8 @@ struct sink {
         struct position committed;
         struct position idle_wanted;
         char *gtids, *idle_gtids; /* state at `committed`; at `idle_wanted`, NULL: as before */
-        bool careful;
-        struct position careful_until; /* none: until the next transaction is committed */
+        struct quarantine quarantine;
+        struct careful careful;
 };
 
 /* ---- batches ---- */
@@ -146,7 +149,7 @@ static void finish_piece(struct sink *s)
 
 static bool send_ordered(struct sink *s)
 {
-        if (my_wire_change(s->wire, s->order.items[s->order_at]) != MY_WIRE_SENT)
+        if (my_wire_change(s->wire, NULL, s->order.items[s->order_at]) != MY_WIRE_SENT)
                 return false;
         if (++s->order_at < s->order.n)
                 return true;
@@ -171,7 +174,7 @@ static bool send_step(struct sink *s)
                 finish_piece(s);
                 return true;
         }
-        if (my_wire_change(s->wire, s->next) != MY_WIRE_SENT)
+        if (my_wire_change(s->wire, s->pending, s->next) != MY_WIRE_SENT)
                 return false;
         s->next = s->next->next;
         return true;
@@ -181,6 +184,7 @@ static void commit_batch(struct sink *s)
 {
         free(s->committing.gtids);
         s->committing = s->now;
+        s->committing.in_quarantine = s->quarantine.changes;
         s->now.gtids = NULL;
         s->open = s->closing = false;
         my_wire_commit(s->wire);
@@ -265,11 +269,9 @@ static void on_released(void *context, size_t bytes)
 
 static void end_careful(struct sink *s)
 {
-        if (!s->careful || s->committing.transactions == 0 ||
-                position_compare(s->committed, s->careful_until) < 0)
-                return;
-        s->careful = false;
-        my_wire_careful(s->wire, false);
+        if (s->careful.on && s->committing.transactions &&
+                !careful_goes_on(&s->careful, s->committed, s->committing.rows))
+                my_wire_careful(s->wire, false);
 }
 
 /* A commit that is answered is durable: the session refuses a target of which it is not true. */
@@ -282,6 +284,8 @@ static void on_committed(void *context)
         s->gtids = s->committing.gtids;
         s->committing.gtids = NULL;
         end_careful(s);
+        s->events.quarantined(
+                s->context, s->committing.quarantined, s->committing.in_quarantine);
         s->events.committed(
                 s->context, s->committed, s->committing.transactions, s->committing.rows);
         s->events.durable(s->context, s->committed);
@@ -298,8 +302,14 @@ static void on_refused(void *context)
 {
         struct sink *s = context;
 
-        s->careful = true;
-        s->careful_until = s->now.whole ? s->now.end : POSITION_NONE;
+        careful_begin(&s->careful, s->now.whole ? s->now.end : POSITION_NONE, CAREFUL_ROWS);
+}
+
+static void on_quarantined(void *context)
+{
+        struct sink *s = context;
+
+        s->now.quarantined++;
 }
 
 static void on_moved(void *context)
@@ -319,8 +329,10 @@ static void on_moved(void *context)
 static void on_session(void *context, const struct my_session_result *r, const struct error *e)
 {
         static const struct my_wire_events events = {
-                on_released, on_committed, on_moved, on_warning, on_refused};
+                on_released, on_committed, on_moved, on_warning, on_refused, on_quarantined};
         struct sink *s = context;
+        const struct my_wire_quarantine quarantine = {
+                s->config, &s->quarantine, s->careful.on};
 
         if (!r) {
                 my_link_fail(s->link, e);
@@ -329,16 +341,18 @@ static void on_session(void *context, const struct my_session_result *r, const s
         s->facts = *r;
         s->committed = r->start.position;
         s->gtids = memory_string(r->start.gtids);
-        s->wire = my_wire_new(s->link, s->pipeline, r, ++s->generation, s->careful, &events, s);
+        s->wire = my_wire_new(s->link, s->pipeline, r, ++s->generation, &quarantine, &events, s);
         timer_set(&s->alive, ALIVE_INTERVAL);
         s->events.ready(s->context, &s->facts.start);
+        s->events.quarantined(s->context, 0, s->quarantine.changes);
 }
 
 static void on_up(void *context)
 {
         struct sink *s = context;
 
-        s->session = my_session_new(s->link, s->pipeline, s->facts.connection, on_session, s);
+        s->session = my_session_new(s->link, s->pipeline, s->facts.connection, &s->quarantine,
+                on_session, s);
 }
 
 /* ---- the table ---- */
@@ -390,6 +404,7 @@ static void on_down(void *context, const struct error *e)
 
 static void my_sink_reload(struct sink *s, const struct config *c)
 {
+        s->config = c;
         s->batch_rows = (uint64_t)c->apply.batch_rows;
         s->batch_bytes = (uint64_t)c->apply.batch_bytes;
         s->batch_delay = c->apply.batch_delay;
@@ -400,6 +415,7 @@ static struct sink *my_sink_destroy(struct sink *s)
         if (!s)
                 return NULL;
         my_sink_stop(s);
+        quarantine_clear(&s->quarantine);
         my_params_free(s->params);
         free(s->pipeline);
         free(s);
@@ -416,6 +432,7 @@ static struct sink *my_sink_create(struct loop *l, const struct config *c,
         s->context = context;
         s->pipeline = memory_string(c->pipeline.name);
         s->pending_tail = &s->pending;
+        s->quarantine = (struct quarantine)QUARANTINE_INIT;
         timer_init(&s->delay, l, on_delay, s);
         timer_init(&s->alive, l, on_alive, s);
         my_sink_reload(s, c);

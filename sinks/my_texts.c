@@ -106,26 +106,46 @@ static void refuse(struct my_texts *t, const struct error *why)
         my_texts_fail(t, &e);
 }
 
-static void on_answer(void *context, unsigned statement, uint64_t found, MYSQL_RES *rows)
+/* The oldest has had its answer. */
+static void pop_op(struct my_texts *t)
 {
-        struct my_texts *t = context;
-        struct error e = ERROR_INIT;
-        struct my_op o;
+        struct my_op o = *op_at(t, 0);
 
-        (void)statement;
-        if (t->failed || t->ops_n == 0)
-                return;
-        o = *op_at(t, 0);
-        if (t->events.answer(t->context, &o, found, rows, &e) < 0) {
-                refuse(t, &e);
-                return;
-        }
         t->ops_at = (t->ops_at + 1) % t->ops_room;
         t->ops_n--;
         t->unanswered -= counts(o.kind);
         release(t, o.done);
         if (o.kind == MY_OP_COMMIT)
                 t->events.committed(t->context);
+}
+
+/* Answered, or refused for `e`. */
+static bool leaves_guard(struct my_texts *t, const struct error *e)
+{
+        struct my_op o = *op_at(t, 0);
+
+        if (!o.guarded || !t->events.guard_left(t->context, &o, e))
+                return false;
+        pop_op(t);
+        return true;
+}
+
+static void on_answer(void *context, unsigned statement, uint64_t found, MYSQL_RES *rows)
+{
+        struct my_texts *t = context;
+        struct error e = ERROR_INIT;
+        bool refused;
+
+        (void)statement;
+        if (t->failed || t->ops_n == 0)
+                return;
+        refused = t->events.answer(t->context, op_at(t, 0), found, rows, &e) < 0;
+        if (leaves_guard(t, refused ? &e : NULL))
+                return;
+        if (refused)
+                refuse(t, &e);
+        else
+                pop_op(t);
 }
 
 static void on_done(void *context, unsigned answered, const struct error *e)
@@ -135,7 +155,7 @@ static void on_done(void *context, unsigned answered, const struct error *e)
         (void)answered;
         if (t->failed)
                 return;
-        if (e) {
+        if (e && !(t->ops_n && leaves_guard(t, e))) {
                 refuse(t, e);
                 return;
         }
@@ -165,6 +185,11 @@ static void send_text(struct my_texts *t)
         t->lengths[t->on_way++] = t->text.len;
         t->on_way_bytes += t->text.len;
         my_link_batch(t->link, &t->text, on_answer, on_done, t);
+}
+
+void my_texts_send(struct my_texts *t)
+{
+        send_text(t);
 }
 
 void my_texts_flush(struct my_texts *t)

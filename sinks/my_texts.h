@@ -22,6 +22,8 @@ enum my_op_kind {
         MY_OP_TRUNCATE,
         MY_OP_KEYS, /* the target's foreign keys, on or off */
         MY_OP_BIND,
+        MY_OP_PLAIN,  /* nothing is expected of it but that it works */
+        MY_OP_FORGET, /* a table's quarantine ends */
         MY_OP_COMMIT,
         MY_OP_ALIVE
 };
@@ -31,7 +33,8 @@ struct my_op {
         uint32_t rows;                   /* of an insert */
         uint32_t warnings;               /* that its answer is to have; 0: as it may be */
         struct change *change;           /* the first, to be named when it is refused */
-        const struct relation *relation; /* MY_OP_BIND */
+        const struct relation *relation; /* MY_OP_BIND, MY_OP_FORGET */
+        bool guarded;                    /* the last of its text, and may be refused: `guard_left` */
         struct txn *done;                /* pieces that end with this answer */
 };
 
@@ -41,6 +44,8 @@ struct my_texts_events {
                 struct error *e);
         /* Its statement was refused, or its answer: `e` may be made to say more of it. */
         void (*refused)(void *context, const struct my_op *o, struct error *e);
+        /* A guarded one was answered, or (`e`) refused: true when the link is to go on. */
+        bool (*guard_left)(void *context, const struct my_op *o, const struct error *e);
         void (*released)(void *context, size_t bytes); /* a piece is answered and freed */
         void (*committed)(void *context);
         void (*moved)(void *context); /* a text was answered: there may be more to do */
@@ -62,6 +67,7 @@ struct my_op *my_texts_newest(const struct my_texts *t); /* NULL: no answer is a
 /* Takes a piece and frees it when the newest answer has come. */
 void my_texts_keep(struct my_texts *t, struct txn *piece);
 void my_texts_flush(struct my_texts *t);
+void my_texts_send(struct my_texts *t); /* at once, whatever is on its way */
 void my_texts_fail(struct my_texts *t, const struct error *e); /* ends the link */
 
 bool my_texts_ok(const struct my_texts *t);

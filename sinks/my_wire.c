@@ -1,7 +1,9 @@
 #include "sinks/my_wire.h"
 #include "base/memory.h"
 #include "db/my_meta.h"
+#include "base/loop.h"
 #include "model/cascade.h"
+#include "sinks/careful.h"
 #include "sinks/my_change.h"
 #include "sinks/my_texts.h"
 #include "sinks/my_value.h"
@@ -21,7 +23,12 @@ struct my_wire {
         size_t packet;
         struct my_wire_events events;
         void *context;
-        bool binding, careful;
+        bool binding;
+        struct my_wire_quarantine quarantine;
+        struct { /* the row whose own answer is awaited */
+                const struct change *change; /* NULL: none is */
+                const struct txn *piece;
+        } guard;
         bool keys; /* foreign_key_checks is on */
         struct my_texts *texts;
         struct buf statement;           /* the one in the making */
@@ -99,14 +106,6 @@ static enum my_wire_sent send_bind(struct my_wire *w, const struct relation *r)
         return MY_WIRE_BINDING;
 }
 
-static enum my_wire_sent refuse(
-        struct my_wire *w, const struct my_binding *b, const struct change *c, struct error *e)
-{
-        my_binding_blame(b, c, e);
-        my_texts_fail(w->texts, e);
-        return MY_WIRE_FAILED;
-}
-
 /* Told before a byte of it is sent: the server would only hang up. */
 static int check_size(
         const struct my_wire *w, const struct my_binding *b, size_t len, struct error *e)
@@ -119,12 +118,99 @@ static int check_size(
                 b->relation->schema, b->relation->name, len, w->packet);
 }
 
+static void add_text(struct buf *sql, const char *text)
+{
+        buf_str(sql, ", ");
+        if (text)
+                my_literal(sql, text, strlen(text));
+        else
+                buf_str(sql, "null");
+}
+
+static void write_entry(struct buf *sql, const char *pipeline, const struct txn *piece,
+        const struct change *c, const struct quarantine_entry *n)
+{
+        char position[POSITION_TEXT];
+
+        buf_str(sql, "insert into culvert.quarantine (pipeline, table_schema, table_name, "
+                     "operation, row_key, old_row, new_row, shape, position, code, message, "
+                     "old_full, xid, committed_at, attempts, quarantined_at, row_id, row_to) "
+                     "values (");
+        my_literal(sql, pipeline, strlen(pipeline));
+        add_text(sql, c->relation->schema);
+        add_text(sql, c->relation->name);
+        add_text(sql, n->operation);
+        add_text(sql, buf_text(&n->key));
+        add_text(sql, c->old ? buf_text(&n->old) : NULL);
+        add_text(sql, c->new ? buf_text(&n->new) : NULL);
+        add_text(sql, buf_text(&n->shape));
+        add_text(sql, position_format(piece->commit, position));
+        add_text(sql, n->code);
+        add_text(sql, n->message);
+        buf_printf(sql, ", %d, %" PRIu32 ", from_unixtime(%.6f), 0, utc_timestamp(6), %" PRId64,
+                c->old_full, piece->xid, (double)piece->committed_at / SECOND,
+                (int64_t)n->rows.keys[0].row);
+        if (n->rows.n > 1)
+                buf_printf(sql, ", %" PRId64 ")", (int64_t)n->rows.keys[1].row);
+        else
+                buf_str(sql, ", null)");
+}
+
+/* Instead of the change; `why` NULL: one before it is in quarantine. */
+static enum my_wire_sent set_aside(struct my_wire *w, const struct txn *piece,
+        const struct change *c, const struct error *why)
+{
+        const struct my_binding *b = my_binding_of(c->relation, w->generation);
+        struct quarantine_entry n;
+        struct error e = ERROR_INIT;
+        int result;
+
+        quarantine_entry_init(&n, b->quarantine, c, why);
+        buf_clear(&w->statement);
+        write_entry(&w->statement, w->pipeline, piece, c, &n);
+        result = check_size(w, b, w->statement.len, &e);
+        if (result == 0)
+                result = quarantine_add_all(w->quarantine.rows, &n.rows, &e);
+        quarantine_entry_done(&n);
+        if (result < 0) {
+                my_texts_fail(w->texts, &e);
+                return MY_WIRE_FAILED;
+        }
+        add(w, MY_OP_PLAIN);
+        w->quarantine.rows->changes++;
+        w->events.quarantined(w->context);
+        return MY_WIRE_SENT;
+}
+
+/* Of no row that can be set aside now: again, carefully. */
+static void begin_again(struct my_wire *w, struct error *e)
+{
+        e->class = ERROR_RETRY;
+        memcpy(e->code, SINK_CAREFUL_CODE, sizeof SINK_CAREFUL_CODE);
+        w->events.refused(w->context);
+}
+
+/* A row of which no statement can be made. */
+static enum my_wire_sent refuse(
+        struct my_wire *w, const struct my_binding *b, const struct change *c, struct error *e)
+{
+        if (b->quarantine && e->of_row && w->guard.piece) {
+                w->guard.change = NULL;
+                return set_aside(w, w->guard.piece, c, e);
+        }
+        if (b->quarantine && e->of_row)
+                begin_again(w, e);
+        my_binding_blame(b, c, e);
+        my_texts_fail(w->texts, e);
+        return MY_WIRE_FAILED;
+}
+
 /* Can the statement before take one more row of its table? */
 static bool joins(const struct my_wire *w, const struct my_binding *b, enum change_op op)
 {
         const struct my_op *newest = my_texts_newest(w->texts);
 
-        return w->group == b && w->group_op == op && !w->careful && newest &&
+        return w->group == b && w->group_op == op && !w->quarantine.careful && newest &&
                newest->rows < GROUP_ROWS;
 }
 
@@ -204,6 +290,22 @@ static enum my_wire_sent send_row(struct my_wire *w, const struct my_binding *b,
         return MY_WIRE_SENT;
 }
 
+/* What was waiting is of rows that are gone. */
+static void forget_table(struct my_wire *w, const struct relation *r)
+{
+        if (!w->quarantine.rows->n)
+                return;
+        buf_clear(&w->statement);
+        buf_str(&w->statement, "delete from culvert.quarantine where pipeline = ");
+        my_literal(&w->statement, w->pipeline, strlen(w->pipeline));
+        buf_str(&w->statement, " and table_schema = ");
+        my_literal(&w->statement, r->schema, strlen(r->schema));
+        buf_str(&w->statement, " and table_name = ");
+        my_literal(&w->statement, r->name, strlen(r->name));
+        add(w, MY_OP_FORGET)->relation = r;
+        quarantine_forget(w->quarantine.rows, quarantine_hash(r->schema, r->name));
+}
+
 /* TRUNCATE would commit what came before it. */
 static enum my_wire_sent send_truncate(struct my_wire *w, struct change *c)
 {
@@ -212,11 +314,60 @@ static enum my_wire_sent send_truncate(struct my_wire *w, struct change *c)
                 buf_printf(&w->statement, "delete from %s",
                         my_binding_of(c->truncated[i], w->generation)->table);
                 add(w, MY_OP_TRUNCATE)->change = c;
+                forget_table(w, c->truncated[i]);
         }
         return MY_WIRE_SENT;
 }
 
-enum my_wire_sent my_wire_change(struct my_wire *w, struct change *c)
+static enum my_wire_sent send_of_table(
+        struct my_wire *w, const struct my_binding *b, struct change *c)
+{
+        if (c->op == CHANGE_INSERT)
+                return send_insert(w, b, c);
+        return c->op == CHANGE_DELETE && b->by_number && !w->keys ? send_delete(w, b, c)
+                                                                  : send_row(w, b, c);
+}
+
+/* A text of its own, of which nothing follows the row. A savepoint takes the place of the one
+ * before it. */
+static enum my_wire_sent send_guarded(
+        struct my_wire *w, const struct my_binding *b, struct change *c)
+{
+        struct my_op *o, *before;
+        enum my_wire_sent sent;
+
+        my_texts_send(w->texts);
+        add_plain(w, MY_OP_PLAIN, "savepoint culvert_row");
+        before = my_texts_newest(w->texts);
+        w->guard.change = c;
+        sent = send_of_table(w, b, c);
+        o = my_texts_newest(w->texts);
+        if (sent != MY_WIRE_SENT || !w->guard.change || o == before) {
+                w->guard.change = NULL; /* it was set aside, or has nothing to write */
+                return sent;
+        }
+        o->guarded = true;
+        w->group = NULL;
+        my_texts_send(w->texts);
+        return MY_WIRE_SENT;
+}
+
+/* The table has on_conflict = quarantine. */
+static enum my_wire_sent send_of_quarantine(
+        struct my_wire *w, const struct txn *piece, const struct my_binding *b, struct change *c)
+{
+        struct quarantine_rows rows;
+
+        w->guard.piece = piece;
+        if (w->quarantine.rows->n) {
+                quarantine_rows_of(b->quarantine, c, &rows);
+                if (quarantine_has_any(w->quarantine.rows, &rows))
+                        return set_aside(w, piece, c, NULL);
+        }
+        return w->quarantine.careful ? send_guarded(w, b, c) : send_of_table(w, b, c);
+}
+
+enum my_wire_sent my_wire_change(struct my_wire *w, const struct txn *piece, struct change *c)
 {
         const struct relation *r = unbound(w, c);
         const struct my_binding *b;
@@ -229,10 +380,7 @@ enum my_wire_sent my_wire_change(struct my_wire *w, struct change *c)
         }
         b = my_binding_of(c->relation, w->generation);
         set_keys(w, cascades_fire(c));
-        if (c->op == CHANGE_INSERT)
-                return send_insert(w, b, c);
-        return c->op == CHANGE_DELETE && b->by_number && !w->keys ? send_delete(w, b, c)
-                                                                  : send_row(w, b, c);
+        return b->quarantine ? send_of_quarantine(w, piece, b, c) : send_of_table(w, b, c);
 }
 
 void my_wire_keep(struct my_wire *w, struct txn *piece)
@@ -250,15 +398,17 @@ static int expect_found(const struct my_op *o, uint64_t found, struct error *e)
         if (found == (o->rows ? o->rows : 1))
                 return 0;
         if (o->rows > 1)
-                return error_set(e, ERROR_DATA, "conflict: %s %s.%s: %" PRIu64 " rows",
+                error_set(e, ERROR_DATA, "conflict: %s %s.%s: %" PRIu64 " rows", verbs[c->op],
+                        c->relation->schema, c->relation->name, found);
+        else if (found == 0)
+                error_set(e, ERROR_DATA, "conflict: %s %s.%s: the row is not there on the target",
+                        verbs[c->op], c->relation->schema, c->relation->name);
+        else
+                error_set(e, ERROR_DATA,
+                        "conflict: %s %s.%s: %" PRIu64 " rows on the target have its key",
                         verbs[c->op], c->relation->schema, c->relation->name, found);
-        if (found == 0)
-                return error_set(e, ERROR_DATA,
-                        "conflict: %s %s.%s: the row is not there on the target", verbs[c->op],
-                        c->relation->schema, c->relation->name);
-        return error_set(e, ERROR_DATA,
-                "conflict: %s %s.%s: %" PRIu64 " rows on the target have its key", verbs[c->op],
-                c->relation->schema, c->relation->name, found);
+        e->of_row = true;
+        return -1;
 }
 
 /* Without strict mode the server warns of each value that it changes. */
@@ -269,10 +419,12 @@ static int expect_warnings(const struct my_wire *w, const struct my_op *o, struc
 
         if (warnings == o->warnings)
                 return 0;
-        return error_set(e, ERROR_DATA,
+        error_set(e, ERROR_DATA,
                 "the target changed a value of a row of %s.%s that it was given (%u warnings, and "
                 "%u of its ENUMs without a member)",
                 r->schema, r->name, warnings, o->warnings);
+        e->of_row = true;
+        return -1;
 }
 
 static void warn_triggers(struct my_wire *w, const struct my_binding *b)
@@ -291,15 +443,32 @@ static void warn_triggers(struct my_wire *w, const struct my_binding *b)
 static int take_description(
         struct my_wire *w, const struct my_op *o, MYSQL_RES *rows, struct error *e)
 {
-        const struct my_binding *b;
+        const struct relation *r = o->relation;
+        struct my_binding *b;
 
         w->binding = false;
         if (!rows)
                 return error_set(e, ERROR_BUG, "target: a description without rows");
-        if (!(b = my_binding_new(o->relation, w->generation, w->engine, rows, e)))
+        if (!(b = my_binding_new(r, w->generation, w->engine, rows, e)))
+                return -1;
+        if (quarantine_wanted(w->quarantine.config, r->schema, r->name) &&
+                my_binding_set_aside(b, e) < 0)
                 return -1;
         warn_triggers(w, b);
         return 0;
+}
+
+static void take_forgotten(struct my_wire *w, const struct relation *r, uint64_t n)
+{
+        AUTO_BUF text = BUF_INIT;
+
+        w->quarantine.rows->changes -= n;
+        if (n == 0)
+                return;
+        buf_printf(&text,
+                "%s.%s was truncated: %" PRIu64 " changes of it that were in quarantine are void",
+                r->schema, r->name, n);
+        w->events.warning(w->context, buf_text(&text));
 }
 
 static int on_answer(
@@ -312,11 +481,28 @@ static int on_answer(
                 return expect_found(o, found, e) < 0 ? -1 : expect_warnings(w, o, e);
         case MY_OP_CHECKPOINT:
                 return found == 1 ? 0 : my_meta_fenced(e, w->pipeline);
+        case MY_OP_FORGET:
+                take_forgotten(w, o->relation, found);
+                return 0;
         case MY_OP_BIND:
                 return take_description(w, o, rows, e);
         default:
                 return 0;
         }
+}
+
+static bool on_guard_left(void *context, const struct my_op *o, const struct error *e)
+{
+        struct my_wire *w = context;
+
+        if (e && !e->of_row)
+                return false;
+        w->guard.change = NULL;
+        if (!e)
+                return true;
+        w->events.refused(w->context);
+        add_plain(w, MY_OP_PLAIN, "rollback to savepoint culvert_row");
+        return set_aside(w, w->guard.piece, o->change, e) == MY_WIRE_SENT;
 }
 
 /* Names what an error is about. One of many rows cannot be named, and may be when they are sent one
@@ -332,13 +518,13 @@ static void on_refused(void *context, const struct my_op *o, struct error *e)
                 my_binding_blame(my_binding_of(r, w->generation), o->change, e);
         else
                 snprintf(e->table, sizeof e->table, "%s.%s", r->schema, r->name);
-        if (o->rows <= 1 || e->class != ERROR_DATA)
-                return;
-        e->class = ERROR_RETRY;
-        e->code[0] = '\0';
-        error_context(e, "%" PRIu32 " rows at once for %s.%s (next time one by one)", o->rows,
-                r->schema, r->name);
-        w->events.refused(w->context);
+        if (o->rows > 1 && e->class == ERROR_DATA) {
+                error_context(e, "%" PRIu32 " rows at once for %s.%s (next time one by one)",
+                        o->rows, r->schema, r->name);
+                begin_again(w, e);
+        } else if (o->change && e->of_row && my_binding_of(r, w->generation)->quarantine) {
+                begin_again(w, e);
+        }
 }
 
 static void on_released(void *context, size_t bytes)
@@ -367,12 +553,13 @@ static void on_moved(void *context)
 bool my_wire_order(
         const struct my_wire *w, struct txn *first, const struct txn *last, struct my_order *o)
 {
-        return !w->careful && my_order_make(o, first, last, w->generation);
+        return !w->quarantine.careful && !w->quarantine.rows->n &&
+               my_order_make(o, first, last, w->generation);
 }
 
 bool my_wire_ready(const struct my_wire *w)
 {
-        return my_texts_ok(w->texts) && !w->binding;
+        return my_texts_ok(w->texts) && !w->binding && !w->guard.change;
 }
 
 bool my_wire_ok(const struct my_wire *w)
@@ -402,15 +589,15 @@ void my_wire_flush(struct my_wire *w)
 
 void my_wire_careful(struct my_wire *w, bool careful)
 {
-        w->careful = careful;
+        w->quarantine.careful = careful;
 }
 
 struct my_wire *my_wire_new(struct my_link *k, const char *pipeline,
-        const struct my_session_result *session, uint64_t generation, bool careful,
-        const struct my_wire_events *events, void *context)
+        const struct my_session_result *session, uint64_t generation,
+        const struct my_wire_quarantine *quarantine, const struct my_wire_events *events, void *context)
 {
         static const struct my_texts_events from_texts = {
-                on_answer, on_refused, on_released, on_committed, on_moved};
+                on_answer, on_refused, on_guard_left, on_released, on_committed, on_moved};
         struct my_wire *w = memory_new_of(struct my_wire);
 
         w->link = k;
@@ -419,7 +606,7 @@ struct my_wire *my_wire_new(struct my_link *k, const char *pipeline,
         w->engine = session->engine;
         w->packet = session->packet;
         w->generation = generation;
-        w->careful = careful;
+        w->quarantine = *quarantine;
         w->events = *events;
         w->context = context;
         w->texts = my_texts_new(k, w->packet, &from_texts, w);

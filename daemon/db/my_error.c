@@ -175,6 +175,20 @@ static enum error_class class_of(unsigned number, const char *text)
         return my_error_class(number);
 }
 
+/* A value, a constraint, a trigger's SIGNAL; and those of the same kind that go under a state which
+ * says nothing: mysqld_error.h. */
+static bool is_of_row(unsigned number, const char *state)
+{
+        static const unsigned more[] = {1118, 1265, 1292, 1364, 1366, 1411, 1467, 1525, 1526, 1591,
+                1748, 1863, 3819, 4025};
+
+        for (unsigned i = 0; i < sizeof more / sizeof *more; i++)
+                if (more[i] == number)
+                        return true;
+        return !strncmp(state, "22", 2) || !strncmp(state, "23", 2) || !strncmp(state, "44", 2) ||
+               !strncmp(state, "45", 2);
+}
+
 static void cut_password(char *message, const char *password)
 {
         size_t n = password ? strlen(password) : 0;
@@ -198,5 +212,6 @@ int my_error(struct error *e, MYSQL *c, const char *doing)
         error_set(e, class, "%s%s%s (error %u, SQLSTATE %s)", doing, *doing ? ": " : "",
                 *line ? line : "refused by a trigger or routine", number, state);
         snprintf(e->code, sizeof e->code, "%s", state);
+        e->of_row = class == ERROR_DATA && is_of_row(number, state);
         return -1;
 }
