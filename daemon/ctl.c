@@ -62,6 +62,8 @@ static double patience(const struct options *o)
 {
         const char *timeout = options_argument(o, "timeout");
 
+        if (!strncmp(o->command->name, "quarantine ", 11))
+                return -1;
         if (strcmp(o->command->name, "wait") != 0 && strcmp(o->command->name, "drain") != 0)
                 return PATIENCE;
         return timeout ? strtod(timeout, NULL) + PATIENCE : -1;
@@ -97,6 +99,13 @@ static int stop(const struct options *o, struct client *c, struct error *e)
         return CONTROL_TIMEOUT;
 }
 
+/* "1,2,3" */
+static void join_words(const struct options *o, struct buf *out)
+{
+        for (size_t i = 0; o->command->kind == COMMAND_ASK_IDS && i < o->files_n; i++)
+                buf_printf(out, "%s%s", i ? "," : "", o->files[i]);
+}
+
 /* `check` and `count` are for this side of the socket only. */
 static size_t for_daemon(const struct options *o, struct control_argument *arguments)
 {
@@ -127,18 +136,23 @@ static int count_of(const struct options *o, unsigned long *count, struct error 
 
 static int ask(const struct options *o, struct client *c, struct error *e)
 {
-        struct control_argument arguments[COMMAND_OPTIONS_MAX];
+        struct control_argument arguments[COMMAND_OPTIONS_MAX + 1];
         AUTO_BUF path = BUF_INIT;
+        AUTO_BUF words = BUF_INIT;
+        size_t n = for_daemon(o, arguments);
         unsigned long count;
         int rc;
 
         if (count_of(o, &count, e) < 0)
                 return CONTROL_USAGE;
+        join_words(o, &words);
+        if (words.len)
+                arguments[n++] = (struct control_argument){"ids", buf_text(&words)};
         rc = find_socket(o->socket, o->name, &path, e);
         if (rc == 0)
                 rc = client_connect(c, path.data, e);
         if (rc == 0)
-                rc = client_send(c, o->command->name, arguments, for_daemon(o, arguments), e);
+                rc = client_send(c, o->command->name, arguments, n, e);
         if (rc != 0)
                 return rc;
         if (o->command->kind == COMMAND_WATCH)

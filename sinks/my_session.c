@@ -229,13 +229,16 @@ static int take_lock(struct my_session *s, const struct answer *a, struct error 
  * source has taken is taken here. A connection that is cut off is ended by the server in a minute;
  * the sink has a word with it before (HAZARDS B8). Triggers may look at @culvert_apply (HAZARDS A9).
  */
+const char my_session_apply_sql[] =
+        "set @culvert_apply = 1, autocommit = 0, sql_mode = "
+        "'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION', "
+        "foreign_key_checks = 0, unique_checks = 1, wait_timeout = 60, lock_wait_timeout = 60, "
+        "innodb_lock_wait_timeout = 60";
+
 static bool ask_settings(struct my_session *s, struct buf *sql)
 {
         (void)s;
-        buf_str(sql, "set @culvert_apply = 1, autocommit = 0, sql_mode = 'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,"
-                     "ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION', foreign_key_checks = 0, "
-                     "unique_checks = 1, wait_timeout = 60, "
-                     "lock_wait_timeout = 60, innodb_lock_wait_timeout = 60");
+        buf_str(sql, my_session_apply_sql);
         return true;
 }
 

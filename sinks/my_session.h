@@ -24,6 +24,9 @@ struct my_session_result {
         size_t packet; /* bytes that one text of statements may have */
 };
 
+/* The settings of a session that applies changes. */
+extern const char my_session_apply_sql[];
+
 typedef void my_session_done(
         void *context, const struct my_session_result *r, const struct error *e);
 

@@ -250,18 +250,10 @@ static int fill_change(struct txn *t, const struct relation *r, const struct qua
         return 0;
 }
 
-struct txn *quarantine_change(const struct quarantine_text *from, struct error *e)
+struct txn *quarantine_change(
+        const struct relation *r, const struct quarantine_text *from, struct error *e)
 {
-        struct relation *r = relation_from_text(from->shape);
-        struct txn *t;
+        struct txn *t = txn_new();
 
-        if (!r) {
-                error_set(e, ERROR_DATA, "the shape of the table is no such text");
-                return NULL;
-        }
-        t = txn_new();
-        if (fill_change(t, r, from, e) < 0)
-                t = txn_free(t);
-        relation_unref(r);
-        return t;
+        return fill_change(t, r, from, e) < 0 ? txn_free(t) : t;
 }

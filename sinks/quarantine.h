@@ -86,8 +86,9 @@ void quarantine_entry_done(struct quarantine_entry *n);
 
 /* A change as the table has it, again, in a piece of its own. */
 struct quarantine_text {
-        const char *operation, *old, *new, *shape; /* old, new: NULL for none */
+        const char *operation, *old, *new; /* old, new: NULL for none */
         bool old_full;
 };
 
-struct txn *quarantine_change(const struct quarantine_text *from, struct error *e);
+struct txn *quarantine_change(
+        const struct relation *r, const struct quarantine_text *from, struct error *e);

@@ -40,6 +40,21 @@ static const struct command commands[] = {
         {"resume", COMMAND_ASK, "go on after pause or stopped-on-error", {{0}}, NULL, render_state},
         {"tables", COMMAND_ASK, "the tables, with their copy and counters", {{0}}, NULL,
                 render_tables},
+        {"quarantine list", COMMAND_ASK, "changes that the target has refused",
+                {{"table", "TABLE", "of this source table alone, schema.table"}},
+                "Each with its key and why; the rows are in culvert.quarantine on the target alone.\n",
+                render_quarantine},
+        {"quarantine retry", COMMAND_ASK_IDS, "apply them, in their order",
+                {{"table", "TABLE", "of this source table alone, schema.table"}},
+                "A change is applied when none before it of the same row stays; it leaves the\n"
+                "quarantine in the same transaction. Without ID and --table: all. The stream stands\n"
+                "meanwhile. Exit status 1: some were refused again, or wait behind others.\n",
+                render_quarantine_done},
+        {"quarantine discard", COMMAND_ASK_IDS, "give them up",
+                {{"table", "TABLE", "of this source table alone, schema.table"}},
+                "The rows on the target may differ from the source's then, and later changes of them\n"
+                "are applied as they come. Without ID and --table: all.\n",
+                render_quarantine_done},
         {"reload", COMMAND_ASK, "read the configuration file again", {{0}},
                 "Says key by key what was applied, needs a restart, or was refused; when a key is\n"
                 "refused, nothing is applied and the exit status is 4.\n",
@@ -78,7 +93,6 @@ static const struct command commands[] = {
         UNBUILT("cutover", "move over to the target"),
         UNBUILT("rollback", "move back to the source"),
         UNBUILT("complete", "end the migration"),
-        UNBUILT("quarantine", "rows that could not be applied"),
         UNBUILT("throttle", "limit the copy"),
         UNBUILT("report", "report on the migration"),
 };
@@ -173,11 +187,16 @@ static bool is_pipeline_name(const char *s)
         return strlen(s) <= 40 && strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(s);
 }
 
+static bool takes_words(const struct command *c)
+{
+        return c->kind == COMMAND_CAT || c->kind == COMMAND_ASK_IDS;
+}
+
 static int parse_word(struct options *o, int argc, char **argv, int *i, struct error *e)
 {
         int words;
 
-        if (o->command && o->command->kind == COMMAND_CAT) {
+        if (o->command && takes_words(o->command)) {
                 o->files[o->files_n++] = argv[*i]; /* to where an earlier word was */
                 return 0;
         }
@@ -254,7 +273,7 @@ static void help_all(FILE *out)
               "\n",
                 out);
         for (size_t i = 0; i < COMMANDS_N; i++)
-                fprintf(out, "  %-12s %s%s\n", commands[i].name, commands[i].summary,
+                fprintf(out, "  %-18s %s%s\n", commands[i].name, commands[i].summary,
                         commands[i].kind == COMMAND_UNBUILT ? " (not built yet)" : "");
         fputs("\n"
               "  --json       print JSON\n"
@@ -272,9 +291,9 @@ void options_help(const struct command *c, FILE *out)
                 help_all(out);
                 return;
         }
-        fprintf(out, "culvertctl %s%s [options]: %s%s\n",
+        fprintf(out, "culvertctl %s%s [options]%s: %s%s\n",
                 c->kind == COMMAND_PLAN || c->kind == COMMAND_CAT ? "" : "[-s SOCKET | NAME] ",
-                c->name, c->summary, c->kind == COMMAND_UNBUILT ? " (not built yet)" : "");
+                c->name, c->kind == COMMAND_ASK_IDS ? " [ID...]" : "", c->summary, c->kind == COMMAND_UNBUILT ? " (not built yet)" : "");
         for (size_t i = 0; i < COMMAND_OPTIONS_MAX && c->options[i].name; i++) {
                 char name[40];
 

@@ -19,6 +19,7 @@ struct command_option {
 
 enum command_kind {
         COMMAND_ASK, /* of the daemon: ends with its answer */
+        COMMAND_ASK_IDS, /* the same, and IDs may follow */
         COMMAND_WATCH,
         COMMAND_STOP,
         COMMAND_PLAN, /* without a daemon */
@@ -43,7 +44,7 @@ struct options {
         const struct command *command; /* NULL: none given, with help or version */
         struct control_argument arguments[COMMAND_OPTIONS_MAX];
         size_t n;
-        char **files; /* of COMMAND_CAT, inside argv */
+        char **files; /* of COMMAND_CAT, or a command's words; inside argv */
         size_t files_n;
 };
 

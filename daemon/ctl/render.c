@@ -298,6 +298,51 @@ void render_tables(struct buf *out, const cJSON *body)
         }
 }
 
+/* A row a change; a key that is long is cut. */
+void render_quarantine(struct buf *out, const cJSON *body)
+{
+        const cJSON *t;
+
+        buf_printf(out, "%-8s %-30s %-7s %-30s %s\n", "ID", "TABLE", "CHANGE", "KEY", "WHY");
+        cJSON_ArrayForEach(t, at(body, "items"))
+        {
+                char *key = cJSON_PrintUnformatted(at(t, "key"));
+                size_t from = out->len;
+
+                buf_printf(out, "%-8.0f ", number(t, "id"));
+                from = out->len;
+                add_string(out, string(t, "table"));
+                pad(out, from, 30);
+                buf_char(out, ' ');
+                from = out->len;
+                add_string(out, string(t, "operation"));
+                pad(out, from, 7);
+                buf_char(out, ' ');
+                from = out->len;
+                add_string(out, key ? key : "");
+                pad(out, from, 30);
+                buf_char(out, ' ');
+                add_string(out, string(t, "message"));
+                buf_char(out, '\n');
+                cJSON_free(key);
+        }
+        add_number(out, number(body, "changes"), text_count);
+        buf_str(out, is_true(body, "items_truncated") ? " changes, not all are shown\n"
+                                                      : " changes\n");
+}
+
+void render_quarantine_done(struct buf *out, const cJSON *body)
+{
+        bool applied = isfinite(number(body, "applied"));
+
+        add_number(out, number(body, applied ? "applied" : "discarded"), text_count);
+        buf_str(out, applied ? " changes applied, " : " changes discarded, ");
+        add_number(out, number(body, "changes"), text_count);
+        buf_str(out, " in quarantine\n");
+        if (!applied && number(body, "discarded") > 0)
+                buf_str(out, "the target's rows may differ from the source's now\n");
+}
+
 void render_reload(struct buf *out, const cJSON *body)
 {
         const cJSON *k;

@@ -16,6 +16,8 @@ int render_check(struct buf *out, const cJSON *body);
 void render_watch_line(struct buf *out, const cJSON *body);
 void render_progress(struct buf *out, const cJSON *body); /* the copy's bar, rate, ETA */
 
+void render_quarantine(struct buf *out, const cJSON *body);
+void render_quarantine_done(struct buf *out, const cJSON *body);
 void render_tables(struct buf *out, const cJSON *body);
 void render_reload(struct buf *out, const cJSON *body);
 void render_state(struct buf *out, const cJSON *body); /* pause, resume */

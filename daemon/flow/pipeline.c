@@ -309,6 +309,11 @@ void pipeline_drain(struct pipeline *p, bool draining)
         }
 }
 
+void pipeline_set_quarantined(struct pipeline *p, uint64_t changes)
+{
+        p->quarantined = (int64_t)changes;
+}
+
 void pipeline_reload(struct pipeline *p, const struct config *c)
 {
         p->config = c;

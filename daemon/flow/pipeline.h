@@ -66,6 +66,8 @@ void pipeline_drain(struct pipeline *p, bool draining);
 bool pipeline_is_draining(const struct pipeline *p);
 /* All that was here is durable on the target, and the source was not allowed to forget more. */
 bool pipeline_is_drained(const struct pipeline *p);
+/* Changes of culvert.quarantine that are left after somebody else has seen to it. */
+void pipeline_set_quarantined(struct pipeline *p, uint64_t changes);
 void pipeline_reload(struct pipeline *p, const struct config *c);
 /* Begins to ask what the source keeps for a stream that will start there. */
 void pipeline_watch(

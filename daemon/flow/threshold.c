@@ -41,5 +41,5 @@ void threshold_add(struct threshold *t, uint64_t rows, uint64_t quarantined)
 
 bool threshold_passed(const struct threshold *t, double share)
 {
-        return (double)t->quarantined > share * THRESHOLD_ROWS;
+        return (double)t->quarantined > share * THRESHOLD_ROWS + 1e-6; /* 0.0003 is a little less */
 }

@@ -1,6 +1,6 @@
 #pragma once
 /*
- * Threshold: how many of the last 10,000 applied rows went to quarantine. Of the rows of one commit
+ * Threshold: how many of the last 10,000 applied rows, up to a hundred less, went to quarantine. Of the rows of one commit
  * it is not known which did, and they are taken to have been the last. Plain data; pure.
  */
 #include <stdbool.h>

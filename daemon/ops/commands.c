@@ -6,6 +6,7 @@
 #include "ops/json.h"
 #include "ops/metrics.h"
 #include "ops/migration.h"
+#include "ops/quarantine_command.h"
 #include "ops/status_json.h"
 #include "ops/wait.h"
 #include "ops/watch.h"
@@ -22,6 +23,7 @@ struct commands {
         struct watch_host watch_host;
         struct wait *waits;
         struct watcher *watchers;
+        struct quarantine_command quarantine;
 };
 
 /* Each ends the call, now or later. */
@@ -104,6 +106,31 @@ static void run_tables(struct commands *c, struct control_call *call)
 
         migration_tables(c->migration, add_table, cJSON_AddArrayToObject(o, "tables"));
         control_call_answer(call, CONTROL_DONE, o);
+}
+
+static void run_quarantine(
+        struct commands *c, struct control_call *call, enum quarantine_action action)
+{
+        if (c->quarantine.call)
+                control_call_refuse(call, CONTROL_REFUSED,
+                        "another command on the quarantine is under way");
+        else
+                quarantine_command_start(&c->quarantine, c->migration, call, action);
+}
+
+static void run_quarantine_list(struct commands *c, struct control_call *call)
+{
+        run_quarantine(c, call, QUARANTINE_LIST);
+}
+
+static void run_quarantine_retry(struct commands *c, struct control_call *call)
+{
+        run_quarantine(c, call, QUARANTINE_RETRY);
+}
+
+static void run_quarantine_discard(struct commands *c, struct control_call *call)
+{
+        run_quarantine(c, call, QUARANTINE_DISCARD);
 }
 
 /* A key that was refused keeps its old value, as do all others then. */
@@ -221,6 +248,9 @@ static const struct command table[] = {
         {"pause", run_pause, ""},
         {"resume", run_resume, ""},
         {"tables", run_tables, ""},
+        {"quarantine list", run_quarantine_list, "table"},
+        {"quarantine retry", run_quarantine_retry, "table ids"},
+        {"quarantine discard", run_quarantine_discard, "table ids"},
         {"reload", run_reload, ""},
         {"show config", run_show_config, ""},
         {"metrics", run_metrics, ""},
@@ -273,6 +303,7 @@ struct commands *commands_free(struct commands *c)
                 wait_cancel(c->waits);
         while (c->watchers)
                 watch_cancel(c->watchers);
+        quarantine_command_cancel(&c->quarantine);
         migration_unlisten(c->migration, &c->listener);
         free(c);
         return NULL;

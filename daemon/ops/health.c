@@ -69,6 +69,9 @@ static void check_retention(struct health *h, const struct status *s)
 struct health health_of(const struct status *s, const struct health_ends *ends, int64_t now)
 {
         struct health h = {.level = HEALTH_OK};
+        /* by itself */
+        bool has_paused =
+                s->state == STATE_PAUSED && s->error && s->error->class != ERROR_RETRY;
 
         if (s->state == STATE_STOPPED)
                 raise_to(&h, HEALTH_CRITICAL, "stopped on an error: %.200s",
@@ -76,11 +79,11 @@ struct health health_of(const struct status *s, const struct health_ends *ends, 
         check_end(&h, "source", ends->source_away, now);
         check_end(&h, "target", ends->target_away, now);
         check_retention(&h, s);
-        if (s->state == STATE_PAUSED && s->error && s->error->class == ERROR_DATA)
+        if (has_paused)
                 raise_to(&h, HEALTH_WARNING, "paused: %.300s", s->error->message);
         else if (s->state == STATE_PAUSED)
                 raise_to(&h, HEALTH_WARNING, "paused");
-        if (s->error && s->error->class == ERROR_RETRY)
+        if (s->error && !has_paused)
                 raise_to(&h, HEALTH_WARNING, "tries again after: %.200s", s->error->message);
         if (s->silent >= HEALTH_SILENT_WARNING)
                 raise_to(&h, HEALTH_WARNING, "the target has not answered for %lld s",

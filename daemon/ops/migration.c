@@ -429,6 +429,7 @@ struct migration *migration_new(struct loop *l, const struct config *c, struct e
         timer_init(&m->second, l, on_second, m);
         task_init(&m->tell, tell, m);
         task_init(&m->again, migration_yield, m);
+        task_init(&m->quarantine.end, migration_quarantine_end, m);
         if (saved_read(&m->saved, c->pipeline.state_dir, e) < 0 || make_pipeline(m, e) < 0)
                 return migration_free(m);
         m->told_phase = m->saved.phase;
@@ -443,6 +444,8 @@ struct migration *migration_free(struct migration *m)
         timer_cancel(&m->second);
         task_cancel(m->loop, &m->tell);
         task_cancel(m->loop, &m->again);
+        task_cancel(m->loop, &m->quarantine.end);
+        quarantine_job_free(m->quarantine.job);
         m->watcher = watcher_free(m->watcher);
         m->pipeline = pipeline_free(m->pipeline);
         prepare_progress_done(&m->progress);

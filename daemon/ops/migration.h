@@ -5,6 +5,7 @@
  * and turns error classes into retry or stop. Loop thread only.
  */
 #include "model/config.h"
+#include "ops/quarantine.h"
 #include "ops/status.h"
 
 struct loop;
@@ -28,6 +29,11 @@ int migration_resume(struct migration *m, struct error *e);
 int migration_drain(struct migration *m, bool draining, struct error *e);
 bool migration_is_draining(const struct migration *m);
 bool migration_is_drained(const struct migration *m);
+/* A job on the quarantine; the names of its table are the source's. While it writes, the stream
+ * stands. `done` comes once, unless the migration is freed before. -1: refused by the state. Takes
+ * what the request holds, unless it refuses. */
+int migration_quarantine(struct migration *m, struct quarantine_request *request,
+        void (*done)(void *context, struct quarantine_result *r), void *context, struct error *e);
 
 void migration_status(struct migration *m, struct status *s);
 /* Calls `each` once a table, in name order. */

@@ -1,7 +1,8 @@
 #pragma once
 /*
  * What the files of ops/migration share: migration.c lives its life, migration_watch.c hears what
- * the watcher sees, migration_retention.c minds what the source keeps, migration_status.c says what
+ * the watcher sees, migration_quarantine.c lets the stream stand for a job on the quarantine,
+ * migration_retention.c minds what the source keeps, migration_status.c says what
  * is true of it.
  */
 #include "base/backoff.h"
@@ -10,6 +11,7 @@
 #include "flow/retention.h"
 #include "ops/migration.h"
 #include "ops/prepare.h"
+#include "ops/quarantine.h"
 #include "ops/saved.h"
 #include "ops/state_row.h"
 #include "ops/watcher.h"
@@ -51,6 +53,15 @@ struct migration {
         struct retention retention;
         struct position watched; /* asked of the source while the copy runs */
 
+        struct {
+                struct quarantine_job *job; /* NULL: none */
+                enum quarantine_action action;
+                bool resting; /* the stream stands for it */
+                void (*done)(void *context, struct quarantine_result *r);
+                void *context;
+                struct task end;
+        } quarantine;
+
         uint64_t rows_at[RATE_SLOTS + 1];
         unsigned seconds;
         unsigned since_line; /* seconds since the last line about progress */
@@ -67,5 +78,7 @@ void migration_start_prepare(struct migration *m);
 void migration_watch(struct migration *m, const struct prepare_result *r);
 /* May stop the pipeline. */
 void migration_look_at_retention(struct migration *m, const struct pipeline_status *p);
+/* A task: the job has ended. */
+void migration_quarantine_end(void *context);
 /* A task: the stream is to stand while tables are added. */
 void migration_yield(void *context);

@@ -19,7 +19,7 @@ ITEMS = """create table t (id int primary key, v text);
 create table "Odd.T" (id int primary key);
 insert into t select i, 'row ' || i from generate_series(1, 100) i"""
 UNBUILT = (("verify", "start"), ("verify", "status"), ("repair",), ("cutover", "--yes"), ("rollback",), ("complete",),
-           ("quarantine", "list"), ("throttle", "--rows", "5"), ("report",))
+           ("throttle", "--rows", "5"), ("report",))
 SIDE = {"kind", "connected", "position", "acknowledged", "server_version"}
 STATUS = {
     "format": None, "pipeline": None, "state": None, "phase": None, "direction": None, "since": None, "error": None,

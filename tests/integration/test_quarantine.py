@@ -97,3 +97,175 @@ def test_what_is_refused_waits_and_the_rest_goes_on(both, culvert):
     assert shop.culvert.ctl("status", "--check", check=False).returncode == 1
     assert "culvert_quarantined_changes" in shop.culvert.ctl("metrics").stdout
     assert MARK not in shop.culvert.log_text()
+
+
+def chaos(shop, rounds, seed):
+    """Some good and some bad changes, keys that move among them, in transactions of several."""
+    random.seed(seed)
+    live = {r[0] for r in shop.sql("select id from t")}
+    for n in range(rounds):
+        statements, mine = [], set(live)
+        for _ in range(random.randint(1, 6)):
+            value = random.choice((random.randint(0, 99), random.randint(0, 99), -random.randint(1, 99)))
+            kind, id = random.random(), random.choice(sorted(mine) or [0])
+            fresh = random.randint(1, 60)
+            if kind < 0.4 and fresh not in mine:
+                statements.append(f"insert into t values ({fresh}, {value}, '{MARK}{n}')")
+                mine.add(fresh)
+            elif kind < 0.7 and id in mine:
+                statements.append(f"update t set v = {value} where id = {id}")
+            elif kind < 0.85 and id in mine and fresh not in mine:
+                statements.append(f"update t set id = {fresh} where id = {id}")
+                mine = mine - {id} | {fresh}
+            elif id in mine:
+                statements.append(f"delete from t where id = {id}")
+                mine.discard(id)
+        statements.append(f"insert into good values ({1000 * seed + n}, {n}, 'x')")
+        shop.sql("begin; " + "; ".join(statements) + "; commit")
+        live = mine
+
+
+def retry_all(shop):
+    """Until nothing is left: what is refused is of an order that a later change mends not."""
+    shop.culvert.ctl("quarantine", "retry")
+    assert shop.list() == [] and shop.status()["quarantined"] == 0
+
+
+def test_retry_after_mending(both, culvert):
+    shop = Shop(both, culvert)
+    shop.refuse()
+    shop.sql(f"insert into t values (11, -1, '{MARK}'); update t set v = 5 where id = 11; update t set id = 12 where id = 11;"
+             f"update t set v = -2 where id = 1; update t set id = 4 where id = 1; insert into t values (1, 1, 'new one');"
+             "update t set v = 44 where id = 4; update t set v = 9 where id = 2; delete from t where id = 3")
+    shop.done(7)
+    items = shop.list()
+    assert [(i["operation"], i["key"]["id"]) for i in items] == [
+        ("insert", "11"), ("update", "11"), ("update", "11"), ("update", "1"), ("update", "1"), ("insert", "1"),
+        ("update", "4")] or len(items) == 7
+    r = shop.culvert.ctl("quarantine", "retry", check=False)
+    assert r.returncode == 1 and "refused again" in r.stderr and "positive" in r.stderr, r
+    assert MARK not in r.stderr
+    assert [i["attempts"] for i in shop.list()][0] == 1 and shop.list()[0]["tried_at"]
+    shop.allow()
+    ids = [str(i["id"]) for i in shop.list()]
+    assert shop.culvert.ctl("quarantine", "retry", ids[0], "999999", check=False).returncode == 4
+    r = shop.culvert.ctl("quarantine", "retry", ids[1], check=False)
+    assert r.returncode == 1 and "wait behind" in r.stderr
+    shop.culvert.ctl("quarantine", "retry", ids[0], ids[1])
+    shop.sql("update t set v = 6 where id = 12")  # its key is still there: it moved
+    shop.done(6)
+    retry_all(shop)
+    shop.sql("update t set v = -6 where id = 12; update t set v = v + 1")
+    shop.done()
+    assert shop.compare() == 4
+
+
+@pytest.mark.parametrize("seed", [1])
+def test_kill_at_any_moment(both, culvert, seed):
+    """Exactly once: nothing is lost between t and the quarantine, nothing is there twice."""
+    shop = Shop(both, culvert, apply={"error_threshold": "1"})
+    shop.refuse()
+    for n in range(4):
+        chaos(shop, 25, 10 * seed + n)
+        if n % 2 == 0:
+            until(lambda: shop.status()["lag"]["transactions"] != 0 or shop.status()["quarantined"], 5, "work")
+        shop.culvert.kill9()
+        chaos(shop, 5, 10 * seed + n + 5)
+        shop.culvert.start()
+    shop.culvert.wait(lag=0)
+    assert shop.status()["quarantined"] == len(shop.rows()) > 10
+    shop.culvert.stop()
+    shop.culvert.start()
+    chaos(shop, 20, 77)
+    shop.culvert.wait(lag=0)
+    shop.allow()
+    retry_all(shop)
+    chaos(shop, 20, 78)
+    shop.done()
+    assert shop.compare() > 100
+
+
+def test_retry_while_the_stream_goes_on(both, culvert):
+    shop = Shop(both, culvert, apply={"error_threshold": "1"})
+    shop.refuse()
+    chaos(shop, 30, 5)
+    shop.culvert.wait(lag=0)
+    assert shop.status()["quarantined"] > 5
+    shop.allow()
+    for n in range(4):
+        chaos(shop, 15, 20 + n)
+        shop.culvert.ctl("quarantine", "retry")
+    shop.done()
+    assert shop.compare() > 60
+
+
+def test_discard(both, culvert):
+    shop = Shop(both, culvert)
+    shop.refuse()
+    shop.sql(f"insert into t values (11, -1, '{MARK}'); update t set v = -2 where id = 1; update t set v = 22 where id = 1")
+    shop.done(3)
+    first, second, third = (str(i["id"]) for i in shop.list())
+    assert shop.culvert.ctl("quarantine", "discard", "0", check=False).returncode == 2
+    assert shop.culvert.ctl("quarantine", "discard", "--table", "nowhere.x", check=False).returncode == 4
+    r = shop.culvert.ctl("quarantine", "discard", second)
+    assert "may differ" in r.stdout
+    shop.culvert.ctl("quarantine", "retry", third)
+    shop.culvert.ctl("quarantine", "discard", "--table", f"{both.name}.t" if is_my(both.source) else "public.t")
+    assert shop.rows() == []
+    shop.sql("delete from t where id = 11; update t set v = 1 where id = 1")
+    shop.done(1)  # a row that the target never had
+    assert shop.list()[0]["operation"] == "delete" and "not there" in shop.list()[0]["message"]
+    shop.culvert.ctl("quarantine", "discard")
+    shop.done()
+    assert shop.compare() == 3
+
+
+def test_unique_index_of_the_target_and_rows_that_are_not_there(both, culvert):
+    shop = Shop(both, culvert)
+    shop.refuse(negative=False, unique=True)
+    shop.target_sql("delete from t where id = 3")
+    shop.sql(f"insert into t values (4, 4, 'one'); update t set v = 33 where id = 3; insert into t values (5, 5, '{MARK}');"
+             "update t set note = 'two' where id = 1; insert into good values (1, 1, 'x')")
+    shop.done(3)
+    assert sorted(op for op, _ in shop.keys()) == ["insert", "update", "update"]
+    assert shop.target_sql("select count(*) from good") == [(1,)]
+    shop.target_sql("insert into t values (3, 3, 'three'); "
+                    + ("drop index only_one on t" if is_my(both.target) else "drop index only_one"))
+    retry_all(shop)
+    assert shop.compare() == 6
+
+
+def test_threshold_pauses(both, culvert):
+    shop = Shop(both, culvert, apply={"error_threshold": "0.0003"})
+    shop.refuse()
+    shop.sql(";".join(f"insert into t values ({n}, -1, '{MARK}')" for n in range(20, 23)))
+    shop.done(3)
+    assert shop.status()["state"] == "streaming"
+    shop.sql(f"insert into t values (30, -1, '{MARK}')")
+    until(lambda: shop.status()["state"] == "paused", 20, "the pause")
+    s = shop.status()
+    assert "error_threshold" in s["error"]["message"] and "quarantine list" in s["next"], s
+    shop.sql("insert into t values (31, 31, 'waits')")
+    assert shop.target_sql("select count(*) from t where id = 31") == [(0,)]
+    shop.culvert.ctl("resume")
+    shop.done(4)
+    assert shop.status()["error"] is None and shop.status()["state"] == "streaming"
+    shop.culvert.ctl("pause")
+    shop.allow()
+    retry_all(shop)
+    assert shop.status()["state"] == "paused"
+    shop.culvert.ctl("resume")
+    shop.done()
+    assert shop.compare() == 8
+
+
+def test_truncate_ends_a_tables_quarantine(both, culvert):
+    shop = Shop(both, culvert)
+    shop.refuse()
+    shop.sql(f"insert into t values (11, -1, '{MARK}'); update t set v = -2 where id = 1")
+    shop.done(2)
+    shop.sql("truncate table t") if is_my(both.source) else shop.sql("truncate t")
+    shop.sql("insert into t values (1, 1, 'again'), (11, 11, 'again')")
+    shop.done()
+    assert shop.rows() == [] and shop.compare() == 2
+    assert "2 changes of it that were in quarantine are void" in shop.culvert.log_text()

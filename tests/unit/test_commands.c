@@ -1,6 +1,7 @@
 /* Commands over a fake migration and a fake control socket, on a simulated clock. */
 #include "base/loop.h"
 #include "base/memory.h"
+#include "ops/json.h"
 #include "ops/commands.h"
 #include "ops/control.h"
 #include "ops/migration.h"
@@ -24,6 +25,9 @@ struct migration {
         unsigned marks, cancels;
         bool draining, drained;
         struct position mark_now; /* not none: answered before migration_mark returns */
+        void (*job_done)(void *context, struct quarantine_result *r);
+        void *job_context;
+        struct quarantine_request job;
 };
 
 static struct migration m;
@@ -109,6 +113,19 @@ void migration_mark_cancel(struct migration_mark *mark)
         assert_ptr_equal(mark, &m);
         m.mark_done = NULL;
         m.cancels++;
+}
+
+int migration_quarantine(struct migration *fake, struct quarantine_request *q,
+        void (*done)(void *context, struct quarantine_result *r), void *context, struct error *e)
+{
+        if (fake->refuses)
+                return error_set(e, ERROR_CONFIG, "not in this state");
+        quarantine_request_done(&fake->job);
+        fake->job = *q;
+        *q = (struct quarantine_request){0};
+        fake->job_done = done;
+        fake->job_context = context;
+        return 0;
 }
 
 void migration_listen(struct migration *fake, struct migration_listener *listener)
@@ -275,6 +292,7 @@ static int teardown(void **state)
         (void)state;
         commands = commands_free(commands);
         assert_null(m.listeners);
+        quarantine_request_done(&m.job);
         loop = loop_free(loop);
         free(call.text);
         return 0;
@@ -712,6 +730,99 @@ static void test_watch_busy(void **state)
         call.gone(call.gone_context);
 }
 
+static void expect_usage(const char *name, const char *value, const char *why)
+{
+        begin("quarantine retry");
+        argument(name, value);
+        run();
+        assert_true(call.ended);
+        assert_int_equal(call.code, CONTROL_USAGE);
+        assert_non_null(strstr(call.text, why));
+}
+
+static void test_quarantine_usage(void **state)
+{
+        (void)state;
+        expect_usage("ids", "1,x", "not 'x'");
+        expect_usage("ids", "", "not ''");
+        expect_usage("ids", "0", "not '0'");
+        expect_usage("ids", "-1", "not '-1'");
+        expect_usage("ids", "1,,2", "not ',2'");
+        expect_usage("ids", "99999999999999999999", "not '9");
+        expect_usage("table", "t", "schema.table");
+        expect_usage("table", "a.b.c", "--table");
+        m.refuses = true;
+        begin("quarantine retry");
+        run();
+        assert_int_equal(call.code, CONTROL_REFUSED);
+}
+
+/* How the command ends that has this result. */
+static void expect_quarantine(
+        const char *command, struct quarantine_result r, int code, const char *text)
+{
+        begin(command);
+        run();
+        assert_false(call.ended);
+        m.job_done(m.job_context, &r);
+        assert_true(call.ended);
+        assert_int_equal(call.code, code);
+        assert_non_null(strstr(call.text, text));
+}
+
+static void test_quarantine_results(void **state)
+{
+        struct quarantine_result r = {.changes = 7};
+        struct control_call other = {.command = "quarantine list"};
+
+        (void)state;
+        begin("quarantine discard");
+        argument("ids", "30,7");
+        argument("table", "public.\"A b\"");
+        run();
+        assert_int_equal(m.job.action, QUARANTINE_DISCARD);
+        assert_int_equal(m.job.ids_n, 2);
+        assert_int_equal(m.job.ids[0], 7);
+        assert_string_equal(m.job.table, "A b");
+        commands_handle(commands, &other); /* one at a time */
+        assert_int_equal(other.code, CONTROL_REFUSED);
+        free(other.text);
+        r.done = 2;
+        m.job_done(m.job_context, &r);
+        assert_string_equal(call.text, "{\"format\":1,\"discarded\":2,\"changes\":7}");
+        expect_quarantine("quarantine retry", r, CONTROL_DONE, "\"applied\":2");
+        r.body = json_object();
+        expect_quarantine("quarantine list", r, CONTROL_DONE, "{\"format\":1}");
+        r.body = NULL;
+        r.left = 1;
+        expect_quarantine("quarantine retry", r, CONTROL_FAILED, "1 wait behind");
+        r.refused = 3;
+        error_set(&r.error, ERROR_DATA, "no such value");
+        expect_quarantine("quarantine retry", r, CONTROL_FAILED, "3 refused again");
+        assert_non_null(strstr(call.text, "no such value"));
+        r.missing = 9;
+        expect_quarantine("quarantine retry", r, CONTROL_REFUSED, "change 9 is not there");
+        r.failed = true;
+        expect_quarantine("quarantine retry", r, CONTROL_FAILED, "what came before it is done");
+}
+
+/* The job goes on without its client, and the daemon's end ends the call. */
+static void test_quarantine_ends(void **state)
+{
+        struct quarantine_result r = {.changes = 0};
+
+        (void)state;
+        begin("quarantine retry");
+        run();
+        call.gone(call.gone_context);
+        m.job_done(m.job_context, &r);
+        assert_false(call.ended);
+        begin("quarantine retry");
+        run();
+        commands = commands_free(commands);
+        assert_int_equal(call.code, CONTROL_NO_DAEMON);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -739,6 +850,9 @@ int main(void)
                 TEST(test_end_of_daemon),
                 TEST(test_watch),
                 TEST(test_watch_busy),
+                TEST(test_quarantine_usage),
+                TEST(test_quarantine_results),
+                TEST(test_quarantine_ends),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -69,6 +69,10 @@ static void test_options(void **state)
         assert_int_equal(o.files_n, 2);
         assert_string_equal(o.files[0], "a.segment");
         assert_string_equal(o.files[1], "b/c");
+        o = expect_parsed("ctl shop quarantine retry 3 --table a.b 5", "quarantine retry");
+        assert_int_equal(o.files_n, 2);
+        assert_string_equal(o.files[1], "5");
+        assert_string_equal(options_argument(&o, "table"), "a.b");
         o = expect_parsed("ctl wait --help", "wait");
         assert_true(o.help);
 }
@@ -77,7 +81,7 @@ static void test_options(void **state)
 static void test_unbuilt(void **state)
 {
         static const char *const names[] = {"verify", "repair", "cutover", "rollback", "complete",
-                "quarantine", "throttle", "report"};
+                "throttle", "report"};
 
         (void)state;
         for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -103,6 +107,9 @@ static void test_refused(void **state)
         expect_refused("ctl show", "there is no command 'show', or none after that name of a "
                                    "pipeline");
         expect_refused("ctl status now", "status does not take 'now'");
+        expect_refused("ctl quarantine", "there is no command 'quarantine', or none after that name of a "
+                                         "pipeline");
+        expect_refused("ctl quarantine list 7", "quarantine list does not take '7'");
         expect_refused("ctl cat", "cat needs a FILE");
         expect_refused("ctl status --frob", "status has no option '--frob'");
         expect_refused("ctl status --lag 1", "status has no option '--lag'");

@@ -156,6 +156,7 @@ static void test_changes_come_back(void **state)
         struct error e = ERROR_INIT;
         struct quarantine_entry n;
         struct quarantine_text back;
+        struct relation *shape;
         struct txn *piece;
 
         (void)state;
@@ -163,9 +164,10 @@ static void test_changes_come_back(void **state)
         quarantine_entry_init(&n, t, &c, NULL);
         assert_string_equal(buf_text(&n.key), "{\"id\":\"1\"}");
         assert_string_equal(buf_text(&n.new), "{\"id\":\"2\",\"a \\\"b\\\"\":\"x\",\"c\":null}");
-        back = (struct quarantine_text){n.operation, buf_text(&n.old), buf_text(&n.new),
-                buf_text(&n.shape), false};
-        piece = quarantine_change(&back, &e);
+        back = (struct quarantine_text){
+                n.operation, buf_text(&n.old), buf_text(&n.new), false};
+        shape = relation_from_text(buf_text(&n.shape));
+        piece = quarantine_change(shape, &back, &e);
         assert_non_null(piece);
         assert_int_equal(piece->changes->op, CHANGE_UPDATE);
         assert_string_equal(piece->changes->old[0].data, "1");
@@ -174,9 +176,11 @@ static void test_changes_come_back(void **state)
         assert_string_equal(piece->changes->relation->name, "t");
         txn_free(piece);
         back.new = NULL;
-        assert_null(quarantine_change(&back, &e));
-        back.shape = "rubbish";
-        assert_null(quarantine_change(&back, &e));
+        assert_null(quarantine_change(shape, &back, &e));
+        back.new = back.old;
+        back.operation = "truncate";
+        assert_null(quarantine_change(shape, &back, &e));
+        relation_unref(shape);
         quarantine_entry_done(&n);
         free(t);
         relation_unref(r);
