@@ -451,7 +451,7 @@ static int take_description(
                 return error_set(e, ERROR_BUG, "target: a description without rows");
         if (!(b = my_binding_new(r, w->generation, w->engine, rows, e)))
                 return -1;
-        if (quarantine_wanted(w->quarantine.config, r->schema, r->name) &&
+        if (quarantine_wanted(w->quarantine.rows, w->quarantine.config, r->schema, r->name) &&
                 my_binding_set_aside(b, e) < 0)
                 return -1;
         warn_triggers(w, b);

@@ -489,7 +489,7 @@ static int take_description(struct pg_wire *w, const struct relation *r, PGresul
         w->binding = false;
         if (!b)
                 return -1;
-        return quarantine_wanted(w->quarantine.config, r->schema, r->name)
+        return quarantine_wanted(w->quarantine.rows, w->quarantine.config, r->schema, r->name)
                        ? pg_binding_set_aside(b, e)
                        : 0;
 }

@@ -68,6 +68,14 @@ bool quarantine_has(const struct quarantine *q, uint64_t row)
         return q->n && slot_of(q, row)->row;
 }
 
+bool quarantine_has_table(const struct quarantine *q, uint64_t table)
+{
+        for (size_t i = 0; i < q->room; i++)
+                if (q->slots[i].row && q->slots[i].table == table)
+                        return true;
+        return false;
+}
+
 void quarantine_forget(struct quarantine *q, uint64_t table)
 {
         if (q->n)
@@ -76,7 +84,8 @@ void quarantine_forget(struct quarantine *q, uint64_t table)
 
 /* ---- which tables, which rows ---- */
 
-bool quarantine_wanted(const struct config *c, const char *schema, const char *name)
+bool quarantine_wanted(const struct quarantine *q, const struct config *c, const char *schema,
+        const char *name)
 {
         for (unsigned i = 0; i < c->table_n; i++) {
                 const struct config_table *t = &c->table[i];
@@ -86,7 +95,7 @@ bool quarantine_wanted(const struct config *c, const char *schema, const char *n
                         !strcmp(t->to_name ? t->to_name : t->name, name))
                         return true;
         }
-        return false;
+        return quarantine_has_table(q, quarantine_hash(schema, name));
 }
 
 int quarantine_no_key(const struct relation *r, struct error *e)

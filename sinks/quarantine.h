@@ -40,10 +40,13 @@ void quarantine_clear(struct quarantine *q); /* frees all that it holds */
 /* -1: more rows than may be held. */
 int quarantine_add(struct quarantine *q, struct quarantine_key k, struct error *e);
 bool quarantine_has(const struct quarantine *q, uint64_t row);
+bool quarantine_has_table(const struct quarantine *q, uint64_t table);
 void quarantine_forget(struct quarantine *q, uint64_t table); /* all rows of it */
 
-/* Has the table of the target on_conflict = quarantine? */
-bool quarantine_wanted(const struct config *c, const char *schema, const char *name);
+/* Are changes of the target's table set aside: has it on_conflict = quarantine, or had it, and some
+ * are there? */
+bool quarantine_wanted(const struct quarantine *q, const struct config *c, const char *schema,
+        const char *name);
 
 /* Of a table of which changes may be set aside. */
 struct quarantine_table {

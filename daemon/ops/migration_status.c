@@ -96,6 +96,8 @@ static const char *next_step(const struct status *s)
         case STATE_STREAMING:
                 if (s->error)
                         return "wait: the connection is tried again";
+                if (s->quarantined > 0)
+                        return "quarantine list, to see what waits";
                 return s->fresh ? "reload, to copy the tables that are new" : "wait --lag 0";
         default:
                 return "watch";

@@ -22,7 +22,7 @@ class Shop:
         self.both, self.sql, self.target_sql = both, both.sql, both.target_sql
         both.sql(SETUP + "; insert into t values (1, 1, 'one'), (2, 2, 'two'), (3, 3, 'three')")
         source = f"{both.name}.t" if is_my(both.source) else "public.t"
-        config = both.config(**{f"table {source}": {"on_conflict": "quarantine"}, **more})
+        config = both.least(**{f"table {source}": {"on_conflict": "quarantine"}, **more})
         self.culvert = culvert(config).start()
         self.culvert.wait(lag=0)
         self.target = f"{both.name}.t" if is_my(both.target) else "public.t"
@@ -269,3 +269,105 @@ def test_truncate_ends_a_tables_quarantine(both, culvert):
     shop.done()
     assert shop.rows() == [] and shop.compare() == 2
     assert "2 changes of it that were in quarantine are void" in shop.culvert.log_text()
+
+
+BYTES = {"pg": "bytea", "my": "blob"}
+
+
+def test_values_come_back_exactly(both, culvert):
+    """Bytes, NULL and characters of all kinds, through JSON and back."""
+    engine = "my" if is_my(both.source) else "pg"
+    both.sql(f"create table b (id int, code varchar(20), v int, raw {BYTES[engine]}, note text, primary key (id, code))")
+    source = f"{both.name}.b" if is_my(both.source) else "public.b"
+    shop = Shop(both, culvert, **{f"table {source}": {"on_conflict": "quarantine"}})
+    shop.target_sql("alter table b add constraint positive_b check (v >= 0)")
+    for id, raw, note in ((1, bytes(range(256)), "a\\b'\"\n\t\x7f`é😀"), (2, b"", ""), (3, None, None), (4, b"\0", "x" * 30000)):
+        shop.sql("insert into b values (%s, %s, -1, %s, %s)", id, f"K {id} \\'", raw, note)
+    shop.sql("update b set note = 'y' where id = 1; update b set code = 'moved', v = 8 where id = 2")
+    shop.done(6)
+    shop.target_sql("alter table b drop constraint positive_b")
+    retry_all(shop)
+    shop.sql("update b set v = v + 1")
+    shop.done()
+    assert shop.compare() == 7
+
+
+def test_a_transaction_in_many_pieces(both, culvert):
+    shop = Shop(both, culvert, apply={"error_threshold": "1", "batch_bytes": "64KiB"}, queue={"memory": "1MiB"})
+    shop.refuse()
+    numbers = ("(select a.n + 10 * b.n + 100 * c.n + 1000 * d.n as n from {0} a, {0} b, {0} c, {0} d) as s".format(
+        "(select 0 as n " + " ".join(f"union all select {i}" for i in range(1, 10)) + ")"))
+    shop.sql(f"insert into t select n + 10, case when n % 1000 = 7 then -1 else n end, '{MARK}' from {numbers}")
+    shop.sql("update t set v = v + 1 where id > 9000")
+    shop.done(12)
+    shop.allow()
+    retry_all(shop)
+    assert shop.compare() == 10003
+
+
+def test_other_tables_stop_as_ever(both, culvert):
+    """Nothing of the transaction is there then, and nothing twice after resume."""
+    shop = Shop(both, culvert)
+    shop.refuse()
+    shop.target_sql("alter table good add constraint small check (v < 10)")
+    shop.sql(f"begin; insert into t values (11, -1, '{MARK}'); insert into good values (1, 100, 'x'); commit")
+    shop.culvert.wait_error("small")
+    assert shop.rows() == []
+    shop.target_sql("alter table good drop constraint small")
+    shop.culvert.ctl("resume")
+    shop.done(1)
+    assert len(shop.rows()) == 1 and shop.target_sql("select count(*) from good") == [(1,)]
+    shop.culvert.stop()
+    del shop.culvert.config[next(k for k in shop.culvert.config if k.startswith("table "))]
+    shop.culvert.write()
+    shop.culvert.start()  # on_conflict = stop again: what follows a change that waits waits, too
+    shop.sql("update t set v = 3 where id = 11")
+    shop.done(2)
+    shop.allow()
+    retry_all(shop)
+    assert shop.compare() == 5
+
+
+def test_tables_without_a_key_are_refused(both, culvert):
+    both.sql("create table k (v int)")
+    if not is_my(both.source):
+        both.sql("alter table k replica identity full")
+    source = f"{both.name}.k" if is_my(both.source) else "public.k"
+    c = culvert(both.config(**{f"table {source}": {"on_conflict": "quarantine"}})).start()
+    c.wait(lag=0)
+    both.sql("insert into k values (1)")
+    error = c.wait_error("has no key that both sides have")
+    assert error["class"] == "config" and error["table"].endswith(".k")
+    c.stop()
+    c.config[f"table {source}"]["on_conflict"] = "stop"
+    c.write()
+    c.start()
+    c.wait(lag=0)
+    assert both.target_sql("select v from k") == [(1,)]
+
+
+def test_tables_with_cascades_are_refused(from_my, culvert):
+    from_my.sql("create table p (id int primary key); create table c (id int primary key, p int, "
+                "foreign key (p) references p (id) on delete cascade)")
+    c = culvert(from_my.config(**{f"table {from_my.name}.c": {"on_conflict": "quarantine"}})).start()
+    c.wait(lag=0)
+    from_my.sql("insert into p values (1); insert into c values (1, 1)")
+    assert c.wait_error("CASCADE")["table"] == f"{from_my.name}.c"
+
+
+def test_more_rows_than_may_wait(pair, culvert):
+    shop = Shop(pair, culvert)
+    shop.culvert.terminate()
+    shop.target_sql("insert into culvert.quarantine (pipeline, table_schema, table_name, operation, row_key, old_full, "
+                    "shape, position, xid, committed_at, code, message, row_id) select 'shop', 'public', 't', 'insert', "
+                    "'{}', false, '', '', 1, now(), '', 'x', n from generate_series(1, 100001) as n")
+    shop.culvert.start()
+    shop.culvert.wait_error("more than 100000 rows are in quarantine")
+    answer = json.loads(shop.culvert.ctl("quarantine", "list", "--json").stdout)
+    assert answer["changes"] == 100001 and len(answer["items"]) == 1000 and answer["items_truncated"]
+    shop.culvert.ctl("quarantine", "discard", str(answer["items"][0]["id"]))
+    shop.culvert.ctl("resume")
+    shop.done(100000)
+    shop.culvert.ctl("quarantine", "discard")
+    shop.done()
+    assert shop.compare() == 3

@@ -263,6 +263,28 @@ static void test_queue_disk(void **state)
         expect_problems("[queue]\ndisk = 1MiB\nacknowledge = queued\n", "");
 }
 
+static void test_error_threshold(void **state)
+{
+        static const char *const bad[] = {"2", "1.01", "-1", "x", "0.1x", "1e-3", ".", "0..1"};
+        static const struct {
+                const char *text;
+                double value;
+        } good[] = {{"0", 0}, {"1", 1}, {"0.01", 0.01}, {".5", 0.5}};
+
+        (void)state;
+        for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+                AUTO_STRING text = memory_printf("[apply]\nerror_threshold = %s", bad[i]);
+
+                expect_problem(text, "[apply] error_threshold: a number from 0 to 1 is wanted");
+        }
+        for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+                struct config c = {.apply = {.error_threshold = memory_string(good[i].text)}};
+
+                assert_true(config_error_threshold(&c) == good[i].value);
+                free(c.apply.error_threshold);
+        }
+}
+
 static void test_not_built(void **state)
 {
         static const struct {
@@ -876,6 +898,7 @@ int main(void)
                 cmocka_unit_test(test_duplicates),
                 cmocka_unit_test(test_queue_disk),
                 cmocka_unit_test(test_not_built),
+                cmocka_unit_test(test_error_threshold),
                 cmocka_unit_test(test_uris),
                 cmocka_unit_test(test_no_secret_in_messages),
                 cmocka_unit_test(test_all_problems_in_one_pass),

@@ -138,7 +138,9 @@ static void test_set_grows_forgets_and_is_bounded(void **state)
         assert_int_equal(quarantine_add(&q, (struct quarantine_key){1, 1}, &e), -1);
         assert_int_equal(e.class, ERROR_CONFIG);
         assert_non_null(strstr(e.message, "more than 1000 rows are in quarantine"));
+        assert_true(quarantine_has_table(&q, 2));
         quarantine_forget(&q, 2);
+        assert_false(quarantine_has_table(&q, 2));
         assert_int_equal(q.n, 500);
         for (uint64_t i = 1; i <= 1000; i++)
                 assert_int_equal(quarantine_has(&q, i * 64), i % 2 == 0);
