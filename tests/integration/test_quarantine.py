@@ -299,7 +299,7 @@ def test_a_transaction_in_many_pieces(both, culvert):
         "(select 0 as n " + " ".join(f"union all select {i}" for i in range(1, 10)) + ")"))
     shop.sql(f"insert into t select n + 10, case when n % 1000 = 7 then -1 else n end, '{MARK}' from {numbers}")
     shop.sql("update t set v = v + 1 where id > 9000")
-    shop.done(12)
+    shop.done(11)
     shop.allow()
     retry_all(shop)
     assert shop.compare() == 10003
