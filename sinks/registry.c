@@ -2,7 +2,8 @@
 
 #include <stddef.h>
 
-static const struct sink_ops *const sinks[] = {&pg_sink_ops, &my_sink_ops, &mariadb_sink_ops};
+static const struct sink_ops *const sinks[] = {
+        &pg_sink_ops, &my_sink_ops, &mariadb_sink_ops, &segment_sink_ops};
 
 const struct sink_ops *sink_ops_of(enum config_kind kind)
 {

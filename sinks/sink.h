@@ -65,3 +65,4 @@ struct sink_ops {
 const struct sink_ops *sink_ops_of(enum config_kind kind);
 extern const struct sink_ops pg_sink_ops;
 extern const struct sink_ops my_sink_ops, mariadb_sink_ops; /* one sink, by the URI's scheme */
+extern const struct sink_ops segment_sink_ops;

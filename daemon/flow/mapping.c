@@ -27,10 +27,19 @@ static int travels(const struct route_table *t, const struct column *c,
         return column_is_generated(c) ? 0 : no_target_column(t, name, e);
 }
 
+/* The type's name as the log tells it, or as it is known. */
+static const char *native_of(const struct column *c, const struct relation *known)
+{
+        int at = c->native || !known ? -1 : relation_column(known, c->name);
+
+        return at >= 0 ? known->columns[at].native : c->native;
+}
+
 /* `wanted` is the whole shape under the target's names; keeps what travels. */
 static int take_columns(struct mapping *m, const struct relation *source,
-        const struct relation *target, const struct relation *wanted, struct error *e)
+        const struct mapping_ends *ends, const struct relation *wanted, struct error *e)
 {
+        const struct relation *target = ends->target, *known = ends->known;
         uint16_t n = 0, at = 0;
 
         m->source_of = memory_new((source->columns_n + 1u) * sizeof *m->source_of);
@@ -48,9 +57,9 @@ static int take_columns(struct mapping *m, const struct relation *source,
                 if (!takes)
                         continue;
                 relation_set_column(m->target, n, w->name, w->type, w->modifier, w->key);
-                if (target)
-                        relation_set_native(m->target, n,
-                                target->columns[relation_column(target, w->name)].native);
+                relation_set_native(m->target, n,
+                        target ? target->columns[relation_column(target, w->name)].native
+                               : native_of(c, known));
                 m->source_of[n++] = i;
         }
         m->target->columns_n = n;
@@ -61,11 +70,8 @@ static int take_columns(struct mapping *m, const struct relation *source,
 static struct coltype *type_of(
         enum engine engine, const struct column *c, const struct relation *known, struct error *e)
 {
-        const char *native = c->native;
-        int at = native || !known ? -1 : relation_column(known, c->name);
+        const char *native = native_of(c, known);
 
-        if (at >= 0)
-                native = known->columns[at].native;
         return engine == ENGINE_POSTGRESQL ? coltype_pg(c->type, c->modifier, native)
                                            : coltype_my(engine, native ? native : "", e);
 }
@@ -118,7 +124,7 @@ int mapping_init(struct mapping *m, const struct route_table *t, const struct re
         int rc;
 
         *m = (struct mapping){.table = t};
-        rc = wanted ? take_columns(m, source, ends->target, wanted, e) : -1;
+        rc = wanted ? take_columns(m, source, ends, wanted, e) : -1;
         if (rc == 0)
                 rc = choose_converters(m, source, ends, e);
         if (rc == 0)

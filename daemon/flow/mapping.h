@@ -16,7 +16,8 @@ struct mapping_ends {
         struct convert_policy policy;
         const struct relation *known;  /* the expected source shape, which has the types' names */
         const struct relation *target; /* as the target's catalogue has it; NULL: both sides are
-                                          PostgreSQL, whose text forms are the same */
+                                          PostgreSQL, whose text forms are the same, or the target
+                                          is an archive: values stay what they are */
 };
 
 struct mapping {

@@ -119,9 +119,9 @@ static void set_home(struct config_end *end)
 {
         AUTO_MY_URI u = {0};
 
-        if (!config_is_mysql(end->kind))
+        if (end->kind == KIND_POSTGRESQL)
                 end->home = memory_string("public");
-        else if (end->uri && !my_uri_parse(end->uri, &u))
+        else if (config_is_mysql(end->kind) && end->uri && !my_uri_parse(end->uri, &u))
                 end->home = memory_string(u.database);
 }
 
@@ -294,6 +294,7 @@ struct config *config_parse(const char *path, const char *text, size_t len, bool
         check_queue(c);
         check_error_threshold(c);
         check_tables(c);
+        config_check_segments(c);
         if (secrets)
                 config_read_passwords(c);
         return c;

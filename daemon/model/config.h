@@ -51,7 +51,7 @@ struct config_end {
         char *uri;
         enum config_kind kind; /* from the URI's scheme */
         char *home; /* schema that corresponds to the other side's: the URI's database of the MySQL
-                       family, "public" of PostgreSQL */
+                       family, "public" of PostgreSQL; NULL: none does */
         char *password_file;
         char *password; /* read from the file or credential when loading; NULL: none. Secret. */
 };
@@ -103,6 +103,7 @@ struct config {
         } convert;
         struct {
                 int64_t memory, disk; /* bytes; disk 0: none */
+                int64_t segment;      /* bytes of a segment of an archive */
                 enum config_acknowledge acknowledge;
                 int64_t acknowledge_above; /* bytes */
         } queue;
@@ -134,6 +135,8 @@ void config_print_problems(const struct config *c, struct buf *out);
 const struct config_table *config_table_of(
         const struct config *c, const char *schema, const char *name);
 bool config_is_mysql(enum config_kind kind); /* MySQL or MariaDB */
+/* The folder of an end that is KIND_SEGMENTS; borrowed. */
+const char *config_folder(const struct config_end *end);
 /* What becomes of zero dates. */
 struct convert_policy config_convert_policy(const struct config *c);
 double config_error_threshold(const struct config *c); /* 0 to 1; negative: it is no such number */

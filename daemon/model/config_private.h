@@ -89,5 +89,12 @@ enum config_kind config_uri_kind(const char *uri);
 /* Reads password files or systemd's credentials of both ends. */
 void config_read_passwords(struct config *c);
 
+/* config_segments.c */
+#define CONFIG_SEGMENTS "segments:"
+#define CONFIG_FOLDER_MAX 4000
+const char *config_folder_problem(const char *path);
+/* Complains about what does not go with a folder of segments as one of the two ends. */
+void config_check_segments(struct config *c);
+
 /* config.c: a configuration from memory; touches no other file unless `secrets`. */
 struct config *config_parse(const char *path, const char *text, size_t len, bool secrets);

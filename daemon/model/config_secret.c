@@ -17,13 +17,12 @@
 static const struct {
         const char *prefix;
         enum config_kind kind;
-        const char *problem;
 } schemes[] = {
-        {"postgresql://", KIND_POSTGRESQL, NULL},
-        {"postgres://", KIND_POSTGRESQL, NULL},
-        {"mysql://", KIND_MYSQL, NULL},
-        {"mariadb://", KIND_MARIADB, NULL},
-        {"segments:", KIND_SEGMENTS, "segments: is not built yet"},
+        {"postgresql://", KIND_POSTGRESQL},
+        {"postgres://", KIND_POSTGRESQL},
+        {"mysql://", KIND_MYSQL},
+        {"mariadb://", KIND_MARIADB},
+        {CONFIG_SEGMENTS, KIND_SEGMENTS},
 };
 
 static int scheme_of(const char *uri)
@@ -114,8 +113,11 @@ const char *config_uri_problem(const char *uri)
         const char *rest;
 
         if (scheme < 0)
-                return "not a URI that begins with postgresql://, mysql:// or mariadb://";
+                return "not a URI that begins with postgresql://, mysql://, mariadb:// or "
+                       "segments:/";
         rest = uri + strlen(schemes[scheme].prefix);
+        if (schemes[scheme].kind == KIND_SEGMENTS)
+                return config_folder_problem(rest);
         if (has_userinfo_password(rest))
                 return "a password in a URI is not allowed; use password_file";
         for (const char *p = rest; *p; p++)
@@ -123,7 +125,7 @@ const char *config_uri_problem(const char *uri)
                         return "a password in a URI is not allowed; use password_file";
         if (schemes[scheme].kind == KIND_MYSQL || schemes[scheme].kind == KIND_MARIADB)
                 return my_family_problem(uri);
-        return schemes[scheme].problem;
+        return NULL;
 }
 
 /* Password files */
@@ -174,6 +176,8 @@ static void read_end(struct config *c, const char *side, struct config_end *end)
         const char *problem;
         int fd;
 
+        if (end->kind == KIND_SEGMENTS)
+                return;
         if (!path && line == 0 && folder && *folder)
                 path = memory_printf("%s/%s-password", folder, side);
         if (!path)

@@ -42,7 +42,9 @@ const struct option config_options[] = {
                 "How often the source is asked where its log ends and what the slot holds."},
 
         {"target", "uri", OPTION_URI, 0, 0, NULL, NULL, NULL, NEEDS_RESTART, AT(target.uri),
-                "The database to migrate to, like [source] uri. Required."},
+                "The database to migrate to, like [source] uri; or segments:/path, a folder in "
+                "which the "
+                "changes are archived. Required."},
         {"target", "password_file", OPTION_PATH, 1, 4000, NULL, NULL, NULL, NEEDS_RESTART,
                 AT(target.password_file),
                 "Like [source] password_file; the credential's name is target-password."},
@@ -139,6 +141,9 @@ const struct option config_options[] = {
         {"queue", "acknowledge_above", OPTION_SIZE, 0, 1024 * TI, NULL, "4GiB", NULL, NEEDS_RESTART,
                 AT(queue.acknowledge_above),
                 "With auto: held by the source before fsynced segments are acknowledged."},
+
+        {"segments", "size", OPTION_SIZE, 64 * KI, GI, NULL, "64MiB", NULL, NEEDS_RESTART,
+                AT(queue.segment), "Size at which a segment file of an archive is closed."},
 
         {"throttle", "rows_per_second", OPTION_INTEGER, 0, INT64_C(1000000000), NULL, "0", "0",
                 NEEDS_RESTART, OPTION_NOWHERE, "Limit while copying; 0: none."},

@@ -27,6 +27,8 @@ struct destination_ops {
         struct destination *(*close)(struct destination *d); /* takes NULL and half-open ones */
         enum engine (*engine)(const struct destination *d);
         char *(*version)(const struct destination *d); /* the caller frees */
+        /* Of an archive, which is of its source's engine: that one, once it is known. Else NULL. */
+        void (*from)(struct destination *d, enum engine from, const char *version);
         /* 0: culvert's own tables are there and of our format; 1: not there; -1: a newer format. */
         int (*format)(struct destination *d, struct error *e);
         /* Is there a checkpoint of this pipeline? With culvert's tables only. */
@@ -86,3 +88,5 @@ struct destination_ops {
 
 const struct destination_ops *destination_ops_of(enum config_kind kind);
 extern const struct destination_ops my_destination_ops, pg_destination_ops;
+/* An archive has no tables: nothing is created there, and nothing but the stream comes. */
+extern const struct destination_ops segment_destination_ops;

@@ -23,6 +23,8 @@ const struct destination_ops *destination_ops_of(enum config_kind kind)
         case KIND_MYSQL:
         case KIND_MARIADB:
                 return &my_destination_ops;
+        case KIND_SEGMENTS:
+                return &segment_destination_ops;
         default:
                 return NULL;
         }

@@ -107,6 +107,8 @@ static const char *next_step(const struct status *s)
 /* mysql:// and mariadb:// mean the same: the server says which it is, once it was asked. */
 static const char *kind_of(enum config_kind kind, enum engine engine)
 {
+        if (kind == KIND_SEGMENTS)
+                return "segments";
         if (!config_is_mysql(kind))
                 return "postgresql";
         if (engine == ENGINE_POSTGRESQL)

@@ -20,6 +20,9 @@ static int open_ends(struct move *m, struct error *e)
                 !(m->destination = m->to->open(c, m->p->halt, e)))
                 return -1;
         m->p->result->source_version = m->from->version(m->origin);
+        if (m->to->from)
+                m->to->from(
+                        m->destination, m->from->engine(m->origin), m->p->result->source_version);
         m->p->result->target_version = m->to->version(m->destination);
         m->p->result->from = m->from->engine(m->origin);
         m->p->result->to = m->to->engine(m->destination);

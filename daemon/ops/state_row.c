@@ -14,7 +14,8 @@
 struct state_row {
         struct loop *loop;
         char *pipeline;
-        struct pg_params *pg_params; /* one of the two kinds of target; NULL: no usable URI */
+        struct pg_params *pg_params; /* one of the two kinds of target; NULL: no usable URI, or no
+                                        database */
         struct my_params *my_params;
         struct pg_link *pg_link; /* while the row is written */
         struct my_link *my_link;
@@ -154,7 +155,7 @@ struct state_row *state_row_new(struct loop *l, const struct config *c)
         r->pipeline = memory_string(c->pipeline.name);
         if (config_is_mysql(c->target.kind))
                 r->my_params = my_params_new(&c->target, "target", &ignored);
-        else
+        else if (c->target.kind == KIND_POSTGRESQL)
                 r->pg_params = pg_params_new(&c->target, "target", name, false, &ignored);
         task_init(&r->close, run_close, r);
         timer_init(&r->retry, l, on_retry, r);

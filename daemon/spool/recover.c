@@ -12,6 +12,7 @@
 #define PART ".new"
 
 struct recovery {
+        bool archive;
         struct disk *disk;
         const char *folder, *pipeline;
         struct chain *chain;
@@ -80,11 +81,18 @@ static int read_folder(struct recovery *r, struct error *e)
 
 /* ---- segments ---- */
 
+static int gap(const struct recovery *r, const struct segment_file *f, struct error *e)
+{
+        char a[POSITION_TEXT], b[POSITION_TEXT];
+
+        return error_set(e, ERROR_DATA, "%s: gap: begins at %s, the segment before it ends at %s",
+                f->path, position_format(f->header.begin, a), position_format(r->out->end, b));
+}
+
 static int check_header(
         struct recovery *r, const struct segment_file *f, uint64_t sequence, struct error *e)
 {
         const struct segment_header *h = &f->header;
-        char a[POSITION_TEXT], b[POSITION_TEXT];
 
         if (strcmp(h->pipeline, r->pipeline) != 0)
                 return error_set(e, ERROR_CONFIG, "%s: belongs to pipeline %s, not %s", f->path,
@@ -97,10 +105,10 @@ static int check_header(
         if (strcmp(h->queue, r->out->queue) != 0)
                 return error_set(e, ERROR_DATA, "%s: belongs to queue %s, those before it to %s",
                         f->path, h->queue, r->out->queue);
+        if (r->archive) /* the header says where the one before it has ended */
+                return position_compare(h->begin, r->out->end) < 0 ? gap(r, f, e) : 0;
         if (position_compare(h->begin, r->out->end) != 0 || (h->inside && !r->inside))
-                return error_set(e, ERROR_DATA,
-                        "%s: gap: begins at %s, the segment before it ends at %s", f->path,
-                        position_format(h->begin, a), position_format(r->out->end, b));
+                return gap(r, f, e);
         return 0;
 }
 
@@ -115,6 +123,7 @@ static void take_header(struct recovery *r, const struct segment_header *h)
         r->inside = h->inside;
         memcpy(o->queue, h->queue, sizeof o->queue);
         memcpy(o->source, h->source, sizeof o->source);
+        memcpy(o->engine, h->engine, sizeof o->engine);
         free(o->gtids);
         o->gtids = memory_string(h->gtids);
         o->next = h->sequence + 1;
@@ -143,6 +152,22 @@ static int read_frames(struct recovery *r, struct segment_file *f, bool newest, 
         return 0;
 }
 
+/* Of a closed one the next header says where it ends. */
+static int trust_frames(struct recovery *r, struct segment_file *f, struct error *e)
+{
+        int64_t size = segment_file_size(f, e);
+        struct chain_segment s = {.sequence = f->header.sequence,
+                .begin = f->header.begin,
+                .end = f->header.begin,
+                .inside = f->header.inside};
+
+        if (size < 0)
+                return -1;
+        s.bytes = (uint64_t)size;
+        chain_add(r->chain, &s);
+        return 0;
+}
+
 static int read_segment(struct recovery *r, uint64_t sequence, bool newest, struct error *e)
 {
         AUTO_STRING path = segment_path(r->folder, sequence);
@@ -154,7 +179,7 @@ static int read_segment(struct recovery *r, uint64_t sequence, bool newest, stru
         rc = check_header(r, &f, sequence, e);
         if (rc == 0) {
                 take_header(r, &f.header);
-                rc = read_frames(r, &f, newest, e);
+                rc = r->archive && !newest ? trust_frames(r, &f, e) : read_frames(r, &f, newest, e);
         }
         segment_file_done(&f);
         return rc;
@@ -220,10 +245,23 @@ static int run(struct recovery *r, struct error *e)
                 if (read_segment(r, r->sequences[i], i + 1 == r->n, e) < 0)
                         return -1;
         }
-        if (drop_leftovers(r, e) < 0)
+        if (!r->archive && drop_leftovers(r, e) < 0)
                 return -1;
         chain_set_durable(r->chain, r->out->end);
         return 0;
+}
+
+static int recover_as(struct recovery *r, struct error *e)
+{
+        int rc;
+
+        *r->out = (struct recovered){0};
+        rc = run(r, e);
+        free(r->sequences);
+        buf_done(&r->parts);
+        if (rc < 0)
+                recovered_done(r->out);
+        return rc;
 }
 
 int recover(struct disk *disk, const char *folder, const char *pipeline, struct chain *chain,
@@ -231,13 +269,19 @@ int recover(struct disk *disk, const char *folder, const char *pipeline, struct 
 {
         struct recovery r = {
                 .disk = disk, .folder = folder, .pipeline = pipeline, .chain = chain, .out = out};
-        int rc;
 
-        *out = (struct recovered){0};
-        rc = run(&r, e);
-        free(r.sequences);
-        buf_done(&r.parts);
-        if (rc < 0)
-                recovered_done(out);
-        return rc;
+        return recover_as(&r, e);
+}
+
+int recover_archive(struct disk *disk, const char *folder, const char *pipeline,
+        struct chain *chain, struct recovered *out, struct error *e)
+{
+        struct recovery r = {.archive = true,
+                .disk = disk,
+                .folder = folder,
+                .pipeline = pipeline,
+                .chain = chain,
+                .out = out};
+
+        return recover_as(&r, e);
 }

@@ -15,6 +15,7 @@ struct recovered {
         bool any; /* else the folder has no segment, and nothing below is set */
         char queue[QUEUE_ID];
         char source[IDENTITY_TEXT]; /* of the newest segment */
+        char engine[16];            /* of it, too; of an archive only */
         /* What ends behind `begin` and not behind `end` is here, whole and on the disk. A
          * transaction that has not ended is not. */
         struct position begin, end;
@@ -27,5 +28,12 @@ void recovered_done(struct recovered *r);
 /* Makes the folder if it is not there. Fills the chain, which is empty. */
 int recover(struct disk *disk, const char *folder, const char *pipeline, struct chain *chain,
         struct recovered *out, struct error *e);
+/*
+ * The same of an archive (spool/archive.h), whose closed segments were whole when they were closed:
+ * of those only the headers are read, so it does not take long, `transactions` of the chain are
+ * known of the newest alone, and damage is found when they are read. Nothing is deleted.
+ */
+int recover_archive(struct disk *disk, const char *folder, const char *pipeline,
+        struct chain *chain, struct recovered *out, struct error *e);
 /* Deletes all segments, oldest first, and empties the chain. */
 int recover_clear(struct disk *disk, const char *folder, struct chain *chain, struct error *e);

@@ -39,6 +39,7 @@ uint32_t segment_header_write(struct buf *out, const struct segment_header *h)
         m.begin = position_is_none(h->begin) ? NULL : &begin;
         m.gtids = h->gtids;
         m.has_inside = m.inside = h->inside;
+        m.engine = *texts.engine ? texts.engine : NULL;
         len = culvert__segment_header__get_packed_size(&m);
         buf_add(out, SEGMENT_MAGIC, sizeof SEGMENT_MAGIC - 1);
         buf_u32(out, SEGMENT_FORMAT);
@@ -88,7 +89,8 @@ static bool take_header(struct segment_header *h, const Culvert__SegmentHeader *
         h->inside = m->has_inside && m->inside;
         return copy_text(h->queue, sizeof h->queue, m->queue) &&
                copy_text(h->pipeline, sizeof h->pipeline, m->pipeline) &&
-               copy_text(h->source, sizeof h->source, m->source);
+               copy_text(h->source, sizeof h->source, m->source) &&
+               copy_text(h->engine, sizeof h->engine, m->engine ? m->engine : "");
 }
 
 int segment_header_read(

@@ -44,6 +44,7 @@ struct segment_header {
         struct position begin; /* the segment has what ends behind it */
         char *gtids;           /* there; or NULL */
         bool inside;           /* begins inside a transaction and goes on with it */
+        char engine[16];       /* of the source; of an archive only, else "" */
 };
 
 void segment_header_done(struct segment_header *h);

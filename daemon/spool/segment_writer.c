@@ -57,6 +57,7 @@ struct segment_writer *segment_writer_new(const struct segment_setup *setup, uin
         snprintf(h->queue, sizeof h->queue, "%s", setup->queue);
         snprintf(h->pipeline, sizeof h->pipeline, "%s", setup->pipeline);
         snprintf(h->source, sizeof h->source, "%s", setup->source);
+        snprintf(h->engine, sizeof h->engine, "%s", setup->engine ? setup->engine : "");
         h->sequence = sequence;
         w->fd = -1;
         w->records = record_writer_new();

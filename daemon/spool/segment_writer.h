@@ -20,6 +20,7 @@ struct segment_setup {
         struct chain *chain;
         char queue[QUEUE_ID];
         const char *pipeline, *source;
+        const char *engine; /* of an archive's source; else NULL */
         size_t frame_bytes; /* a frame that has them is written; at most twice that and a change */
         uint64_t segment_bytes; /* a segment that has them is closed */
 };

@@ -133,6 +133,7 @@ struct spool *spool_open(struct loop *l, const struct spool_setup *setup,
         s->disk = setup->disk ? setup->disk : disk_real();
         s->folder = memory_string(setup->folder);
         s->pipeline = memory_string(setup->pipeline);
+        s->engine = memory_string(setup->engine);
         s->frame_bytes = setup->frame_bytes;
         s->segment_bytes = setup->segment_bytes;
         s->sync_bytes = setup->sync_bytes;
@@ -177,6 +178,7 @@ struct spool *spool_close(struct spool *s)
         pthread_mutex_destroy(&s->lock);
         free(s->folder);
         free(s->pipeline);
+        free(s->engine);
         free(s);
         return NULL;
 }

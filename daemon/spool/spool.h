@@ -21,11 +21,12 @@
 struct spool;
 
 struct spool_setup {
-        struct disk *disk;      /* NULL: the system's */
-        const char *folder;     /* made with mode 0700 if it is not there */
-        const char *pipeline;   /* segments of another one are refused */
-        size_t frame_bytes;     /* packed together when there are so many; at most twice that and a
-                                   change */
+        struct disk *disk;    /* NULL: the system's */
+        const char *folder;   /* made with mode 0700 if it is not there */
+        const char *pipeline; /* segments of another one are refused */
+        const char *engine;   /* NULL: a queue. Else an archive (spool/archive.h) of that source */
+        size_t frame_bytes;   /* packed together when there are so many; at most twice that and a
+                                 change */
         uint64_t segment_bytes; /* a segment that has them is closed */
         uint64_t sync_bytes;    /* so many bytes that are not synced, */
         int64_t sync_delay;     /* or the oldest so old (microseconds): they are synced */
@@ -52,9 +53,9 @@ struct spool *spool_close(struct spool *s); /* takes NULL, returns NULL */
 
 /*
  * Where it goes on. Not fresh: at the end that was found. Fresh, and always when nothing was found:
- * all segments are deleted, and a new queue begins at `position`, with `gtids` there. Fresh may come
- * again later, at a position that is not before what was pushed, and needs a spool_seek: what was
- * not pushed in between must not look as if it were here.
+ * all segments are deleted, and a new queue begins at `position`, with `gtids` there. Fresh may
+ * come again later, at a position that is not before what was pushed, and needs a spool_seek: what
+ * was not pushed in between must not look as if it were here.
  */
 struct spool_begin {
         const char *source; /* identity (model/position.h) as text, for new segments */

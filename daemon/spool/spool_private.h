@@ -25,7 +25,7 @@ struct spool_item {
 struct spool {
         struct loop *loop;
         struct disk *disk;
-        char *folder, *pipeline;
+        char *folder, *pipeline, *engine;
         size_t frame_bytes;
         uint64_t segment_bytes, sync_bytes, memory;
         int64_t sync_delay;

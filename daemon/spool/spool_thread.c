@@ -44,7 +44,8 @@ static void open_queue(struct spool *s)
 {
         struct error e = ERROR_INIT;
 
-        if (recover(s->disk, s->folder, s->pipeline, s->chain, &s->found, &e) < 0) {
+        if ((s->engine ? recover_archive : recover)(
+                    s->disk, s->folder, s->pipeline, s->chain, &s->found, &e) < 0) {
                 fail(s, &e);
                 return;
         }
@@ -79,6 +80,7 @@ static int begin(struct spool *s, const struct spool_item *i, struct error *e)
                 .chain = s->chain,
                 .pipeline = s->pipeline,
                 .source = i->source,
+                .engine = s->engine,
                 .frame_bytes = s->frame_bytes,
                 .segment_bytes = s->segment_bytes};
         uint64_t next;
@@ -91,8 +93,8 @@ static int begin(struct spool *s, const struct spool_item *i, struct error *e)
                 name_queue(setup.queue);
         else
                 memcpy(setup.queue, s->found.queue, sizeof setup.queue);
-        s->writer = segment_writer_new(&setup, next,
-                fresh ? i->position : s->found.end, fresh ? i->text : s->found.gtids);
+        s->writer = segment_writer_new(
+                &setup, next, fresh ? i->position : s->found.end, fresh ? i->text : s->found.gtids);
         chain_set_durable(s->chain, fresh ? i->position : s->found.end);
         pthread_mutex_lock(&s->lock);
         memcpy(s->queue, setup.queue, sizeof s->queue);

@@ -359,10 +359,40 @@ static void test_uris(void **state)
         expect_uri("mysql://u@h", "the database is missing");
         expect_uri("mariadb://h/d", "the user is missing");
         expect_uri("mysql://u@h/d?sslmode=require", "unknown parameter in the URI");
-        expect_uri("segments:/x", "segments: is not built yet");
+        expect_uri("segments:/var/archive/shop", NULL);
+        expect_uri("segments:archive", "is an absolute path");
+        expect_uri("segments:", "is an absolute path");
+        expect_uri("segments://", "the folder is missing");
         expect_uri("host=h password=sesame", "not a URI");
         expect_uri("", "not a URI");
         expect_uri("Postgresql://h", "not a URI");
+}
+
+static void expect_ends(const char *text, const char *want)
+{
+        AUTO_BUF problems = BUF_INIT;
+        struct config *c = from(text);
+
+        config_print_problems(c, &problems);
+        config_free(c);
+        if (*want ? !strstr(buf_text(&problems), want) : problems.len > 0)
+                fail_msg("%s: %s", text, buf_text(&problems));
+}
+
+#define TO_ARCHIVE "[source]\nuri = postgresql://a@h/d\n[target]\nuri = segments:/a\n"
+#define NO_COPY "[snapshot]\nmode = none\n"
+
+/* An archive has the stream alone, under the source's names. */
+static void test_archives(void **state)
+{
+        (void)state;
+        expect_ends(TO_ARCHIVE NO_COPY, "");
+        expect_ends(TO_ARCHIVE, "conf:4: [snapshot] mode = none is needed where [target] uri is");
+        expect_ends(TO_ARCHIVE "password_file = /p\n" NO_COPY, ":5: [target] password_file: segm");
+        expect_ends(TO_ARCHIVE NO_COPY "[schemas]\na = b\n", ":8: [schemas]: an archive keeps");
+        expect_ends(TO_ARCHIVE NO_COPY "[table a.c]\nto = d\n", ": [table] to: an archive keeps");
+        expect_ends(TO_ARCHIVE NO_COPY "[table a.c]\ncolumn.x.to = d\n", ": [table] column.*.to: ");
+        expect_ends(TO_ARCHIVE NO_COPY "[table a.c]\ncolumns.exclude = x\nwhere = y = 1\n", "");
 }
 
 /* Wherever a password ends up in the file by mistake, no message repeats it. */
@@ -900,6 +930,7 @@ int main(void)
                 cmocka_unit_test(test_not_built),
                 cmocka_unit_test(test_error_threshold),
                 cmocka_unit_test(test_uris),
+                cmocka_unit_test(test_archives),
                 cmocka_unit_test(test_no_secret_in_messages),
                 cmocka_unit_test(test_all_problems_in_one_pass),
                 cmocka_unit_test(test_many_problems),
