@@ -31,7 +31,8 @@ struct source_events {
          * log ends as far as it told us. Also sent when nothing is left to deliver. */
         void (*passed)(void *context, struct position end, struct position log_end);
         void (*failed)(void *context, const struct error *e);
-        /* Answer of `mark`; none and an error when it cannot be had. Never after `stop`. */
+        /* Answer of `mark`; none and an error (else ERROR_NONE) when it cannot be had. Never after
+         * `stop`. */
         void (*marked)(void *context, struct position p, const struct error *e);
 };
 
@@ -89,3 +90,4 @@ struct source_ops {
 /* NULL: not built. */
 const struct source_ops *source_ops_of(enum config_kind kind);
 extern const struct source_ops pg_stream_ops, mysql_stream_ops, mariadb_stream_ops;
+extern const struct source_ops segment_stream_ops;

@@ -243,6 +243,7 @@ void route_expect(struct route *r, const struct relation *shape, const struct re
 
         if (!*at)
                 *at = memory_new_of(struct expected);
+        r->ids |= shape->id != 0;
         route_keep(&(*at)->shape, shape);
         route_keep(&(*at)->next, next);
         (*at)->from = POSITION_NONE;

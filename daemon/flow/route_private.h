@@ -25,6 +25,7 @@ struct route {
         pthread_mutex_t lock; /* guards entries */
         struct entry *entries[BUCKETS], *by_target[BUCKETS];
         struct expected *expected[BUCKETS]; /* by relation id, else by name */
+        bool ids;                           /* some have one */
         struct relation *refused;
         struct position accepted; /* statements up to there were seen to by the operator */
         struct mapping_ends ends; /* but for the shapes */

@@ -13,17 +13,26 @@ static const struct expected *any_of_schema(const struct route *r, const char *s
         return NULL;
 }
 
+/* Those that have an id are elsewhere. */
+static const struct expected *find_named(
+        const struct route *r, const char *schema, const char *name)
+{
+        for (struct expected *x = r->expected[route_bucket(schema, name)]; x; x = x->next_entry)
+                if (!x->shape->id && route_is_named(x, schema, name))
+                        return x;
+        for (unsigned i = 0; r->ids && i < BUCKETS; i++)
+                for (struct expected *x = r->expected[i]; x; x = x->next_entry)
+                        if (route_is_named(x, schema, name))
+                                return x;
+        return NULL;
+}
+
 const struct relation *route_known(
         const struct route *r, const char *schema, const char *name, unsigned which)
 {
-        const struct expected *any = *name ? NULL : any_of_schema(r, schema);
+        const struct expected *x = *name ? find_named(r, schema, name) : any_of_schema(r, schema);
 
-        if (any)
-                return which == 0 ? any->shape : which == 1 ? any->next : NULL;
-        for (struct expected *x = r->expected[route_bucket(schema, name)]; x; x = x->next_entry)
-                if (!x->shape->id && route_is_named(x, schema, name))
-                        return which == 0 ? x->shape : which == 1 ? x->next : NULL;
-        return NULL;
+        return !x ? NULL : which == 0 ? x->shape : which == 1 ? x->next : NULL;
 }
 
 void route_accept_statements(struct route *r, struct position until)

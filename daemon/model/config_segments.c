@@ -70,8 +70,7 @@ void config_check_segments(struct config *c)
         else if (to)
                 check_mode(c, "target", "an archive has the changes, not the rows from before");
         else if (from)
-                config_complain(c, config_line(c, "source", "uri"),
-                        "[source] uri: segments: is not built yet");
+                check_mode(c, "source", "an archive has no rows to copy, only changes");
         if (to)
                 check_names(c);
 }

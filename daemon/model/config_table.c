@@ -24,7 +24,7 @@ const struct option config_options[] = {
                 "The database to migrate, without a password: any libpq URI, or mysql:// "
                 "(mariadb://) "
                 "user@host:port/database with the parameters socket, ssl-mode, ssl-ca, ssl-cert, "
-                "ssl-key. Required."},
+                "ssl-key; or segments:/path, an archive to replay. Required."},
         {"source", "password_file", OPTION_PATH, 1, 4000, NULL, NULL, NULL, NEEDS_RESTART,
                 AT(source.password_file),
                 "File with the password and nothing else, closed to others (chmod o=); without it "

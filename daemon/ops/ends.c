@@ -10,6 +10,8 @@ const struct origin_ops *origin_ops_of(enum config_kind kind)
         case KIND_MYSQL:
         case KIND_MARIADB:
                 return &my_origin_ops;
+        case KIND_SEGMENTS:
+                return &segment_origin_ops;
         default:
                 return NULL;
         }

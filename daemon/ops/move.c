@@ -30,6 +30,11 @@ static int open_ends(struct move *m, struct error *e)
         return 0;
 }
 
+bool move_is_as_it_is(const struct move *m)
+{
+        return m->p->result->from == ENGINE_POSTGRESQL && m->p->result->to == ENGINE_POSTGRESQL;
+}
+
 /* A target without culvert's tables is not touched before the checks have passed. */
 static int check_first_use(struct move *m, struct error *e)
 {
@@ -210,7 +215,8 @@ static int fill_result(struct move *m, struct error *e)
                         m->p->known, m->tables->items[i].schema, m->tables->items[i].name);
 
                 r->shapes[i] = relation_ref(m->tables->items[i].shape);
-                r->targets[i] = m->targets[i] ? relation_ref(m->targets[i]) : NULL;
+                if (m->targets[i] && !move_is_as_it_is(m))
+                        r->targets[i] = relation_ref(m->targets[i]);
                 r->begin[i] = m->begins ? m->begins[i] : k ? k->start : POSITION_NONE;
         }
         r->shapes_n = n;

@@ -34,12 +34,14 @@ struct move {
         unsigned *order; /* of the copy: largest first */
         unsigned *units; /* where in `order` each unit of work begins, and behind the last one */
         unsigned units_n;
-        atomic_uint next; /* unit */
+        atomic_uint next;  /* unit */
         struct halt *crew; /* ends the copy's threads, and their connections where it is p->halt */
         int64_t kept;
         bool went_on; /* the copy was complete but for indexes when this start found it */
 };
 
+/* An archive of PostgreSQL goes into PostgreSQL: text forms are the same (flow/mapping.h). */
+bool move_is_as_it_is(const struct move *m);
 /* Source tables into m->tables and m->destined. */
 int move_read_tables(struct move *m, struct error *e);
 /* The same of m->only, whatever else is selected. */
@@ -103,8 +105,8 @@ int move_set_counter(void *context, const struct table_def *t, const char *colum
 
 /* The consistent point, into the record; `readers` as ops/origin.h has it. */
 int move_point(struct move *m, unsigned readers, struct error *e);
-/* Is the source the server of the checkpoint, or one that can take its place? Then the checkpoint is
- * made to stand there. */
+/* Is the source the server of the checkpoint, or one that can take its place? Then the checkpoint
+ * is made to stand there. */
 int move_follow(struct move *m, const struct source_identity *stored, struct error *e);
 /* m->marks, which go into the records of m->tables: as the copy's readers see them, if there are
  * any. */

@@ -153,7 +153,7 @@ static int expect(struct move *m, const struct table_record *k, struct relation 
 {
         struct prepare_result *r = m->p->result;
 
-        r->targets[r->shapes_n] = target;
+        r->targets[r->shapes_n] = move_is_as_it_is(m) ? relation_unref(target) : target;
         r->begin[r->shapes_n] = k->start;
         r->next[r->shapes_n] = k->next ? relation_ref(k->next) : NULL;
         r->shapes[r->shapes_n++] = relation_ref(k->shape);

@@ -43,8 +43,8 @@ struct origin_ops {
         /* Where the log ends. 1: its rows do not tell which columns they have; 0: they do; -1. */
         int (*doubt)(struct origin *o, struct position *end, struct error *e);
         /* Appends lines about what no copy carries: views, routines and so on. */
-        int (*left)(struct origin *o, const struct table_defs *t, struct buf *lines,
-                struct error *e);
+        int (*left)(
+                struct origin *o, const struct table_defs *t, struct buf *lines, struct error *e);
         int (*check)(
                 struct origin *o, const struct table_defs *t, struct checks *out, struct error *e);
         /* Is all that the engine's foreign keys change in the log (HAZARDS A14)? */
@@ -94,3 +94,5 @@ struct origin_ops {
 
 const struct origin_ops *origin_ops_of(enum config_kind kind);
 extern const struct origin_ops my_origin_ops, pg_origin_ops;
+/* An archive has no rows: no reader, nothing of the copy. */
+extern const struct origin_ops segment_origin_ops;

@@ -8,9 +8,8 @@
 
 #define CHUNK ((size_t)1024 * 1024)
 
-/* Any later frame that says that the place of the bad one had been synced? It is searched for,
- * since the lengths in between mean nothing. 1: yes; 0; -1. */
-static int is_witnessed(struct segment_file *f, uint64_t bad, uint64_t size, struct error *e)
+/* A later frame is searched for, since the lengths in between mean nothing. */
+int segment_tail_is_witnessed(struct segment_file *f, uint64_t bad, uint64_t size, struct error *e)
 {
         AUTO_BUF chunk = BUF_INIT;
         struct error ignored = ERROR_INIT;
@@ -119,7 +118,7 @@ int segment_tail_read(struct segment_file *f, bool newest, struct segment_tail *
                 return -1;
         t->size = f->at_last;
         if (rc == SEGMENT_BAD &&
-                (!newest || (rc = is_witnessed(f, t->size, (uint64_t)size, e)) != 0))
+                (!newest || (rc = segment_tail_is_witnessed(f, t->size, (uint64_t)size, e)) != 0))
                 return -1;
         if (newest && mend(f, safe < t->size ? safe : t->size, t->size, (uint64_t)size, e) < 0)
                 return -1;

@@ -91,3 +91,52 @@ def test_what_is_changed_is_in_the_archive(bank, culvert, place):
     now = cat(place)
     assert now[:len(before)] == before
     assert [c["op"] for c in now[len(before):] if "table" in c] == ["insert"]
+
+
+def test_a_replay_makes_the_target_what_the_source_is(bank, culvert, place):
+    schema_to_target(bank)
+    a = culvert(archiver(bank, place, segments={"size": "64KiB"}), "archiver").start()
+    a.wait(state="streaming")
+    work(bank, 1)
+    a.wait(lag=0)
+    r = culvert(replayer(bank, place), "replay").start()
+    r.wait(lag=0)
+    assert compare(bank.source, bank.target, bank.name) > 1000
+    s = r.status()
+    assert s["source"]["kind"] == "segments" and s["target"]["kind"] == "postgresql" and s["error"] is None
+    assert s["state"] == "streaming" and s["lag"]["bytes"] == 0
+    assert len(segments(place)) > 1
+    work(bank, 2)  # it follows what is being written
+    a.wait(lag=0)
+    r.wait(lag=0)
+    rows = compare(bank.source, bank.target, bank.name)
+    r.stop()
+    work(bank, 3)
+    a.wait(lag=0)
+    a.stop()
+    r.start().wait(lag=0)
+    assert compare(bank.source, bank.target, bank.name) > rows
+
+
+def work(bank, n):
+    """All that a stream has: unchanged TOAST, keys that change, truncates, no key, a large transaction."""
+    base = n * 10000
+    with bank.source.connect(bank.name, autocommit=False) as c, c.cursor() as cursor:
+        for i in range(20):
+            cursor.execute("insert into plain values (%s, %s, %s, '2020-01-01 00:00+00', 'it''s fine', "
+                           "'{1,null,3}')", (base + i, "täxt\t\\\n'" * i, i / 7))
+            cursor.execute("insert into wide select %s, 0, string_agg(md5(random()::text), '') "
+                           "from generate_series(1, 400)", (base + i,))
+            cursor.execute("insert into whole values (%s, null), (%s, 'x')", (i, i))
+            cursor.execute("insert into gone values (%s, 'a')", (base + i,))
+            c.commit()
+        cursor.execute("update wide set n = n + 1")
+        c.commit()
+        cursor.execute("update plain set id = id + 5000, v = null where id %% 3 = 0 and id < %s + 100", (base,))
+        cursor.execute("delete from plain where id % 7 = 0")
+        cursor.execute("update whole set b = 'y' where a = 3; delete from whole where a = 5")
+        cursor.execute("truncate gone; insert into gone values (%s, 'after')", (base,))
+        c.commit()
+        cursor.execute("insert into plain (id, v) select i, md5(i::text) from generate_series(%s, %s) i",
+                       (base + 9000 + n * 100000, base + 12000 + n * 100000))
+        c.commit()
