@@ -1,6 +1,7 @@
 """Archives: the change stream into a folder of segments, and from there into a database."""
 import json
 import os
+import random
 import stat
 import subprocess
 
@@ -233,3 +234,180 @@ def test_an_archive_goes_into_any_engine(cross, culvert, place):
         assert cross.compare() < 400
     s = r.status()
     assert s["source"]["kind"] == "segments" and s["target"]["kind"] != "segments"
+
+
+# ---- faults ----
+
+LEDGER = """
+    create table account (id int primary key, balance bigint not null);
+    insert into account select g, 0 from generate_series(1, 200) g;
+    create table entry (id bigserial primary key, account int, amount bigint);
+    create table mark (t varchar(10)); alter table mark replica identity full"""
+
+
+@pytest.fixture
+def ledger(pair):
+    """A replay begins with the rows that were there when the archive began."""
+    pair.sql(LEDGER)
+    schema_to_target(pair)
+    pair.target_sql("insert into account select g, 0 from generate_series(1, 200) g")
+    return pair
+
+
+def begun(ledger, culvert, place, **more):
+    a = culvert(archiver(ledger, place, **more), "archiver").start()
+    a.wait(state="streaming")
+    return a
+
+
+def many(ledger):
+    """About 200 KiB in an archive."""
+    ledger.sql("insert into entry (account, amount) select g, random() * 1e9 from generate_series(1, 20000) g")
+
+
+def test_kill9_of_both_at_any_moment(ledger, culvert, place):
+    a = begun(ledger, culvert, place, segments={"size": "64KiB"})
+    r = culvert(replayer(ledger, place), "replay").start()
+    r.wait(state="streaming")
+    chance = random.Random(5)
+    with Writer(ledger.source, ledger.name) as w:
+        for i in range(8):
+            w.more(chance.randint(1, 60))
+            for c in (a, r) if i % 2 else (r, a):
+                c.kill9()
+                w.more(chance.randint(1, 30))
+                c.start()
+    a.wait(lag=0)
+    r.wait(lag=0)
+    compare(ledger.source, ledger.target, ledger.name)
+    ids = [new["id"] for op, _, new in changes(place, "public.entry")]
+    assert len(ids) == len(set(ids)) == ledger.sql("select count(*) from entry")[0][0]
+
+
+def test_kill9_inside_a_large_transaction(ledger, culvert, place):
+    """The archive has its beginning, and then the whole of it again; the target shows it once."""
+    a = begun(ledger, culvert, place, segments={"size": "64KiB"})
+    r = culvert(replayer(ledger, place), "replay").start()
+    r.wait(state="streaming")
+    for i in range(3):
+        before = len(segments(place))
+        ledger.sql("insert into entry (account, amount) select g, random() * 1e9 from generate_series(1, 60000) g")
+        until(lambda: len(segments(place)) > before, 30, "a part of it")
+        a.kill9()
+        if i == 1:
+            r.kill9()
+            r.start()
+        a.start()
+        a.wait(lag=0)
+        r.wait(lag=0)
+        assert ledger.target_sql("select count(*) from entry")[0][0] == (i + 1) * 60000
+    compare(ledger.source, ledger.target, ledger.name)
+
+
+def flip(path, at):
+    with open(path, "r+b") as f:
+        f.seek(at)
+        byte = f.read(1)[0]
+        f.seek(at)
+        f.write(bytes([byte ^ 0x40]))
+
+
+def test_a_damaged_byte_is_named(ledger, culvert, place):
+    a = begun(ledger, culvert, place, segments={"size": "64KiB"})
+    many(ledger)
+    for i in range(50):
+        ledger.sql("update account set balance = %s where id = %s", i, i + 1)
+    a.wait(lag=0)
+    a.stop()
+    files = segments(place)
+    assert len(files) > 1
+    flip(files[0], os.path.getsize(files[0]) // 2)
+    r = culvert(replayer(ledger, place), "replay").start()
+    error = r.wait_error(files[0])
+    assert "frame at " in error["message"] and "damaged" in error["message"]
+    flip(files[0], os.path.getsize(files[0]) // 2)
+    r.ctl("resume")
+    r.wait(lag=0)
+    compare(ledger.source, ledger.target, ledger.name)
+
+
+def test_a_segment_that_is_missing_is_named(ledger, culvert, place):
+    a = begun(ledger, culvert, place, segments={"size": "64KiB"})
+    for _ in range(3):
+        many(ledger)
+    a.wait(lag=0)
+    a.stop()
+    second = segments(place)[1]
+    assert len(segments(place)) > 2
+    os.rename(second, second + ".away")
+    r = culvert(replayer(ledger, place), "replay").start()
+    r.wait_error(f"{place}: segment 2 is missing")
+    os.rename(second + ".away", second)
+    r.ctl("resume")
+    r.wait(lag=0)
+    compare(ledger.source, ledger.target, ledger.name)
+    first = segments(place)[0]
+    os.rename(first, first + ".away")  # what was applied may go
+    r.stop()
+    a.start()
+    ledger.sql("update account set balance = 3")
+    a.wait(lag=0)
+    r.start().wait(lag=0)
+    compare(ledger.source, ledger.target, ledger.name)
+
+
+def test_one_folder_has_one_writer(ledger, culvert, place):
+    a = begun(ledger, culvert, place)
+    again = culvert(archiver(ledger, place), "other").start()
+    until(lambda: "another culvertd writes to this archive" in str(again.status()["error"]), 20, "the refusal")
+    assert again.status()["state"] == "starting"
+    a.stop()
+    again.wait_error("the archive of pipeline archiver, not other")
+    again.stop()
+    a.start().wait(lag=0)
+
+
+def test_an_archive_of_another_source_is_refused(ledger, culvert, place):
+    a = begun(ledger, culvert, place)
+    ledger.sql("update account set balance = 1")
+    a.wait(lag=0)
+    a.stop()
+    r = culvert(replayer(ledger, place), "replay").start()
+    r.wait(lag=0)
+    r.stop()
+    a.config["source"]["uri"] = ledger.target.uri(ledger.name)
+    a.write()
+    a.start()
+    a.wait_error("resync required: ")
+    a.stop()
+    other = place + "-2"
+    second = culvert({**archiver(ledger, other), "source": {"uri": ledger.target.uri(ledger.name)}}, "second").start()
+    second.wait(state="streaming")
+    second.stop()
+    for folder, refused in ((other, True), (place, False)):
+        r.config["source"]["uri"] = f"segments:{folder}"
+        r.write()
+        r.start()
+        if refused:
+            r.wait_error("resync required: ")
+            r.stop()
+    r.wait(lag=0)
+    compare(ledger.source, ledger.target, ledger.name)
+
+
+def test_a_folder_that_is_no_archive(ledger, culvert, place):
+    r = culvert(replayer(ledger, place), "replay").start()
+    r.wait_error(f"{place}: No such file")
+    os.mkdir(place)
+    r.ctl("resume")
+    r.wait_error("no archive of culvert's: its file 'archive' is not there")
+    a = begun(ledger, culvert, place)
+    ledger.sql("update account set balance = 7")
+    a.wait(lag=0)
+    r.ctl("resume")
+    r.wait(lag=0)
+    compare(ledger.source, ledger.target, ledger.name)
+    a.stop()
+    os.rename(place + "/archive", place + "/gone")
+    a.start()
+    a.wait_error("has segments, and its file 'archive' is gone")
