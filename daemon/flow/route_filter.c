@@ -28,8 +28,8 @@ static enum filter_class class_of_native(const char *native)
 /* Built-in types by oid, src/include/catalog/pg_type.dat. */
 static enum filter_class class_of(const struct column *c)
 {
-        if (c->native)
-                return class_of_native(c->native);
+        if (!c->type) /* PostgreSQL's have names, too, where they were read from a catalogue */
+                return class_of_native(c->native ? c->native : "");
         switch (c->type) {
         case 16:
                 return FILTER_BOOL;

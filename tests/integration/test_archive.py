@@ -411,3 +411,88 @@ def test_a_folder_that_is_no_archive(ledger, culvert, place):
     os.rename(place + "/archive", place + "/gone")
     a.start()
     a.wait_error("has segments, and its file 'archive' is gone")
+
+
+# ---- tables that change ----
+
+def test_a_table_that_comes_later(ledger, culvert, place):
+    a = begun(ledger, culvert, place)
+    r = culvert(replayer(ledger, place), "replay").start()
+    r.wait(state="streaming")
+    later = "create table later (id int primary key, v text)"
+    ledger.sql(later)
+    a.ctl("reload")
+    until(lambda: [t["state"] for t in json.loads(a.ctl("tables", "--json").stdout)["tables"]
+                   if t["source"] == "public.later"] == ["streaming"], 30, "the table in the archive")
+    ledger.sql("update account set balance = 1; insert into later values (1, 'one')")
+    a.wait(lag=0)
+    error = r.wait_error("table public.later comes into the archive here")
+    assert error["table"] == "public.later"
+    ledger.target_sql(later)
+    r.ctl("reload")
+    r.ctl("resume")
+    r.wait(lag=0)
+    compare(ledger.source, ledger.target, ledger.name)
+    ledger.sql("insert into later values (2, null); update account set balance = 2")
+    a.wait(lag=0)
+    r.wait(lag=0)
+    compare(ledger.source, ledger.target, ledger.name)
+    fresh = [t["source"] for t in json.loads(r.ctl("tables", "--json").stdout)["tables"]]
+    assert "public.later" in fresh
+
+
+def test_a_table_that_is_left_out(ledger, culvert, place):
+    a = begun(ledger, culvert, place, **{"table public.account": {"where": "id > 100"}})
+    r = culvert(replayer(ledger, place, tables={"exclude": "public.entry"}), "replay").start()
+    ledger.sql("insert into entry (account, amount) values (1, 1); update account set balance = 5; "
+               "insert into mark values ('x')")
+    a.wait(lag=0)
+    r.wait(lag=0)
+    assert ledger.target_sql("select count(*) from entry, mark") == [(0,)]
+    assert ledger.target_sql("select count(*) from mark") == [(1,)]
+    assert ledger.target_sql("select balance, count(*), min(id) from account group by 1 order by 1") == [
+        (0, 100, 1), (5, 100, 101)]
+
+
+def test_a_definition_that_changes(ledger, culvert, place):
+    """Both pipelines stop where it changed: the target is altered by hand, then resume goes on."""
+    a = begun(ledger, culvert, place)
+    r = culvert(replayer(ledger, place), "replay").start()
+    r.wait(state="streaming")
+    alter = "alter table account add note text"
+    ledger.sql("update account set balance = 1 where id = 1")
+    ledger.sql(alter)
+    ledger.sql("update account set balance = 2, note = 'new' where id = 2")
+    a.wait_error("the definition of public.account changed on the source")
+    a.ctl("resume")
+    a.wait(lag=0)
+    r.wait_error("the definition of public.account changed on the source")
+    ledger.target_sql(alter)
+    r.ctl("resume")
+    r.wait(lag=0)
+    ledger.sql("update account set note = 'later' where id = 3")
+    a.stop()
+    a.start().wait(lag=0)
+    r.stop()
+    r.start().wait(lag=0)
+    compare(ledger.source, ledger.target, ledger.name)
+
+
+def test_a_replay_from_the_beginning_after_a_change(ledger, culvert, place):
+    """The archive has each table's first shape, so that a replay stops where it changed."""
+    a = begun(ledger, culvert, place)
+    alter = "alter table account add note text"
+    ledger.sql("update account set balance = 1 where id = 1")
+    ledger.sql(alter)
+    ledger.sql("update account set balance = 2, note = 'new' where id = 2")
+    a.wait_error("the definition of public.account changed on the source")
+    a.ctl("resume")
+    a.wait(lag=0)
+    a.stop()
+    r = culvert(replayer(ledger, place), "replay").start()
+    r.wait_error("the definition of public.account changed on the source")
+    assert ledger.target_sql("select id from account where balance <> 0") == [(1,)]
+    ledger.target_sql(alter)
+    r.ctl("resume")
+    r.wait(lag=0)
+    compare(ledger.source, ledger.target, ledger.name)
