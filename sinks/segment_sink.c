@@ -181,7 +181,8 @@ static int open_archive(struct sink *s, struct error *e)
 {
         int there;
 
-        if (archive_folder(s->folder, true, e) < 0 || (s->lock = archive_lock(s->folder, e)) < 0 ||
+        if (archive_folder(s->folder, ARCHIVE_MAKE, e) < 0 ||
+                (s->lock = archive_lock(s->folder, e)) < 0 ||
                 (there = archive_read(&s->archive, s->folder, e)) < 0)
                 return -1;
         if (!there || !s->archive.source || !s->archive.start)

@@ -151,8 +151,11 @@ static int gather(struct planning *p, struct error *e)
         if (!p->from || !p->to)
                 return error_set(e, ERROR_CONFIG, "this kind of database is not built yet");
         if (!(p->origin = p->from->open(p->config, p->halt, e)) ||
-                !(p->destination = p->to->open(p->config, p->halt, e)) || read_tables(p, e) < 0 ||
-                (format = p->to->format(p->destination, e)) < 0)
+                !(p->destination = p->to->open(p->config, p->halt, e)))
+                return -1;
+        if (p->to->from)
+                p->to->from(p->destination, p->from->engine(p->origin), "");
+        if (read_tables(p, e) < 0 || (format = p->to->format(p->destination, e)) < 0)
                 return -1;
         p->begun = format == 0 && p->to->begun(p->destination);
         for (unsigned i = 0; i < p->tables->n; i++)
@@ -166,7 +169,7 @@ static int gather(struct planning *p, struct error *e)
         return 0;
 }
 
-static struct plan_end view_end(enum engine engine, char *version)
+static struct plan_end view_end(const struct config_end *of, enum engine engine, char *version)
 {
         static const struct plan_end ends[] = {
                 [ENGINE_POSTGRESQL] = {.kind = "postgresql", .title = "PostgreSQL"},
@@ -175,6 +178,10 @@ static struct plan_end view_end(enum engine engine, char *version)
         };
         struct plan_end end = ends[engine];
 
+        if (of->kind == KIND_SEGMENTS) {
+                free(version);
+                return (struct plan_end){.kind = "segments", .title = of->uri};
+        }
         snprintf(end.version, sizeof end.version, "%s", version);
         free(version);
         return end;
@@ -265,8 +272,10 @@ static void show(const struct planning *p, enum plan_kind kind, bool json, FILE 
         bool statements = kind == PLAN_SCHEMA || kind == PLAN_APPLY;
         struct plan_view v = {.pipeline = p->config->pipeline.name,
                 .begun = p->begun,
-                .source = view_end(p->from->engine(p->origin), p->from->version(p->origin)),
-                .target = view_end(p->to->engine(p->destination), p->to->version(p->destination)),
+                .source = view_end(&p->config->source, p->from->engine(p->origin),
+                        p->from->version(p->origin)),
+                .target = view_end(&p->config->target, p->to->engine(p->destination),
+                        p->to->version(p->destination)),
                 .tables = memory_new((p->tables->n + 1) * sizeof *v.tables),
                 .n = p->tables->n,
                 .checks = &p->checks};
@@ -310,13 +319,29 @@ static void planning_done(struct planning *p)
         config_free(p->config);
 }
 
+/* Of an archive there is no DDL, either way. */
+static int check_kind(const struct planning *p, enum plan_kind kind, struct error *e)
+{
+        if (kind != PLAN_SCHEMA && kind != PLAN_APPLY)
+                return 0;
+        if (p->config->target.kind == KIND_SEGMENTS)
+                return error_set(e, ERROR_CONFIG,
+                        "schema: an archive has no tables to make; plan lists those whose changes "
+                        "it will have");
+        if (p->config->source.kind == KIND_SEGMENTS)
+                return error_set(e, ERROR_CONFIG,
+                        "schema: an archive does not define tables: they have to be on the target "
+                        "as they were on the source when the archive began");
+        return 0;
+}
+
 int move_plan_run(enum plan_kind kind, struct config *c, bool json, FILE *out, FILE *err)
 {
         struct planning p = {.config = c, .route = route_new(c), .halt = halt_new()};
         struct error e = ERROR_INIT;
         int code = CONTROL_FAILED;
 
-        if (gather(&p, &e) == 0) {
+        if (check_kind(&p, kind, &e) == 0 && gather(&p, &e) == 0) {
                 show(&p, kind, json, out);
                 code = p.checks.errors ? CONTROL_FAILED : CONTROL_DONE;
         }

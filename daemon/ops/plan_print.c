@@ -85,6 +85,11 @@ static void print_lines(const char *title, const struct plan_lines *l, FILE *out
                 fprintf(out, "  %s\n", l->items[i]);
 }
 
+static void print_end(const struct plan_end *end, FILE *out)
+{
+        fprintf(out, "%s%s%s", end->title, *end->version ? " " : "", end->version);
+}
+
 void plan_print(const struct plan_view *v, FILE *out)
 {
         unsigned errors = v->checks->errors;
@@ -94,9 +99,11 @@ void plan_print(const struct plan_view *v, FILE *out)
         for (unsigned i = 0; i < v->n; i++)
                 bytes += v->tables[i].bytes;
         human_bytes(bytes, size);
-        fprintf(out, "%s: %s %s to %s %s%s\n\nTables (%u, %s):\n", v->pipeline, v->source.title,
-                v->source.version, v->target.title, v->target.version,
-                v->begun ? ", begun already" : "", v->n, size);
+        fprintf(out, "%s: ", v->pipeline);
+        print_end(&v->source, out);
+        fputs(" to ", out);
+        print_end(&v->target, out);
+        fprintf(out, "%s\n\nTables (%u, %s):\n", v->begun ? ", begun already" : "", v->n, size);
         for (unsigned i = 0; i < v->n; i++)
                 print_table(&v->tables[i], out);
         print_lines("Columns", &v->columns, out);
@@ -150,7 +157,7 @@ static cJSON *json_end(const struct plan_end *end)
         cJSON *o = cJSON_CreateObject();
 
         json_text(o, "kind", end->kind);
-        json_text(o, "server_version", end->version);
+        json_text(o, "server_version", *end->version ? end->version : NULL);
         return o;
 }
 

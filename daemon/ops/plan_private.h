@@ -26,7 +26,7 @@ struct plan_lines {
 
 struct plan_end {
         const char *kind, *title; /* "mariadb", "MariaDB" */
-        char version[32];
+        char version[32];         /* "": none */
 };
 
 struct plan_view {

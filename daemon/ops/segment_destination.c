@@ -149,8 +149,8 @@ static int archive_claim(
         struct recovered found = {0};
         int rc;
 
-        if (archive_folder(d->folder, true, e) < 0 || (d->lock = archive_lock(d->folder, e)) < 0 ||
-                read_again(d, e) < 0)
+        if (archive_folder(d->folder, ARCHIVE_MAKE, e) < 0 ||
+                (d->lock = archive_lock(d->folder, e)) < 0 || read_again(d, e) < 0)
                 return -1;
         chain = chain_new();
         rc = recover_archive(disk_real(), d->folder, d->config->pipeline.name, chain, &found, e);
@@ -345,11 +345,13 @@ static int archive_has_table(struct destination *d, const char *schema, const ch
 static int archive_check(struct destination *d, const struct destined *t, unsigned n,
         struct checks *out, struct error *e)
 {
-        (void)d;
+        struct error unfit = ERROR_INIT;
+
         (void)t;
         (void)n;
-        (void)out;
         (void)e;
+        if (access(d->folder, F_OK) == 0 && archive_folder(d->folder, ARCHIVE_OURS, &unfit) < 0)
+                checks_add(out, CHECK_ERROR, NULL, "target: %s", unfit.message);
         return 0;
 }
 

@@ -56,7 +56,7 @@ static struct origin *archive_open(const struct config *c, struct halt *h, struc
 
         (void)h;
         o->folder = config_folder(&c->source);
-        if (archive_folder(o->folder, false, e) == 0)
+        if (archive_folder(o->folder, ARCHIVE_READ, e) == 0)
                 there = archive_read(&o->archive, o->folder, e);
         if (there >= 0 && check_archive(o, there, e) == 0)
                 return o;

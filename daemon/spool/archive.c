@@ -178,17 +178,17 @@ int archive_read(struct archive *a, const char *folder, struct error *e)
 
 /* ---- the folder ---- */
 
-int archive_folder(const char *folder, bool make, struct error *e)
+int archive_folder(const char *folder, enum archive_use use, struct error *e)
 {
         struct stat st;
 
-        if (make && file_make_dir(folder, e) < 0)
+        if (use == ARCHIVE_MAKE && file_make_dir(folder, e) < 0)
                 return -1;
         if (stat(folder, &st) < 0)
                 return error_set(e, ERROR_CONFIG, "%s: %s", folder, strerror(errno));
         if (!S_ISDIR(st.st_mode))
                 return error_set(e, ERROR_CONFIG, "%s: not a folder", folder);
-        if (make && st.st_uid != geteuid())
+        if (use != ARCHIVE_READ && st.st_uid != geteuid())
                 return error_set(e, ERROR_CONFIG,
                         "%s: belongs to user %u, and culvertd runs as user %u", folder,
                         (unsigned)st.st_uid, (unsigned)geteuid());

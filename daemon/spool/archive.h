@@ -47,8 +47,9 @@ void archive_clear_tables(struct archive *a);
 /* Replaces a text by a copy. */
 void archive_set(char **field, const char *text);
 
-/* Is `folder` one, and ours? With `make`, it is made with mode 0700 if it is not there. */
-int archive_folder(const char *folder, bool make, struct error *e);
+/* Is `folder` one? And ours, to write to? Made with mode 0700 if it is not there? */
+enum archive_use { ARCHIVE_READ, ARCHIVE_OURS, ARCHIVE_MAKE };
+int archive_folder(const char *folder, enum archive_use use, struct error *e);
 /* The lock, as a descriptor whose closing gives it back. -1: another process has it (ERROR_RETRY),
  * or it cannot be had. */
 int archive_lock(const char *folder, struct error *e);

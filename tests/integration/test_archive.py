@@ -496,3 +496,32 @@ def test_a_replay_from_the_beginning_after_a_change(ledger, culvert, place):
     r.ctl("resume")
     r.wait(lag=0)
     compare(ledger.source, ledger.target, ledger.name)
+
+
+# ---- before a start ----
+
+def ctl_of(c, *arguments):
+    return subprocess.run([os.path.join(BUILD, "culvertctl"), *arguments, "-c", c.path], text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def test_plan_of_both_ways(ledger, culvert, place):
+    a = culvert(archiver(ledger, place), "archiver")
+    plan = ctl_of(a, "plan")
+    assert plan.returncode == 0, plan
+    assert "public.account" in plan.stdout and place in plan.stdout
+    assert not os.path.exists(place)
+    schema = ctl_of(a, "schema")
+    assert schema.returncode == 1 and "an archive has no tables to make" in schema.stderr
+    r = culvert(replayer(ledger, place), "replay")
+    none = ctl_of(r, "plan")
+    assert none.returncode == 1 and f"source: {place}: No such file" in none.stderr
+    a.start().wait(state="streaming")
+    ledger.target_sql("drop table mark")
+    plan = ctl_of(r, "assess", "--json")
+    assert plan.returncode == 1
+    assert "public.mark does not exist" in plan.stdout
+    schema = ctl_of(r, "schema")
+    assert schema.returncode == 1 and "an archive does not define tables" in schema.stderr
+    j = json.loads(plan.stdout)
+    assert j["source"]["kind"] == "segments" and j["target"]["kind"] == "postgresql"
