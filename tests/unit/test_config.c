@@ -380,6 +380,7 @@ static void expect_ends(const char *text, const char *want)
 }
 
 #define TO_ARCHIVE "[source]\nuri = postgresql://a@h/d\n[target]\nuri = segments:/a\n"
+#define FROM_ARCHIVE "[source]\nuri = segments:/a\n[target]\nuri = postgresql://b@h/d\n"
 #define NO_COPY "[snapshot]\nmode = none\n"
 
 /* An archive has the stream alone, under the source's names. */
@@ -387,6 +388,10 @@ static void test_archives(void **state)
 {
         (void)state;
         expect_ends(TO_ARCHIVE NO_COPY, "");
+        expect_ends(FROM_ARCHIVE NO_COPY "[schemas]\na = b\n[table a.c]\nto = d\n", "");
+        expect_ends(FROM_ARCHIVE, "conf:2: [snapshot] mode = none is needed where [source] uri is");
+        expect_ends("[source]\nuri = segments:/a\n[target]\nuri = segments:/b\n" NO_COPY,
+                ":4: [target] uri: one of the two sides has to be a database");
         expect_ends(TO_ARCHIVE, "conf:4: [snapshot] mode = none is needed where [target] uri is");
         expect_ends(TO_ARCHIVE "password_file = /p\n" NO_COPY, ":5: [target] password_file: segm");
         expect_ends(TO_ARCHIVE NO_COPY "[schemas]\na = b\n", ":8: [schemas]: an archive keeps");
