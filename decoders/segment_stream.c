@@ -40,6 +40,7 @@ struct source {
         struct position from;
         struct txn *held;    /* its transaction has no end yet */
         struct position end; /* of the archive, as far as it was looked at */
+        bool doubted;        /* once: what is damaged at the end may have been under way */
         unsigned marks;
         struct timer look;
         struct task step;
@@ -217,6 +218,7 @@ static void end_reached(struct source *s)
         timer_set(&s->look, LOOK_INTERVAL);
 }
 
+/* 1: all that is whole was given; 0: there is more; -1. */
 static int read_some(struct source *s, struct error *e)
 {
         int rc = 1;
@@ -229,7 +231,29 @@ static int read_some(struct source *s, struct error *e)
                 end_reached(s);
         else
                 timer_set(&s->look, LOOK_INTERVAL);
-        return rc < 0 ? -1 : 0;
+        return rc < 0 ? -1 : rc == 0;
+}
+
+/* Damage at the end is an unfinished write as long as somebody writes; he may have ended between
+ * the look and the question. */
+static int check_end(struct source *s, struct error *e)
+{
+        const struct error *doubt = follow_doubt(s->follow);
+
+        if (!doubt || archive_is_locked(s->folder)) {
+                s->doubted = false;
+                return 0;
+        }
+        if (!s->doubted) {
+                s->doubted = true;
+                wake(s);
+                return 0;
+        }
+        s->doubted = false;
+        *e = *doubt;
+        return error_context(e,
+                "the end of the archive is damaged, and nobody writes to it (if that is from a "
+                "crash, a start of its pipeline cuts it off; then resume)");
 }
 
 static int step(struct source *s, struct error *e)
@@ -245,7 +269,9 @@ static int step(struct source *s, struct error *e)
                 answer_marks(s);
         if (!s->streaming)
                 return rc > 0 ? 0 : begin(s, e);
-        return read_some(s, e);
+        if ((rc = read_some(s, e)) < 0)
+                return -1;
+        return rc > 0 ? check_end(s, e) : 0;
 }
 
 /* ---- the folder ---- */

@@ -16,6 +16,7 @@ struct follow {
         struct chain *chain;
         struct segment_file file; /* the newest in the chain; zeroed: none */
         struct position end;
+        struct error doubt;
 };
 
 /* The numbers of a folder. */
@@ -80,13 +81,21 @@ struct position follow_end(const struct follow *f)
         return f->end;
 }
 
+const struct error *follow_doubt(const struct follow *f)
+{
+        return f->doubt.class == ERROR_NONE ? NULL : &f->doubt;
+}
+
 /* ---- the newest segment ---- */
 
 static int is_whole(struct follow *f, uint64_t size, const struct error *why, struct error *e)
 {
         uint64_t bad = f->file.at_last;
+        bool ended = f->file.ended;
         int rc = segment_tail_is_witnessed(&f->file, bad, size, e);
 
+        if (!ended)
+                f->doubt = *why;
         f->file.at = f->file.at_last = bad;
         if (rc > 0)
                 *e = *why;
@@ -197,6 +206,7 @@ int follow_look(struct follow *f, struct error *e)
         bool open = f->file.disk && chain_last(f->chain, &newest) && newest.bytes == f->file.at;
         int rc = read_numbers(f->disk, f->folder, &n, e);
 
+        error_clear(&f->doubt);
         if (rc == 0 && open)
                 rc = look_at_frames(f, n.n > 0, e);
         if (rc == 0 && n.n > 0)

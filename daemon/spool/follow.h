@@ -24,6 +24,11 @@ int follow_look(struct follow *f, struct error *e);
 /* What ends at or before it is in the chain; none while there is no segment. */
 struct position follow_end(const struct follow *f);
 
+/* What is damaged at the end, as of the last look, and not said by a later frame to have been
+ * synced: a write that is under way, or was when power was lost; or the last of what there is.
+ * NULL: nothing, or the file just ends inside a frame. Borrowed. */
+const struct error *follow_doubt(const struct follow *f);
+
 /* The first position that can be read from, with the GTID state there (or NULL), which the caller
  * frees. 1; 0: there is no segment; -1. */
 int follow_begin(

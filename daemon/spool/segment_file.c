@@ -85,9 +85,10 @@ int segment_file_context(const struct segment_file *f, struct error *e)
         return error_context(e, "%s, frame at %" PRIu64, f->path, f->at_last);
 }
 
-static int bad(struct segment_file *f, const char *what, struct error *e)
+static int bad(struct segment_file *f, bool ended, struct error *e)
 {
-        error_set(e, ERROR_DATA, "%s", what);
+        f->ended = ended;
+        error_set(e, ERROR_DATA, "%s", ended ? "the file ends inside the frame" : "damaged");
         segment_file_context(f, e);
         return SEGMENT_BAD;
 }
@@ -100,18 +101,18 @@ int segment_file_next(struct segment_file *f, uint64_t size, struct frame *frame
         if (f->at == size)
                 return SEGMENT_END;
         if (f->at > size || size - f->at < FRAME_HEAD)
-                return bad(f, "the file ends inside the frame", e);
+                return bad(f, true, e);
         buf_clear(&f->packed);
         if ((rc = get(f, f->at, FRAME_HEAD, e)) <= 0)
-                return rc < 0 ? -1 : bad(f, "the file ends inside the frame", e);
+                return rc < 0 ? -1 : bad(f, true, e);
         if (!frame_read(frame, (const uint8_t *)f->packed.data, f->crc, f->at))
-                return bad(f, "damaged", e);
+                return bad(f, false, e);
         if (size - f->at - FRAME_HEAD < frame->packed)
-                return bad(f, "the file ends inside the frame", e);
+                return bad(f, true, e);
         if ((rc = get(f, f->at + FRAME_HEAD, frame->packed, e)) <= 0)
-                return rc < 0 ? -1 : bad(f, "the file ends inside the frame", e);
+                return rc < 0 ? -1 : bad(f, true, e);
         if (crc32c(0, segment_file_packed(f), frame->packed) != frame->packed_crc)
-                return bad(f, "damaged", e);
+                return bad(f, false, e);
         f->at += FRAME_HEAD + (uint64_t)frame->packed;
         return SEGMENT_FRAME;
 }

@@ -15,6 +15,7 @@ struct segment_file {
         uint64_t first, at; /* the first frame; the next one */
         struct buf packed;  /* of the frame read last, with its head */
         uint64_t at_last;   /* that one */
+        bool ended;         /* SEGMENT_BAD: since the file ends inside the frame */
 };
 
 /* "FOLDER/NUMBER.segment"; the caller frees. */

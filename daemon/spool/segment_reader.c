@@ -75,7 +75,7 @@ int segment_reader_seek(struct segment_reader *r, struct position p, struct erro
         bool any = chain_first(r->chain, &first), found = chain_find(r->chain, p, &s);
 
         if (any && !found)
-                return error_set(e, ERROR_DATA, "gap: the queue in %s begins at %s, behind %s",
+                return error_set(e, ERROR_DATA, "gap: what is in %s begins at %s, behind %s",
                         r->folder, position_format(first.start, a), position_format(p, b));
         segment_file_done(&r->file);
         r->held = txn_free(r->held);

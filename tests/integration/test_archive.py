@@ -331,6 +331,31 @@ def test_a_damaged_byte_is_named(ledger, culvert, place):
     compare(ledger.source, ledger.target, ledger.name)
 
 
+def test_a_damaged_end_is_named(ledger, culvert, place):
+    """As long as somebody writes it may be a write under way; what is cut short was one."""
+    a = begun(ledger, culvert, place)
+    ledger.sql("update account set balance = 1 where id = 1")
+    a.wait(lag=0)
+    whole = os.path.getsize(segments(place)[0])
+    ledger.sql("update account set balance = 2 where id = 2")
+    a.wait(lag=0)
+    newest = segments(place)[0]
+    a.kill9()
+    size = os.path.getsize(newest)
+    flip(newest, size - 1)
+    r = culvert(replayer(ledger, place), "replay").start()
+    r.wait_error(f"{newest}, frame at {whole}: damaged")
+    assert ledger.target_sql("select id from account where balance > 0") == [(1,)]
+    os.truncate(newest, size - 1)
+    r.ctl("resume")
+    r.wait(lag=0)
+    assert ledger.target_sql("select id from account where balance > 0") == [(1,)]
+    a.start()
+    a.wait(lag=0)
+    r.wait(lag=0)
+    compare(ledger.source, ledger.target, ledger.name)
+
+
 def test_a_segment_that_is_missing_is_named(ledger, culvert, place):
     a = begun(ledger, culvert, place, segments={"size": "64KiB"})
     for _ in range(3):

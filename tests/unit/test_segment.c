@@ -357,7 +357,7 @@ static void test_forget(void **state)
         }
         r = segment_reader_new(w->disk, FOLDER, w->chain);
         assert_int_equal(segment_reader_seek(r, AT(100), &e), -1);
-        assert_non_null(strstr(e.message, "gap: the queue in /q begins at "));
+        assert_non_null(strstr(e.message, "gap: what is in /q begins at "));
         segment_reader_free(r);
         assert_int_equal(segment_writer_forget(w->writer, AT(5000), &e), 0);
         chain_first(w->chain, &s);
