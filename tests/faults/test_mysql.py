@@ -1,10 +1,14 @@
 """MySQL 9.7 as source and as target, with PostgreSQL, MariaDB and itself on the other side. The
 server comes from tests/tools/mysql; CULVERT_MYSQL names its folder."""
+import os
+import re
+
 import pytest
 
 from harness.servers import Postgres
 from harness.servers_my import MariaDB, MySQL
 from harness.until import until
+from integration import test_archive as archive
 from integration import test_my_definitions_from_pg as definitions
 from integration import test_my_exactly_once as bank_test
 from integration import test_my_stream as stream
@@ -60,8 +64,7 @@ def fill(cross, text):
     if getattr(cross.source, "engine", "") != "mysql":
         return cross.sql(text["my" if is_my(cross.source) else "pg"])
     rows = "(with recursive s(seq) as (select 1 union all select seq + 1 from s where seq < {}) select seq from s) q"
-    text = text["my"].replace("seq_1_to_1000", rows.format(1000)).replace("seq_1_to_200", rows.format(200))
-    return cross.sql(text)
+    return cross.sql(re.sub(r"seq_1_to_(\d+)", lambda m: rows.format(m[1]), text["my"]))
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
@@ -102,6 +105,12 @@ def test_exactly_once(make, culvert, direction):
         w.more(50)
     bank_test.equal(bank, c)
     c.stop()
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_archives(folder, make, culvert, direction):
+    cross = make(direction)
+    archive.there_and_back(cross, culvert, os.path.join(folder, "archive-" + cross.name), fill)
 
 
 @pytest.mark.parametrize("direction", ["mysql-pg", "mysql-mysql"])
