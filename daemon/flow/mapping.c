@@ -30,9 +30,12 @@ static int travels(const struct route_table *t, const struct column *c,
 /* The type's name as the log tells it, or as it is known. */
 static const char *native_of(const struct column *c, const struct relation *known)
 {
-        int at = c->native || !known ? -1 : relation_column(known, c->name);
+        int at;
 
-        return at >= 0 ? known->columns[at].native : c->native;
+        if (c->native || !known)
+                return c->native;
+        at = relation_column(known, c->name);
+        return at >= 0 ? known->columns[at].native : NULL;
 }
 
 /* `wanted` is the whole shape under the target's names; keeps what travels. */
