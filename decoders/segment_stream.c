@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #define LOOK_INTERVAL SECOND
+#define LOOK_SOON (20 * MILLISECOND) /* after a write: a look lists the folder */
 #define STEP_PIECES 32
 #define TOLD_ROOM 1024 /* a power of two */
 
@@ -43,6 +44,7 @@ struct source {
         bool doubted;        /* once: what is damaged at the end may have been under way */
         unsigned marks;
         struct timer look;
+        bool soon; /* it is set so */
         struct task step;
         int notify; /* -1: none; the timer alone */
         struct watch *watch;
@@ -131,6 +133,7 @@ static void close_stream(struct source *s)
 {
         s->started = s->streaming = false;
         timer_cancel(&s->look);
+        s->soon = false;
         task_cancel(s->loop, &s->step);
         s->held = txn_free(s->held);
         forget_told(s);
@@ -210,12 +213,18 @@ static int begin(struct source *s, struct error *e)
         return 0;
 }
 
+static void look_later(struct source *s)
+{
+        if (!s->soon)
+                timer_set(&s->look, LOOK_INTERVAL);
+}
+
 /* What ends at or before the archive's end was given: an open transaction ends later. */
 static void end_reached(struct source *s)
 {
         if (position_compare(s->end, s->from) >= 0)
                 s->events.passed(s->context, s->end, s->end);
-        timer_set(&s->look, LOOK_INTERVAL);
+        look_later(s);
 }
 
 /* 1: all that is whole was given; 0: there is more; -1. */
@@ -230,7 +239,7 @@ static int read_some(struct source *s, struct error *e)
         else if (rc == 0)
                 end_reached(s);
         else
-                timer_set(&s->look, LOOK_INTERVAL);
+                look_later(s);
         return rc < 0 ? -1 : rc == 0;
 }
 
@@ -306,7 +315,10 @@ static void run_step(void *context)
 
 static void on_look(void *context)
 {
-        wake(context);
+        struct source *s = context;
+
+        s->soon = false;
+        wake(s);
 }
 
 static void on_notice(void *context, int ready)
@@ -317,7 +329,10 @@ static void on_notice(void *context, int ready)
         (void)ready;
         while (read(s->notify, events, sizeof events) > 0)
                 ;
-        wake(s);
+        if (!s->started || s->soon)
+                return;
+        s->soon = true;
+        timer_set(&s->look, LOOK_SOON);
 }
 
 /* Of help only; where it cannot be had, the timer looks. */

@@ -108,7 +108,9 @@ def test_a_replay_makes_the_target_what_the_source_is(bank, culvert, place):
     assert compare(bank.source, bank.target, bank.name) > 1000
     s = r.status()
     assert s["source"]["kind"] == "segments" and s["target"]["kind"] == "postgresql" and s["error"] is None
-    assert s["state"] == "streaming" and s["lag"]["bytes"] == 0
+    assert s["state"] == "streaming" and s["lag"]["bytes"] == 0 and s["source"]["server_version"].startswith("15.")
+    assert s["source"]["position"] == s["target"]["position"]
+    assert s["source"]["position"] is not None and s["source"]["acknowledged"] is not None
     assert len(segments(place)) > 1
     work(bank, 2)  # it follows what is being written
     a.wait(lag=0)
@@ -270,13 +272,14 @@ def many(ledger):
     ledger.sql("insert into entry (account, amount) select g, random() * 1e9 from generate_series(1, 20000) g")
 
 
-def test_kill9_of_both_at_any_moment(ledger, culvert, place):
+@pytest.mark.parametrize("kills", [3, pytest.param(25, marks=pytest.mark.long)])
+def test_kill9_of_both_at_any_moment(ledger, culvert, place, kills):
     a = begun(ledger, culvert, place, segments={"size": "64KiB"})
     r = culvert(replayer(ledger, place), "replay").start()
     r.wait(state="streaming")
     chance = random.Random(5)
     with Writer(ledger.source, ledger.name) as w:
-        for i in range(8):
+        for i in range(kills):
             w.more(chance.randint(1, 60))
             for c in (a, r) if i % 2 else (r, a):
                 c.kill9()
@@ -289,6 +292,7 @@ def test_kill9_of_both_at_any_moment(ledger, culvert, place):
     assert len(ids) == len(set(ids)) == ledger.sql("select count(*) from entry")[0][0]
 
 
+@pytest.mark.long
 def test_kill9_inside_a_large_transaction(ledger, culvert, place):
     """The archive has its beginning, and then the whole of it again; the target shows it once."""
     a = begun(ledger, culvert, place, segments={"size": "64KiB"})
