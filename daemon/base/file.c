@@ -95,6 +95,14 @@ int file_replace(const char *path, const char *text, struct error *e)
         return sync_folder(path, e);
 }
 
+/* Where it was made, its name is on the disk before anything in it counts. */
+static int make_one(const char *path, mode_t mode, struct error *e)
+{
+        if (mkdir(path, mode) == 0)
+                return sync_folder(path, e);
+        return errno == EEXIST ? 0 : fail(e, path, "cannot be made");
+}
+
 int file_make_dir(const char *path, struct error *e)
 {
         AUTO_STRING copy = memory_string(path);
@@ -103,11 +111,9 @@ int file_make_dir(const char *path, struct error *e)
                 if (*p != '/')
                         continue;
                 *p = '\0';
-                if (mkdir(copy, 0755) < 0 && errno != EEXIST)
-                        return fail(e, copy, "cannot be made");
+                if (make_one(copy, 0755, e) < 0)
+                        return -1;
                 *p = '/';
         }
-        if (mkdir(copy, 0700) < 0 && errno != EEXIST)
-                return fail(e, copy, "cannot be made");
-        return 0;
+        return make_one(copy, 0700, e);
 }

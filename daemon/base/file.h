@@ -13,5 +13,5 @@ char *file_read(const char *path, size_t limit, struct error *e);
  * old or the new content is there, whole. */
 int file_replace(const char *path, const char *text, struct error *e);
 
-/* mkdir -p with mode 0700 for what is missing. */
+/* mkdir -p, synced, with mode 0700 for the last part where it is missing. */
 int file_make_dir(const char *path, struct error *e);
