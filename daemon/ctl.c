@@ -102,7 +102,7 @@ static int stop(const struct options *o, struct client *c, struct error *e)
 /* "1,2,3" */
 static void join_words(const struct options *o, struct buf *out)
 {
-        for (size_t i = 0; o->command->kind == COMMAND_ASK_IDS && i < o->files_n; i++)
+        for (size_t i = 0; i < o->files_n; i++)
                 buf_printf(out, "%s%s", i ? "," : "", o->files[i]);
 }
 
@@ -146,7 +146,7 @@ static int ask(const struct options *o, struct client *c, struct error *e)
         if (count_of(o, &count, e) < 0)
                 return CONTROL_USAGE;
         join_words(o, &words);
-        if (words.len)
+        if (o->command->kind == COMMAND_ASK_IDS && o->files_n) /* an empty one is none, not all */
                 arguments[n++] = (struct control_argument){"ids", buf_text(&words)};
         rc = find_socket(o->socket, o->name, &path, e);
         if (rc == 0)

@@ -1,8 +1,8 @@
 #pragma once
 /*
  * Careful: after a row was refused, a sink applies each row by itself for a while, so that the next
- * one that is refused costs no rollback: until the place has been passed, and some more rows in a row
- * were not refused. Plain data of a sink.
+ * one that is refused costs no rollback: until the place has been passed, and some more rows in a
+ * row were not refused. Plain data of a sink.
  */
 #include "model/position.h"
 
@@ -11,8 +11,8 @@
 
 #define CAREFUL_ROWS 1000
 
-/* Of the RETRY error of a sink that begins again carefully, at once: no row can be named, or what is
- * named is to go to quarantine. */
+/* Of the RETRY error of a sink that begins again carefully, at once: no row can be named, or what
+ * is named is to go to quarantine. */
 #define SINK_CAREFUL_CODE "CV005"
 
 struct careful {

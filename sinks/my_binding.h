@@ -31,7 +31,7 @@ struct my_binding {
         bool whole_row; /* found by every column, one of equal rows */
         bool many_keys; /* the key has several columns */
         bool warns; /* a value of it may be one that MariaDB takes with a warning (my_value.h) */
-        bool by_number; /* found by integers that are its only unique index */
+        bool by_number;                      /* found by integers that are its only unique index */
         struct quarantine_table *quarantine; /* NULL: nothing of it is set aside */
         struct my_column columns[];
 };

@@ -227,7 +227,8 @@ static int take_lock(struct my_session *s, const struct answer *a, struct error 
  * must never be: without autocommit not even a statement that follows a deadlock, which rolled its
  * transaction back. Values are stored as they come: 0 is not "the next number", and a date that the
  * source has taken is taken here. A connection that is cut off is ended by the server in a minute;
- * the sink has a word with it before (HAZARDS B8). Triggers may look at @culvert_apply (HAZARDS A9).
+ * the sink has a word with it before (HAZARDS B8). Triggers may look at @culvert_apply (HAZARDS
+ * A9).
  */
 const char my_session_apply_sql[] =
         "set @culvert_apply = 1, autocommit = 0, sql_mode = "
@@ -305,8 +306,8 @@ static int take_quarantine(struct my_session *s, const struct answer *a, struct 
                 s->quarantine->changes = row ? strtoull(row[0], NULL, 10) : 0;
         }
         while (a->statement == 1 && (row = mysql_fetch_row(a->rows))) {
-                struct quarantine_key k = {quarantine_hash(row[0], row[1]),
-                        (uint64_t)strtoll(row[2], NULL, 10)};
+                struct quarantine_key k = {
+                        quarantine_hash(row[0], row[1]), (uint64_t)strtoll(row[2], NULL, 10)};
 
                 if (quarantine_add(s->quarantine, k, e) < 0)
                         return -1;

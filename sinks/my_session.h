@@ -2,8 +2,8 @@
 /*
  * Set-up of an apply connection to a MySQL-family target, step by step on the loop: refuses targets
  * that cannot keep the promises, ends what is left of a former connection, takes the lock, sets the
- * session, raises the epoch and reads the position in one transaction (HAZARDS A6), reads which rows
- * are in quarantine.
+ * session, raises the epoch and reads the position in one transaction (HAZARDS A6), reads which
+ * rows are in quarantine.
  *
  * A target is refused unless a commit that it has answered is safe, so there is nothing left to
  * wait for after a commit.

@@ -284,8 +284,7 @@ static void on_committed(void *context)
         s->gtids = s->committing.gtids;
         s->committing.gtids = NULL;
         end_careful(s);
-        s->events.quarantined(
-                s->context, s->committing.quarantined, s->committing.in_quarantine);
+        s->events.quarantined(s->context, s->committing.quarantined, s->committing.in_quarantine);
         s->events.committed(
                 s->context, s->committed, s->committing.transactions, s->committing.rows);
         s->events.durable(s->context, s->committed);
@@ -331,8 +330,7 @@ static void on_session(void *context, const struct my_session_result *r, const s
         static const struct my_wire_events events = {
                 on_released, on_committed, on_moved, on_warning, on_refused, on_quarantined};
         struct sink *s = context;
-        const struct my_wire_quarantine quarantine = {
-                s->config, &s->quarantine, s->careful.on};
+        const struct my_wire_quarantine quarantine = {s->config, &s->quarantine, s->careful.on};
 
         if (!r) {
                 my_link_fail(s->link, e);
@@ -351,8 +349,8 @@ static void on_up(void *context)
 {
         struct sink *s = context;
 
-        s->session = my_session_new(s->link, s->pipeline, s->facts.connection, &s->quarantine,
-                on_session, s);
+        s->session = my_session_new(
+                s->link, s->pipeline, s->facts.connection, &s->quarantine, on_session, s);
 }
 
 /* ---- the table ---- */

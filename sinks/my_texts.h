@@ -34,8 +34,8 @@ struct my_op {
         uint32_t warnings;               /* that its answer is to have; 0: as it may be */
         struct change *change;           /* the first, to be named when it is refused */
         const struct relation *relation; /* MY_OP_BIND, MY_OP_FORGET */
-        bool guarded;                    /* the last of its text, and may be refused: `guard_left` */
-        struct txn *done;                /* pieces that end with this answer */
+        bool guarded;     /* the last of its text, and may be refused: `guard_left` */
+        struct txn *done; /* pieces that end with this answer */
 };
 
 struct my_texts_events {
@@ -67,7 +67,7 @@ struct my_op *my_texts_newest(const struct my_texts *t); /* NULL: no answer is a
 /* Takes a piece and frees it when the newest answer has come. */
 void my_texts_keep(struct my_texts *t, struct txn *piece);
 void my_texts_flush(struct my_texts *t);
-void my_texts_send(struct my_texts *t); /* at once, whatever is on its way */
+void my_texts_send(struct my_texts *t);                        /* at once, whatever is on its way */
 void my_texts_fail(struct my_texts *t, const struct error *e); /* ends the link */
 
 bool my_texts_ok(const struct my_texts *t);

@@ -25,7 +25,7 @@ struct my_wire {
         void *context;
         bool binding;
         struct my_wire_quarantine quarantine;
-        struct { /* the row whose own answer is awaited */
+        struct {                             /* the row whose own answer is awaited */
                 const struct change *change; /* NULL: none is */
                 const struct txn *piece;
         } guard;
@@ -157,8 +157,8 @@ static void write_entry(struct buf *sql, const char *pipeline, const struct txn 
 }
 
 /* Instead of the change; `why` NULL: one before it is in quarantine. */
-static enum my_wire_sent set_aside(struct my_wire *w, const struct txn *piece,
-        const struct change *c, const struct error *why)
+static enum my_wire_sent set_aside(
+        struct my_wire *w, const struct txn *piece, const struct change *c, const struct error *why)
 {
         const struct my_binding *b = my_binding_of(c->relation, w->generation);
         struct quarantine_entry n;
@@ -333,16 +333,15 @@ static enum my_wire_sent send_of_table(
 static enum my_wire_sent send_guarded(
         struct my_wire *w, const struct my_binding *b, struct change *c)
 {
-        struct my_op *o, *before;
+        struct my_op *o;
         enum my_wire_sent sent;
 
         my_texts_send(w->texts);
         add_plain(w, MY_OP_PLAIN, "savepoint culvert_row");
-        before = my_texts_newest(w->texts);
         w->guard.change = c;
         sent = send_of_table(w, b, c);
         o = my_texts_newest(w->texts);
-        if (sent != MY_WIRE_SENT || !w->guard.change || o == before) {
+        if (sent != MY_WIRE_SENT || !w->guard.change || o->change != c) {
                 w->guard.change = NULL; /* it was set aside, or has nothing to write */
                 return sent;
         }
@@ -594,7 +593,8 @@ void my_wire_careful(struct my_wire *w, bool careful)
 
 struct my_wire *my_wire_new(struct my_link *k, const char *pipeline,
         const struct my_session_result *session, uint64_t generation,
-        const struct my_wire_quarantine *quarantine, const struct my_wire_events *events, void *context)
+        const struct my_wire_quarantine *quarantine, const struct my_wire_events *events,
+        void *context)
 {
         static const struct my_texts_events from_texts = {
                 on_answer, on_refused, on_guard_left, on_released, on_committed, on_moved};

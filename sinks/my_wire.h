@@ -12,8 +12,8 @@
  * never left on.
  *
  * Where it is careful, the rows of tables with on_conflict = quarantine go each behind a savepoint:
- * what is refused is set aside (sinks/quarantine.h) in the same transaction. Where it is not, such a
- * refusal ends the link with a RETRY error, to be careful next time. Changes of rows that are in
+ * what is refused is set aside (sinks/quarantine.h) in the same transaction. Where it is not, such
+ * a refusal ends the link with a RETRY error, to be careful next time. Changes of rows that are in
  * quarantine follow them there in either case.
  *
  * Owned by the sink. An error ends the link (my_link_fail); the wire sends nothing after it.
@@ -45,7 +45,8 @@ struct my_wire_quarantine {
 /* The session is set up and the link idle. Its epoch is proved by every transaction. */
 struct my_wire *my_wire_new(struct my_link *k, const char *pipeline,
         const struct my_session_result *session, uint64_t generation,
-        const struct my_wire_quarantine *quarantine, const struct my_wire_events *events, void *context);
+        const struct my_wire_quarantine *quarantine, const struct my_wire_events *events,
+        void *context);
 struct my_wire *my_wire_free(struct my_wire *w); /* frees the pieces that it keeps */
 
 void my_wire_careful(struct my_wire *w, bool careful); /* each row by its own statement? */
@@ -56,9 +57,9 @@ void my_wire_commit(struct my_wire *w); /* only when nothing is unanswered */
 void my_wire_alive(struct my_wire *w);  /* a word, so that the server does not hang up */
 
 enum my_wire_sent { MY_WIRE_SENT, MY_WIRE_BINDING, MY_WIRE_FAILED };
-/* BINDING: the table is being described, send the change again when it is (my_wire_ready). The change
- * is of `piece`, which is not kept before the wire is ready again; NULL: of an order, nothing is in
- * quarantine then. */
+/* BINDING: the table is being described, send the change again when it is (my_wire_ready). The
+ * change is of `piece`, which is not kept before the wire is ready again; NULL: of an order,
+ * nothing is in quarantine then. */
 enum my_wire_sent my_wire_change(struct my_wire *w, const struct txn *piece, struct change *c);
 /* The order in which whole transactions go best (sinks/my_order.h). False: as they are. */
 bool my_wire_order(

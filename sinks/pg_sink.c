@@ -36,7 +36,7 @@
 
 struct batch {
         struct position end;
-        char *gtids; /* state there; NULL: not known */
+        char *gtids;          /* state there; NULL: not known */
         int64_t committed_at; /* of its last transaction, on the source */
         uint64_t transactions, rows;
         uint64_t quarantined, in_quarantine; /* of its rows; all that are there after it */
@@ -85,7 +85,7 @@ struct sink {
         int64_t row_moved; /* loop time of the row's last update */
         struct quarantine quarantine;
         struct careful careful;
-        uint64_t looked;   /* pg_wire_turns when the marker was last asked to look */
+        uint64_t looked; /* pg_wire_turns when the marker was last asked to look */
 };
 
 /* ---- batches ---- */
@@ -223,8 +223,8 @@ static bool begin_idle(struct sink *s)
                 .moves_row = true,
                 .whole = true};
         s->open = true;
-        return pg_wire_begin(s->wire) &&
-               pg_wire_checkpoint(s->wire, s->now.end, s->now.gtids) && close_batch(s);
+        return pg_wire_begin(s->wire) && pg_wire_checkpoint(s->wire, s->now.end, s->now.gtids) &&
+               close_batch(s);
 }
 
 static bool begin_something(struct sink *s)
@@ -307,8 +307,7 @@ static void on_committed(void *context)
         look_for_snapshots(s);
         if (s->careful.on && !careful_goes_on(&s->careful, s->committed, s->committing.rows))
                 pg_wire_careful(s->wire, false);
-        s->events.quarantined(
-                s->context, s->committing.quarantined, s->committing.in_quarantine);
+        s->events.quarantined(s->context, s->committing.quarantined, s->committing.in_quarantine);
         s->events.committed(
                 s->context, s->committing.end, s->committing.transactions, s->committing.rows);
 }
@@ -367,8 +366,7 @@ static void maybe_up(struct sink *s)
 {
         static const struct pg_wire_events events = {
                 on_released, on_committed, on_quarantined, on_refused, on_warning};
-        const struct pg_wire_quarantine quarantine = {
-                s->config, &s->quarantine, s->careful.on};
+        const struct pg_wire_quarantine quarantine = {s->config, &s->quarantine, s->careful.on};
 
         if (s->wire || !s->session_up || !s->marker_up)
                 return;
@@ -409,8 +407,8 @@ static void on_up(void *context)
 {
         struct sink *s = context;
 
-        s->session = pg_session_new(
-                s->link, s->pipeline, &s->former, &s->quarantine, on_session, s);
+        s->session =
+                pg_session_new(s->link, s->pipeline, &s->former, &s->quarantine, on_session, s);
 }
 
 static void on_marker_up(void *context)

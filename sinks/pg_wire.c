@@ -48,7 +48,7 @@ struct pg_wire {
         void *context;
         bool failed, binding;
         struct pg_wire_quarantine quarantine;
-        struct { /* the row whose own answer is awaited */
+        struct {                       /* the row whose own answer is awaited */
                 struct change *change; /* NULL: none is */
                 const struct txn *piece;
                 struct error why; /* it was refused */
@@ -250,8 +250,8 @@ static const char **values_room(struct pg_wire *w, int n)
 }
 
 /* Instead of the change; `why` NULL: one before it is in quarantine. */
-static bool set_aside(struct pg_wire *w, const struct txn *piece, const struct change *c,
-        const struct error *why)
+static bool set_aside(
+        struct pg_wire *w, const struct txn *piece, const struct change *c, const struct error *why)
 {
         const struct pg_binding *b = pg_binding_of(c->relation, w->generation);
         struct quarantine_entry n;
@@ -299,8 +299,8 @@ static bool forget_tables(struct pg_wire *w, const struct change *c)
         return true;
 }
 
-/* The server takes nothing more after an error but up to the sync; then the savepoint is there to go
- * back to. */
+/* The server takes nothing more after an error but up to the sync; then the savepoint is there to
+ * go back to. */
 static bool begin_guard(struct pg_wire *w, const struct txn *piece, struct change *c)
 {
         w->guard.change = c;
@@ -482,7 +482,8 @@ static int expect_one(const struct op *o, PGresult *r, struct error *e)
         return -1;
 }
 
-static int take_description(struct pg_wire *w, const struct relation *r, PGresult *d, struct error *e)
+static int take_description(
+        struct pg_wire *w, const struct relation *r, PGresult *d, struct error *e)
 {
         struct pg_binding *b = pg_binding_new(r, w->generation, w->bindings++, d, e);
 
@@ -503,7 +504,8 @@ static void take_forgotten(struct pg_wire *w, const struct op *o, PGresult *r)
         if (n == 0)
                 return;
         snprintf(text, sizeof text,
-                "%.300s.%.300s was truncated: %" PRIu64 " changes of it that were in quarantine are "
+                "%.300s.%.300s was truncated: %" PRIu64
+                " changes of it that were in quarantine are "
                 "void",
                 o->relation->schema, o->relation->name, n);
         w->events.warning(w->context, text);

@@ -4,10 +4,10 @@
  * in order what each answer belongs to, binds relations that it meets for the first time, and names
  * the row that an answer refuses. Knows transactions and batches only by what it is told to send.
  *
- * Where it is careful, the rows of tables with on_conflict = quarantine go one by one, each behind a
- * savepoint: what is refused is set aside (sinks/quarantine.h) in the same transaction. Where it is
- * not, such a refusal ends the link with a RETRY error, to be careful next time. Changes of rows that
- * are in quarantine follow them there in either case.
+ * Where it is careful, the rows of tables with on_conflict = quarantine go one by one, each behind
+ * a savepoint: what is refused is set aside (sinks/quarantine.h) in the same transaction. Where it
+ * is not, such a refusal ends the link with a RETRY error, to be careful next time. Changes of rows
+ * that are in quarantine follow them there in either case.
  *
  * Owned by the sink, which passes on the link's input. An error ends the link (pg_link_fail); the
  * wire sends and reads nothing after it.
@@ -27,8 +27,8 @@ struct pg_wire_quarantine {
 struct pg_wire_events {
         void (*released)(void *context, size_t bytes); /* a piece is answered and freed */
         void (*committed)(void *context);              /* the oldest commit on its way returned */
-        void (*quarantined)(void *context);            /* a change of the open transaction was set aside */
-        void (*refused)(void *context); /* a row of such a table: be careful from here on */
+        void (*quarantined)(void *context); /* a change of the open transaction was set aside */
+        void (*refused)(void *context);     /* a row of such a table: be careful from here on */
         void (*warning)(void *context, const char *text);
 };
 
@@ -42,7 +42,7 @@ struct pg_wire *pg_wire_free(struct pg_wire *w); /* frees the pieces that it kee
 /* All of these return false when the link has failed. */
 void pg_wire_careful(struct pg_wire *w, bool careful);
 bool pg_wire_begin(struct pg_wire *w);
-bool pg_wire_proof(struct pg_wire *w);                           /* the epoch is still ours */
+bool pg_wire_proof(struct pg_wire *w); /* the epoch is still ours */
 /* Moves the row, proves the epoch too. */
 bool pg_wire_checkpoint(struct pg_wire *w, struct position end, const char *gtids);
 bool pg_wire_origin(struct pg_wire *w, struct position end, int64_t committed_at);

@@ -84,8 +84,8 @@ void quarantine_forget(struct quarantine *q, uint64_t table)
 
 /* ---- which tables, which rows ---- */
 
-bool quarantine_wanted(const struct quarantine *q, const struct config *c, const char *schema,
-        const char *name)
+bool quarantine_wanted(
+        const struct quarantine *q, const struct config *c, const char *schema, const char *name)
 {
         for (unsigned i = 0; i < c->table_n; i++) {
                 const struct config_table *t = &c->table[i];
@@ -102,7 +102,8 @@ int quarantine_no_key(const struct relation *r, struct error *e)
 {
         error_set(e, ERROR_CONFIG,
                 "[table] on_conflict = quarantine: %s.%s has no key that both sides have, so later "
-                "changes of a row could not be told from those of others: give it a primary key, or "
+                "changes of a row could not be told from those of others: give it a primary key, "
+                "or "
                 "on_conflict = stop",
                 r->schema, r->name);
         snprintf(e->table, sizeof e->table, "%s.%s", r->schema, r->name);

@@ -8,8 +8,8 @@
  * A row is known by a hash of its table and its key, the one by which the target finds it. Keys are
  * taken for one that differ only in the case of ASCII letters, blanks at the end, and zeros at the
  * end of a fraction: most targets take them for one, too, and what is taken for one without need
- * merely waits with the other. So at most QUARANTINE_ROWS_MAX rows are held, 16 bytes each; how many
- * changes there are to each is not limited.
+ * merely waits with the other. So at most QUARANTINE_ROWS_MAX rows are held, 16 bytes each; how
+ * many changes there are to each is not limited.
  *
  * TRUNCATE ends a table's quarantine: what was waiting is of rows that are gone at the source.
  *
@@ -45,8 +45,8 @@ void quarantine_forget(struct quarantine *q, uint64_t table); /* all rows of it 
 
 /* Are changes of the target's table set aside: has it on_conflict = quarantine, or had it, and some
  * are there? */
-bool quarantine_wanted(const struct quarantine *q, const struct config *c, const char *schema,
-        const char *name);
+bool quarantine_wanted(
+        const struct quarantine *q, const struct config *c, const char *schema, const char *name);
 
 /* Of a table of which changes may be set aside. */
 struct quarantine_table {
@@ -70,8 +70,7 @@ struct quarantine_rows {
 void quarantine_rows_of(
         const struct quarantine_table *t, const struct change *c, struct quarantine_rows *rows);
 bool quarantine_has_any(const struct quarantine *q, const struct quarantine_rows *rows);
-int quarantine_add_all(
-        struct quarantine *q, const struct quarantine_rows *rows, struct error *e);
+int quarantine_add_all(struct quarantine *q, const struct quarantine_rows *rows, struct error *e);
 
 /* What culvert.quarantine is told of a change. */
 struct quarantine_entry {

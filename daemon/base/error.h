@@ -21,8 +21,8 @@ enum error_class {
 
 struct error {
         enum error_class class;
-        bool of_row; /* it is this row that the target does not take, and it may take others */
-        char code[8];       /* SQLSTATE of the server that refused, or "" */
+        bool of_row;  /* it is this row that the target does not take, and it may take others */
+        char code[8]; /* SQLSTATE of the server that refused, or "" */
         char message[1024]; /* one line, no values of rows, no secrets */
         char table[264];    /* schema.table the error is about, or "" */
         char key[256];      /* key of the row, for the socket only, or "" */

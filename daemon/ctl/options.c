@@ -16,9 +16,9 @@ static const struct command commands[] = {
                 "Critical: stopped-on-error; source or target not connected for 300 s; less than\n"
                 "2 hours until the source drops changes that were not read, or it has done so.\n"
                 "Warning: paused; an error that is being retried; source or target not connected;\n"
-                "changes in quarantine;\n"
-                "lag above 300 s; the target has not answered for 60 s; less than 24 hours until\n"
-                "the source drops changes, or half of what it keeps at most is used.\n"
+                "changes in quarantine; lag above 300 s; the target has not answered for 60 s;\n"
+                "less than 24 hours until the source drops changes, or half of what it keeps at\n"
+                "most is used.\n"
                 "With --check, exit status 3 still means that no daemon answers.\n",
                 render_status},
         {"watch", COMMAND_WATCH, "live view; plain lines when not on a terminal",
@@ -42,18 +42,18 @@ static const struct command commands[] = {
                 render_tables},
         {"quarantine list", COMMAND_ASK, "changes that the target has refused",
                 {{"table", "TABLE", "of this source table alone, schema.table"}},
-                "Each with its key and why; the rows are in culvert.quarantine on the target alone.\n",
+                "Each with its key and why; the rows are in culvert.quarantine on the target.\n",
                 render_quarantine},
         {"quarantine retry", COMMAND_ASK_IDS, "apply them, in their order",
                 {{"table", "TABLE", "of this source table alone, schema.table"}},
                 "A change is applied when none before it of the same row stays; it leaves the\n"
-                "quarantine in the same transaction. Without ID and --table: all. The stream stands\n"
-                "meanwhile. Exit status 1: some were refused again, or wait behind others.\n",
+                "quarantine in the same transaction. Without ID and --table: all. Meanwhile the\n"
+                "stream stands. Exit status 1: some were refused again, or wait behind others.\n",
                 render_quarantine_done},
         {"quarantine discard", COMMAND_ASK_IDS, "give them up",
                 {{"table", "TABLE", "of this source table alone, schema.table"}},
-                "The rows on the target may differ from the source's then, and later changes of them\n"
-                "are applied as they come. Without ID and --table: all.\n",
+                "The rows on the target may differ from the source's then, and later changes of\n"
+                "them are applied as they come. Without ID and --table: all.\n",
                 render_quarantine_done},
         {"reload", COMMAND_ASK, "read the configuration file again", {{0}},
                 "Says key by key what was applied, needs a restart, or was refused; when a key is\n"
@@ -293,7 +293,8 @@ void options_help(const struct command *c, FILE *out)
         }
         fprintf(out, "culvertctl %s%s [options]%s: %s%s\n",
                 c->kind == COMMAND_PLAN || c->kind == COMMAND_CAT ? "" : "[-s SOCKET | NAME] ",
-                c->name, c->kind == COMMAND_ASK_IDS ? " [ID...]" : "", c->summary, c->kind == COMMAND_UNBUILT ? " (not built yet)" : "");
+                c->name, c->kind == COMMAND_ASK_IDS ? " [ID...]" : "", c->summary,
+                c->kind == COMMAND_UNBUILT ? " (not built yet)" : "");
         for (size_t i = 0; i < COMMAND_OPTIONS_MAX && c->options[i].name; i++) {
                 char name[40];
 

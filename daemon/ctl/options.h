@@ -18,7 +18,7 @@ struct command_option {
 };
 
 enum command_kind {
-        COMMAND_ASK, /* of the daemon: ends with its answer */
+        COMMAND_ASK,     /* of the daemon: ends with its answer */
         COMMAND_ASK_IDS, /* the same, and IDs may follow */
         COMMAND_WATCH,
         COMMAND_STOP,

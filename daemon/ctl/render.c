@@ -327,8 +327,8 @@ void render_quarantine(struct buf *out, const cJSON *body)
                 cJSON_free(key);
         }
         add_number(out, number(body, "changes"), text_count);
-        buf_str(out, is_true(body, "items_truncated") ? " changes, not all are shown\n"
-                                                      : " changes\n");
+        buf_str(out,
+                is_true(body, "items_truncated") ? " changes, not all are shown\n" : " changes\n");
 }
 
 void render_quarantine_done(struct buf *out, const cJSON *body)

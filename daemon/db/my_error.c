@@ -179,8 +179,8 @@ static enum error_class class_of(unsigned number, const char *text)
  * says nothing: mysqld_error.h. */
 static bool is_of_row(unsigned number, const char *state)
 {
-        static const unsigned more[] = {1118, 1265, 1292, 1364, 1366, 1411, 1467, 1525, 1526, 1591,
-                1748, 1863, 3819, 4025};
+        static const unsigned more[] = {
+                1118, 1265, 1292, 1364, 1366, 1411, 1467, 1525, 1526, 1591, 1748, 1863, 3819, 4025};
 
         for (unsigned i = 0; i < sizeof more / sizeof *more; i++)
                 if (more[i] == number)

@@ -345,7 +345,8 @@ static enum error_class local_error_class(const char *text)
         return ERROR_RETRY;
 }
 
-/* A value or a constraint, WITH CHECK OPTION, a trigger's RAISE, an index entry that is too large. */
+/* A value or a constraint, WITH CHECK OPTION, a trigger's RAISE, an index entry that is too large.
+ */
 static bool is_of_row(const char *sqlstate)
 {
         static const char *const classes[] = {"22", "23", "44", "P0001", "54000"};

@@ -27,8 +27,8 @@ struct pipeline_events {
         void (*marked)(void *context, struct position p, const struct error *e);
         /* The pipeline has stopped where pipeline_until said; the target has stored that. */
         void (*reached)(void *context);
-        /* More rows than [apply] error_threshold allows went to quarantine: the pipeline has paused,
-         * as by pipeline_pause. */
+        /* More rows than [apply] error_threshold allows went to quarantine: the pipeline has
+         * paused, as by pipeline_pause. */
         void (*overcome)(void *context, const struct error *e);
 };
 
@@ -90,7 +90,7 @@ struct pipeline_status {
         int64_t owed;   /* loop time since which the target owes an answer; 0: it owes none */
         bool source_started; /* the stream is wanted, if not connected */
         const struct source_retention *retention;
-        int64_t quarantined; /* changes in culvert.quarantine; -1: not known */
+        int64_t quarantined;       /* changes in culvert.quarantine; -1: not known */
         const struct error *error; /* the failure that is being retried; NULL: none */
         const char *target_version;
 };

@@ -34,8 +34,8 @@ struct pipeline {
         struct threshold threshold;
         uint64_t set_aside;  /* rows that `committed` is about to tell */
         int64_t quarantined; /* changes in culvert.quarantine; -1: not known */
-        bool start_wanted; /* the sink, when it is known what the disk has */
-        bool disk_failed;  /* it is opened again before the next start */
+        bool start_wanted;   /* the sink, when it is known what the disk has */
+        bool disk_failed;    /* it is opened again before the next start */
         struct error disk_error;
         unsigned disk_level; /* 0, 1: half full, 2: nearly */
         bool save_noted, choked;

@@ -301,7 +301,8 @@ static void sink_durable(void *context, struct position end)
         pipeline_drained_step(p);
 }
 
-/* What was refused comes again, and then each row by itself: it cannot be refused for this again. */
+/* What was refused comes again, and then each row by itself: it cannot be refused for this again.
+ */
 static void begin_carefully(struct pipeline *p, const struct error *e)
 {
         p->events.note(p->context, false, e, "the target has refused a row: again, row by row");
@@ -392,6 +393,5 @@ void pipeline_on_idle(void *context)
         p->sink_ops->idle(p->sink, idle, buf_text(&p->gtids));
 }
 
-const struct sink_events pipeline_from_sink = {
-        sink_ready, sink_room, sink_committed, sink_durable, sink_failed, sink_warning,
-        sink_quarantined};
+const struct sink_events pipeline_from_sink = {sink_ready, sink_room, sink_committed, sink_durable,
+        sink_failed, sink_warning, sink_quarantined};

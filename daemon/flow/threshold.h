@@ -1,7 +1,8 @@
 #pragma once
 /*
- * Threshold: how many of the last 10,000 applied rows, up to a hundred less, went to quarantine. Of the rows of one commit
- * it is not known which did, and they are taken to have been the last. Plain data; pure.
+ * Threshold: how many of the last 10,000 applied rows, up to a hundred less, went to quarantine. Of
+ * the rows of one commit it is not known which did, and they are taken to have been the last. Plain
+ * data; pure.
  */
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,8 +1,8 @@
 #pragma once
 /*
  * Rows as JSON, exactly: {"id":"7","note":null,"picture":{"hex":"00ff"}}. A value is the text that
- * the target was to have; what is not UTF-8, or has a zero byte in it, goes in hex. Columns that are
- * not in the log are left out. Pure; any thread.
+ * the target was to have; what is not UTF-8, or has a zero byte in it, goes in hex. Columns that
+ * are not in the log are left out. Pure; any thread.
  */
 #include "model/txn.h"
 

@@ -112,8 +112,8 @@ static void run_quarantine(
         struct commands *c, struct control_call *call, enum quarantine_action action)
 {
         if (c->quarantine.call)
-                control_call_refuse(call, CONTROL_REFUSED,
-                        "another command on the quarantine is under way");
+                control_call_refuse(
+                        call, CONTROL_REFUSED, "another command on the quarantine is under way");
         else
                 quarantine_command_start(&c->quarantine, c->migration, call, action);
 }

@@ -70,8 +70,7 @@ struct health health_of(const struct status *s, const struct health_ends *ends, 
 {
         struct health h = {.level = HEALTH_OK};
         /* by itself */
-        bool has_paused =
-                s->state == STATE_PAUSED && s->error && s->error->class != ERROR_RETRY;
+        bool has_paused = s->state == STATE_PAUSED && s->error && s->error->class != ERROR_RETRY;
 
         if (s->state == STATE_STOPPED)
                 raise_to(&h, HEALTH_CRITICAL, "stopped on an error: %.200s",

@@ -43,7 +43,7 @@ struct migration {
         struct timer retry, second;
         struct prepare_progress progress;
         char source_version[32], target_version[32];
-        struct source_identity identity; /* of the source that the stream reads */
+        struct source_identity identity;          /* of the source that the stream reads */
         enum engine source_engine, target_engine; /* ENGINE_POSTGRESQL: or not known yet */
 
         struct migration_mark *marks, **marks_tail;

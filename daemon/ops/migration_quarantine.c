@@ -17,8 +17,8 @@ static void say_result(const struct quarantine_result *r, enum quarantine_action
                 log_failure(LOG_LEVEL_WARNING, LOG_PLAIN, &r->error, "quarantine");
 }
 
-/* The stream goes on where it stood; an operator may have stopped it meanwhile, or it may be about to
- * end. */
+/* The stream goes on where it stood; an operator may have stopped it meanwhile, or it may be about
+ * to end. */
 static void on_done(void *context, struct quarantine_result *r)
 {
         struct migration *m = context;
@@ -72,8 +72,7 @@ int migration_quarantine(struct migration *m, struct quarantine_request *q,
         void (*done)(void *context, struct quarantine_result *r), void *context, struct error *e)
 {
         if (m->quarantine.job)
-                return error_set(
-                        e, ERROR_CONFIG, "another command on the quarantine is under way");
+                return error_set(e, ERROR_CONFIG, "another command on the quarantine is under way");
         if (m->shutdown_done)
                 return error_set(e, ERROR_CONFIG, "the daemon ends");
         if (q->action != QUARANTINE_LIST && (m->preparing || m->saved.phase != STATE_STREAMING))

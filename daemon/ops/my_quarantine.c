@@ -27,8 +27,7 @@ static int my_take(struct quarantine_store *s, struct error *e)
 {
         char source[IDENTITY_TEXT];
         struct position position;
-        int taken = my_meta_open(
-                s->my, s->config->pipeline.name, &s->epoch, &position, source, e);
+        int taken = my_meta_open(s->my, s->config->pipeline.name, &s->epoch, &position, source, e);
 
         return taken == 0 ? my_run(s->my, e, my_session_apply_sql) : taken;
 }
@@ -99,9 +98,9 @@ static int my_read(struct quarantine_store *s, uint64_t after, unsigned limit,
         MYSQL_ROW f;
 
         buf_str(&sql, "select id, table_schema, table_name, operation, row_key, position, code, "
-                      "message, " TIME("committed_at") ", " TIME("quarantined_at") ", "
-                      TIME("tried_at") ", attempts, row_id, row_to, old_full, old_row, new_row, "
-                      "shape from culvert.quarantine where pipeline = ");
+                      "message, " TIME("committed_at") ", " TIME("quarantined_at") ", " TIME(
+                              "tried_at") ", attempts, row_id, row_to, old_full, old_row, new_row, "
+                                          "shape from culvert.quarantine where pipeline = ");
         add_pipeline(&sql, s);
         buf_printf(&sql, " and id > %" PRIu64 " order by id limit %u", after, limit);
         if (!(r = my_query(s->my, e, buf_text(&sql))))
@@ -127,7 +126,8 @@ static int64_t my_count(struct quarantine_store *s, struct error *e)
         return f ? strtoll(f[0], NULL, 10) : -1;
 }
 
-static struct my_binding *bound(struct quarantine_store *s, const struct relation *r, struct error *e)
+static struct my_binding *bound(
+        struct quarantine_store *s, const struct relation *r, struct error *e)
 {
         struct my_binding *b = my_binding_of(r, 1);
         AUTO_BUF sql = BUF_INIT;
@@ -163,8 +163,8 @@ static int run_statement(struct quarantine_store *s, const struct my_binding *b,
         if (found == 1)
                 error_set(e, ERROR_DATA, "the target changed a value that it was given");
         else
-                error_set(e, ERROR_DATA,
-                        "conflict: %" PRIu64 " rows on the target have its key", found);
+                error_set(e, ERROR_DATA, "conflict: %" PRIu64 " rows on the target have its key",
+                        found);
         e->of_row = true;
         return -1;
 }

@@ -29,8 +29,7 @@ static int pg_take(struct quarantine_store *s, struct error *e)
         char source[IDENTITY_TEXT];
         struct position position;
         struct error role = ERROR_INIT;
-        int taken = pg_meta_open(
-                s->pg, s->config->pipeline.name, &s->epoch, &position, source, e);
+        int taken = pg_meta_open(s->pg, s->config->pipeline.name, &s->epoch, &position, source, e);
 
         if (taken != 0)
                 return taken;
@@ -113,10 +112,12 @@ static int pg_read(struct quarantine_store *s, uint64_t after, unsigned limit,
         snprintf(from, sizeof from, "%" PRIu64, after);
         snprintf(most, sizeof most, "%u", limit);
         r = pg_query(s->pg, e,
-                "select id, table_schema, table_name, operation, row_key, position, code, message, "
-                TIME("committed_at") ", " TIME("quarantined_at") ", " TIME("tried_at")
-                ", attempts, row_id, row_to, old_full, old_row, new_row, shape from "
-                "culvert.quarantine where pipeline = $1 and id > $2 order by id limit $3::int",
+                "select id, table_schema, table_name, operation, row_key, position, code, "
+                "message, " TIME("committed_at") ", " TIME("quarantined_at") ", " TIME(
+                        "tried_at") ", attempts, row_id, row_to, old_full, old_row, new_row, shape "
+                                    "from "
+                                    "culvert.quarantine where pipeline = $1 and id > $2 order by "
+                                    "id limit $3::int",
                 3, values);
         for (int i = 0; r && i < PQntuples(r); i++) {
                 take_row(r, i, &row);
@@ -135,7 +136,8 @@ static int64_t pg_count(struct quarantine_store *s, struct error *e)
         return r ? strtoll(pg_text(r, 0, 0), NULL, 10) : -1;
 }
 
-static struct pg_binding *bound(struct quarantine_store *s, const struct relation *r, struct error *e)
+static struct pg_binding *bound(
+        struct quarantine_store *s, const struct relation *r, struct error *e)
 {
         const char *values[] = {r->schema, r->name};
         struct pg_binding *b = pg_binding_of(r, 1);

@@ -13,10 +13,10 @@
 #include <string.h>
 #include <time.h>
 
-#define CHUNK 200          /* changes read at once, and in one transaction */
-#define LIST_MAX 1000      /* items of a list */
+#define CHUNK 200           /* changes read at once, and in one transaction */
+#define LIST_MAX 1000       /* items of a list */
 #define LIST_KEYS (1 << 20) /* bytes of their keys */
-#define LOCK_TRIES 100     /* the sink's session may live a little longer than its connection */
+#define LOCK_TRIES 100      /* the sink's session may live a little longer than its connection */
 
 struct quarantine_job {
         struct loop *loop;
@@ -67,8 +67,7 @@ int quarantine_ids(const char *text, struct quarantine_request *q, struct error 
         do {
                 errno = 0;
                 if (q->ids_n == QUARANTINE_IDS_MAX)
-                        return error_set(
-                                e, ERROR_CONFIG, "more than %d IDs", QUARANTINE_IDS_MAX);
+                        return error_set(e, ERROR_CONFIG, "more than %d IDs", QUARANTINE_IDS_MAX);
                 q->ids[q->ids_n] = strtoull(at, &end, 10);
                 if (*at < '0' || *at > '9' || errno || q->ids[q->ids_n] == 0 ||
                         q->ids[q->ids_n] > INT64_MAX || (*end && *end != ','))
@@ -100,8 +99,7 @@ static void add_names(const struct quarantine_job *j, cJSON *o, const struct qua
 {
         const struct route_table *t = route_to(j->route, row->schema, row->table);
         AUTO_STRING target = memory_printf("%s.%s", row->schema, row->table);
-        AUTO_STRING source =
-                t ? memory_printf("%s.%s", t->source_schema, t->source_name) : NULL;
+        AUTO_STRING source = t ? memory_printf("%s.%s", t->source_schema, t->source_name) : NULL;
 
         json_text(o, "table", source ? source : target);
         json_text(o, "target", target);
@@ -199,8 +197,8 @@ static int apply(struct quarantine_job *j, const struct quarantine_row *row, str
         return result;
 }
 
-static int refused(struct quarantine_job *j, const struct quarantine_row *row, const struct error *why,
-        struct error *e)
+static int refused(struct quarantine_job *j, const struct quarantine_row *row,
+        const struct error *why, struct error *e)
 {
         if (j->result.refused++ == 0) {
                 j->result.error = *why;
@@ -233,8 +231,7 @@ static int retry_row(void *context, const struct quarantine_row *row, struct err
                 return 0;
         }
         *e = why;
-        return error_context(
-                e, "change %" PRIu64 " of %s.%s", row->id, row->schema, row->table);
+        return error_context(e, "change %" PRIu64 " of %s.%s", row->id, row->schema, row->table);
 }
 
 static int discard_row(void *context, const struct quarantine_row *row, struct error *e)

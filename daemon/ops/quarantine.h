@@ -38,8 +38,8 @@ struct quarantine_result {
         bool failed; /* for `error`; what was counted before is done */
 };
 
-/* `done` comes once, from the loop, unless the job is freed before; then it is freed by the receiver,
- * not from inside. Takes what the request holds. */
+/* `done` comes once, from the loop, unless the job is freed before; then it is freed by the
+ * receiver, not from inside. Takes what the request holds. */
 struct quarantine_job *quarantine_job_new(struct loop *l, const struct config *c, struct route *r,
         struct quarantine_request *request,
         void (*done)(void *context, struct quarantine_result *result), void *context);

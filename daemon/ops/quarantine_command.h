@@ -1,7 +1,7 @@
 #pragma once
 /*
- * `quarantine list`, `retry` and `discard`: one call at a time, which ends when its job does. The job
- * goes on when the client leaves. Loop thread only.
+ * `quarantine list`, `retry` and `discard`: one call at a time, which ends when its job does. The
+ * job goes on when the client leaves. Loop thread only.
  */
 #include "ops/control.h"
 #include "ops/quarantine.h"

@@ -3,9 +3,9 @@
  * What a job on the quarantine (ops/quarantine.h) asks of a target: one table of functions for
  * PostgreSQL, one for the MySQL family. Blocking; in the job's thread.
  *
- * A store that is opened for writing is the pipeline's one writer (lock and epoch, as for the copy),
- * and every transaction of it begins with the checkpoint's statement, which marks it as ours (HAZARDS
- * A7, A8).
+ * A store that is opened for writing is the pipeline's one writer (lock and epoch, as for the
+ * copy), and every transaction of it begins with the checkpoint's statement, which marks it as ours
+ * (HAZARDS A7, A8).
  */
 #include "ops/halt.h"
 #include "sinks/quarantine.h"
@@ -31,7 +31,8 @@ struct quarantine_store {
         MYSQL *my;
         struct my_params *my_params;
         size_t packet;
-        /* The shape of the last change that was applied, and its table, bound to this connection. */
+        /* The shape of the last change that was applied, and its table, bound to this connection.
+         */
         char *shape_text;
         struct relation *shape;
         uint64_t bindings;
@@ -50,12 +51,13 @@ struct quarantine_store_ops {
         int (*read)(struct quarantine_store *s, uint64_t after, unsigned limit,
                 quarantine_each *each, void *context, struct error *e);
         int64_t (*count)(struct quarantine_store *s, struct error *e);
-        /* Applies it as a sink would, behind a savepoint. 1: refused for its row, nothing was done. */
+        /* Applies it as a sink would, behind a savepoint. 1: refused for its row, nothing was done.
+         */
         int (*apply)(struct quarantine_store *s, const struct change *c, struct error *e);
         int (*remove)(struct quarantine_store *s, uint64_t id, struct error *e);
         /* It was tried, and refused for `why`. */
-        int (*tried)(struct quarantine_store *s, uint64_t id, const struct error *why,
-                struct error *e);
+        int (*tried)(
+                struct quarantine_store *s, uint64_t id, const struct error *why, struct error *e);
 };
 
 extern const struct quarantine_store_ops pg_quarantine_ops, my_quarantine_ops;

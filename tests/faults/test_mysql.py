@@ -13,6 +13,7 @@ from integration import test_my_definitions_from_pg as definitions
 from integration import test_my_exactly_once as bank_test
 from integration import test_my_stream as stream
 from integration import test_my_xa as xa
+from integration import test_quarantine as quarantine
 from integration import test_my_types as types
 from integration import test_my_values as values
 from integration import test_my_versioned as versioned
@@ -360,3 +361,14 @@ def test_definitions_of_postgresql(make, culvert):
     assert definitions.indexes(cross, "par") == {"PRIMARY", "par_v_key", "par_sum", "par_desc"}
     with pytest.raises(Exception, match="Duplicate entry"):
         cross.target_sql("insert into par values (9, 1, 1)")
+
+
+@pytest.mark.parametrize("direction", ["pg-mysql", "mysql-mysql"])
+def test_quarantine(make, culvert, direction):
+    """What MySQL refuses, under numbers of its own; kills on the way."""
+    quarantine.test_kill_at_any_moment(make(direction), culvert)
+
+
+@pytest.mark.parametrize("direction", ["pg-mysql", "mysql-mysql"])
+def test_quarantine_and_values(make, culvert, direction):
+    quarantine.test_values_come_back_exactly(make(direction), culvert)

@@ -219,6 +219,28 @@ def to_my(request):
     c.drop()
 
 
+def make_way(request, direction):
+    if direction == "pg-pg":
+        yield request.getfixturevalue("pair")
+        return
+    c = make_cross(request, direction)
+    yield c
+    c.drop()
+
+
+@pytest.fixture(params=["pg-pg", *DIRECTIONS])
+def every_way(request):
+    """A pair or a cross, in all four directions."""
+    yield from make_way(request, request.param)
+
+
+@pytest.fixture(params=["pg-pg", "my-my", pytest.param("my-pg", marks=pytest.mark.long),
+                        pytest.param("pg-my", marks=pytest.mark.long)])
+def way(request):
+    """The same; in make check each engine once at each end."""
+    yield from make_way(request, request.param)
+
+
 @pytest.fixture
 def culvert(folder, request):
     """Makes pipelines: culvert(config, name="shop"). Their logs are shown when the test fails."""

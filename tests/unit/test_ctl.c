@@ -107,8 +107,9 @@ static void test_refused(void **state)
         expect_refused("ctl show", "there is no command 'show', or none after that name of a "
                                    "pipeline");
         expect_refused("ctl status now", "status does not take 'now'");
-        expect_refused("ctl quarantine", "there is no command 'quarantine', or none after that name of a "
-                                         "pipeline");
+        expect_refused("ctl quarantine",
+                "there is no command 'quarantine', or none after that name of a "
+                "pipeline");
         expect_refused("ctl quarantine list 7", "quarantine list does not take '7'");
         expect_refused("ctl cat", "cat needs a FILE");
         expect_refused("ctl status --frob", "status has no option '--frob'");

@@ -60,8 +60,9 @@ static void test_rows_are_the_same_after_json(void **state)
 
 static void test_json_that_is_no_row(void **state)
 {
-        static const char *const bad[] = {"", "[]", "{\"id\":1}", "{\"x\":\"1\"}", "{\"id\":",
-                "{\"id\":{\"hex\":\"0\"}}", "{\"id\":{\"hex\":\"zz\"}}", "{\"id\":{}}", "null"};
+        static const char *const bad[] = {"", "[]", "{\"id\":1}", "{\"x\":\"1\"}",
+                "{\"id\":", "{\"id\":{\"hex\":\"0\"}}", "{\"id\":{\"hex\":\"zz\"}}", "{\"id\":{}}",
+                "null"};
         struct relation *r = table("t");
         struct arena *a = arena_new();
 
@@ -114,8 +115,8 @@ static void test_keys_that_a_target_may_take_for_one(void **state)
 {
         static const char *const same[][2] = {{"a", "A"}, {"a", "a  "}, {"1.50", "1.5"},
                 {"1.00", "1"}, {"-2.0", "-2"}, {"", " "}};
-        static const char *const different[][2] = {
-                {"a", " a"}, {"10", "1"}, {"a.10", "a.1"}, {"1.0.0", "1.0"}, {"ä", "a"}, {"1", "11"}};
+        static const char *const different[][2] = {{"a", " a"}, {"10", "1"}, {"a.10", "a.1"},
+                {"1.0.0", "1.0"}, {"ä", "a"}, {"1", "11"}};
 
         (void)state;
         for (size_t i = 0; i < sizeof same / sizeof *same; i++)
@@ -133,7 +134,8 @@ static void test_set_grows_forgets_and_is_bounded(void **state)
         assert_false(quarantine_has(&q, 5));
         q.max = 1000;
         for (uint64_t i = 1; i <= 1000; i++)
-                assert_int_equal(quarantine_add(&q, (struct quarantine_key){1 + i % 2, i * 64}, &e), 0);
+                assert_int_equal(
+                        quarantine_add(&q, (struct quarantine_key){1 + i % 2, i * 64}, &e), 0);
         assert_int_equal(quarantine_add(&q, (struct quarantine_key){1, 64}, &e), 0); /* is there */
         assert_int_equal(quarantine_add(&q, (struct quarantine_key){1, 1}, &e), -1);
         assert_int_equal(e.class, ERROR_CONFIG);
@@ -166,8 +168,7 @@ static void test_changes_come_back(void **state)
         quarantine_entry_init(&n, t, &c, NULL);
         assert_string_equal(buf_text(&n.key), "{\"id\":\"1\"}");
         assert_string_equal(buf_text(&n.new), "{\"id\":\"2\",\"a \\\"b\\\"\":\"x\",\"c\":null}");
-        back = (struct quarantine_text){
-                n.operation, buf_text(&n.old), buf_text(&n.new), false};
+        back = (struct quarantine_text){n.operation, buf_text(&n.old), buf_text(&n.new), false};
         shape = relation_from_text(buf_text(&n.shape));
         piece = quarantine_change(shape, &back, &e);
         assert_non_null(piece);
