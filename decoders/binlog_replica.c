@@ -109,10 +109,12 @@ int binlog_replica_choose(MYSQL *c, const char *name, uint32_t wanted, unsigned 
 {
         AUTO_MY_RESULT replicas = NULL;
         char host[256] = "";
+        AUTO_STRING whole = NULL;
         uint32_t theirs;
 
         gethostname(host, sizeof host - 1);
-        snprintf(r->host, sizeof r->host, "culvert-%s@%s", name, host);
+        whole = memory_printf("culvert-%s@%s", name, host);
+        snprintf(r->host, sizeof r->host, "%.60s", whole);
         r->id = wanted;
         if (read_own_id(c, &theirs, e) < 0)
                 return -1;
