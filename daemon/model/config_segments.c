@@ -44,6 +44,10 @@ static void check_table(struct config *c, const struct config_table *t)
 {
         if (t->to_name)
                 config_complain(c, t->line, RENAMED, "[table] to");
+        if (t->on_conflict != CONFLICT_STOP)
+                config_complain(c, t->line,
+                        "[table] on_conflict: no change conflicts with an archive; say it where "
+                        "that is replayed");
         for (unsigned i = 0; i < t->renames_n; i++)
                 config_complain(c, t->renames[i].line, RENAMED, "[table] column.*.to");
 }
