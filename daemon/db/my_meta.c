@@ -11,6 +11,8 @@
         "insert into culvert.meta (format, version, installed_at) values (" TEXT(                  \
                 MY_META_FORMAT) ", '" CULVERT_VERSION "', utc_timestamp(6)) "                      \
                                 "on duplicate key update format = format"
+#define MAKING "culvert.meta" /* lock */
+#define MAKING_SECONDS 60
 #define COLUMN_IS_THERE 1060 /* mysqld_error.h, ER_DUP_FIELDNAME */
 
 #define TABLE_OPTIONS                                                                              \
@@ -272,17 +274,43 @@ static int upgrade(MYSQL *c, struct error *e)
         return my_run(c, e, FORMAT_SQL);
 }
 
+static int make_or_upgrade(MYSQL *c, struct error *e)
+{
+        int format = my_meta_check(c, e);
+
+        return format < 0 || (format == 1 && my_run(c, e, create_sql) < 0) ? -1 : upgrade(c, e);
+}
+
+/* One pipeline after the other: DDL has no transaction, and one would meet the other's half. */
+static int bring_up(MYSQL *c, struct error *e)
+{
+        AUTO_MY_RESULT r = my_queryf(c, e, "select get_lock('" MAKING "', %d)", MAKING_SECONDS);
+        MYSQL_ROW row = r ? first(r) : NULL;
+        struct error ignored = ERROR_INIT;
+        int rc;
+
+        if (!r)
+                return -1;
+        if (!row || !row[0] || strcmp(row[0], "1") != 0)
+                return error_set(e, ERROR_RETRY,
+                        "another pipeline has been making database culvert on the target for %d s",
+                        MAKING_SECONDS);
+        rc = make_or_upgrade(c, e);
+        my_run(c, &ignored, "do release_lock('" MAKING "')");
+        return rc;
+}
+
 int my_meta_open(MYSQL *c, const char *pipeline, uint64_t *epoch, struct position *position,
         char source[IDENTITY_TEXT], struct error *e)
 {
         struct error ignored = ERROR_INIT;
-        int taken, format = my_meta_check(c, e);
+        int taken;
 
-        if (format < 0 || (format == 1 && my_run(c, e, create_sql) < 0))
+        if (bring_up(c, e) < 0)
                 return -1;
         if ((taken = take_lock(c, pipeline, e)) != 0)
                 return taken;
-        if (upgrade(c, e) < 0 || insert_checkpoint(c, pipeline, e) < 0)
+        if (insert_checkpoint(c, pipeline, e) < 0)
                 return -1;
         if (raise_epoch(c, pipeline, epoch, position, source, e) == 0)
                 return 0;

@@ -176,3 +176,18 @@ def test_system_versioned_table(from_my, culvert):
     from_my.sql("update v set x = 3; insert into v values (2, 2); delete from v where id = 1")
     c.wait(lag=0)
     assert from_my.compare() == 1
+
+
+def test_pipelines_that_start_at_once(to_my, culvert):
+    """On a server without database culvert: one makes it, the others wait for that."""
+    names = [f"shop{i}" for i in range(5)]
+    for i, name in enumerate(names):
+        to_my.sql(f"create table t{i} (id int primary key); insert into t{i} values ({i})")
+    pipelines = [culvert(to_my.config(tables={"include": to_my.qualified(f"t{i}")}), name).start(answer=False)
+                 for i, name in enumerate(names)]
+    for c in pipelines:
+        until(lambda: c.ctl("status", check=False).returncode == 0, 20, "an answer")
+        c.wait(lag=0)
+        assert "cannot start yet" not in c.log_text()
+    assert to_my.compare() == 5
+    assert to_my.target.run("select count(*) from culvert.checkpoint") == [(5,)]
