@@ -71,6 +71,9 @@ static int map_table(struct migration *m, struct quarantine_request *q, struct e
 int migration_quarantine(struct migration *m, struct quarantine_request *q,
         void (*done)(void *context, struct quarantine_result *r), void *context, struct error *e)
 {
+        if (m->config->target.kind == KIND_SEGMENTS)
+                return error_set(
+                        e, ERROR_CONFIG, "an archive has no quarantine: nothing conflicts there");
         if (m->quarantine.job)
                 return error_set(e, ERROR_CONFIG, "another command on the quarantine is under way");
         if (m->shutdown_done)

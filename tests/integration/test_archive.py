@@ -393,6 +393,8 @@ def test_a_segment_that_is_missing_is_named(ledger, culvert, place):
 
 def test_one_folder_has_one_writer(ledger, culvert, place):
     a = begun(ledger, culvert, place)
+    none = a.ctl("quarantine", "list", check=False)
+    assert none.returncode in (1, 4) and "an archive has no quarantine" in none.stderr
     again = culvert(archiver(ledger, place), "other").start()
     until(lambda: "another culvertd writes to this archive" in str(again.status()["error"]), 20, "the refusal")
     assert again.status()["state"] == "starting"

@@ -388,6 +388,9 @@ static void test_archives(void **state)
 {
         (void)state;
         expect_ends(TO_ARCHIVE NO_COPY, "");
+        expect_ends(TO_ARCHIVE NO_COPY "[table a.c]\non_conflict = quarantine\n",
+                ":7: [table] on_conflict: no change conflicts with an archive");
+        expect_ends(FROM_ARCHIVE NO_COPY "[table a.c]\non_conflict = quarantine\n", "");
         expect_ends(FROM_ARCHIVE NO_COPY "[schemas]\na = b\n[table a.c]\nto = d\n", "");
         expect_ends(FROM_ARCHIVE, "conf:2: [snapshot] mode = none is needed where [source] uri is");
         expect_ends("[source]\nuri = segments:/a\n[target]\nuri = segments:/b\n" NO_COPY,
