@@ -13,6 +13,17 @@ void pipeline_changed(struct pipeline *p)
         p->events.changed(p->context);
 }
 
+void pipeline_connected(struct pipeline *p)
+{
+        bool both = p->sink_ready && p->source_ready;
+
+        if (both && p->error.class != ERROR_NONE)
+                p->events.note(p->context, false, NULL, "connected again");
+        if (both)
+                error_clear(&p->error);
+        pipeline_changed(p);
+}
+
 /* ---- stopping ---- */
 
 /* A stopped source answers no mark. */

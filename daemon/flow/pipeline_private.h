@@ -39,13 +39,14 @@ struct pipeline {
         struct error disk_error;
         unsigned disk_level; /* 0, 1: half full, 2: nearly */
         bool save_noted, choked;
-        bool save;             /* acknowledge = auto: the source holds too much */
-        struct position taken; /* end of the last transaction that the sink took */
-        struct position acknowledged;
-        struct position until; /* where the stream ends; none: nowhere */
-        bool ended;            /* it has come there; what follows is not taken */
-        bool sink_partial;     /* the sink holds the beginning of a transaction */
-        bool counted;          /* the first in the queue is in `times` and `tally` already */
+        bool save;                    /* acknowledge = auto: the source holds too much */
+        struct position taken;        /* end of the last transaction that the sink took */
+        struct position acknowledged; /* what the source is told */
+        struct position forgotten;    /* what it may have been told ever; not before that */
+        struct position until;        /* where the stream ends; none: nowhere */
+        bool ended;                   /* it has come there; what follows is not taken */
+        bool sink_partial;            /* the sink holds the beginning of a transaction */
+        bool counted;                 /* the first in the queue is in `times` and `tally` already */
         struct snapshot *snapshot;
         struct position log_end, idle_asked;
         int64_t heard, answered; /* when source and target last said something */
@@ -75,6 +76,8 @@ extern const struct sink_events pipeline_from_sink;
 extern const struct queue_events pipeline_from_queue;
 
 void pipeline_changed(struct pipeline *p);
+/* One end is there again: if the other is, too, what was tried again is over. */
+void pipeline_connected(struct pipeline *p);
 void pipeline_start_source(struct pipeline *p);
 void pipeline_set_gtids(struct pipeline *p, const char *gtids);
 /* Closes one end; the other goes on. */

@@ -28,6 +28,7 @@ void pipeline_acknowledge(struct pipeline *p)
         if (pipeline_saves(p) && queue_covers(&p->queue, durable))
                 durable = position_max(durable, p->queue.durable);
         p->acknowledged = position_max(p->acknowledged, durable);
+        p->forgotten = position_max(p->forgotten, p->acknowledged);
         if (p->source_started)
                 p->source_ops->acknowledge(p->source, p->acknowledged);
 }
@@ -131,7 +132,7 @@ void pipeline_settle(struct pipeline *p)
         checkpoint_settled(&p->checkpoint, p->taken);
         p->save = false;
         if (p->queue.diverted && !pipeline_saves(p) &&
-                position_compare(p->acknowledged, p->checkpoint.durable) <= 0)
+                position_compare(p->forgotten, p->checkpoint.durable) <= 0)
                 queue_leave(&p->queue);
 }
 

@@ -163,8 +163,14 @@ static void place(struct pipeline *p, const struct sink_start *start)
                 checkpoint_start(&p->checkpoint, start->position);
         if (!kept || !p->source_started)
                 pipeline_set_gtids(p, kept ? p->queue.state : start->gtids);
-        /* a queue that was found may have been acknowledged to its end */
-        p->acknowledged = kept ? position_max(p->acknowledged, p->queue.durable) : start->position;
+        /* a queue that was found may have been acknowledged to its end, if not under this policy */
+        p->forgotten = kept ? position_max(p->forgotten, p->queue.durable) : start->position;
+        if (!kept)
+                p->acknowledged = start->position;
+        else if (pipeline_saves(p))
+                p->acknowledged = p->forgotten;
+        else
+                p->acknowledged = position_max(p->acknowledged, start->position);
         if (p->source_started && !kept) {
                 pipeline_stop_source(p);
                 queue_drop(&p->queue);
@@ -186,7 +192,7 @@ static void sink_ready(void *context, const struct sink_start *start)
         if (!p->source_started && !p->draining && p->last.class == ERROR_NONE)
                 pipeline_start_source(p);
         loop_defer(p->loop, &p->push);
-        pipeline_changed(p);
+        pipeline_connected(p);
 }
 
 static void sink_room(void *context)
@@ -356,7 +362,7 @@ static bool has_nothing(const struct pipeline *p)
 
 bool pipeline_is_drained(const struct pipeline *p)
 {
-        return has_nothing(p) && position_compare(p->acknowledged, p->checkpoint.durable) <= 0;
+        return has_nothing(p) && position_compare(p->forgotten, p->checkpoint.durable) <= 0;
 }
 
 void pipeline_drained_step(struct pipeline *p)

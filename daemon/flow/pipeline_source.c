@@ -16,10 +16,7 @@ static void source_ready(void *context)
         p->goal = POSITION_NONE;
         p->heard = loop_now(p->loop);
         backoff_reset(&p->source_backoff);
-        if (p->error.class != ERROR_NONE)
-                p->events.note(p->context, false, NULL, "connected again");
-        error_clear(&p->error);
-        pipeline_changed(p);
+        pipeline_connected(p);
 }
 
 static int source_relation(void *context, const struct relation *shape, struct error *e)

@@ -79,10 +79,12 @@ def test_target_away(shop):
         end = shop.source.run("select pg_current_wal_lsn()")[0][0]
         until(lambda: shop.source.run("select %s::pg_lsn <= confirmed_flush_lsn from pg_replication_slots "
                                       "where slot_name = 'culvert_shop'", end)[0][0], 60, "an acknowledgement")
-        assert shop.culvert.status()["lag"]["transactions"] > 0
+        status = shop.culvert.status()
+        assert status["lag"]["transactions"] > 0 and status["error"]["class"] == "retry"
         back(shop)
         w.more(50)
     assert same(shop) > 20200
+    assert shop.culvert.status()["error"] is None and "connected again" in shop.culvert.log_text()
 
 
 LONG = pytest.mark.long
@@ -111,6 +113,27 @@ def lock(shop, table="entry"):
     c = shop.target.connect(shop.name, autocommit=False)
     c.cursor().execute(f"lock table {table} in share mode")
     return c
+
+
+def test_what_was_found_is_not_acknowledged_under_applied(shop):
+    """The queue of the process before is on disk, and of no concern to the source."""
+    shop.start(acknowledge="applied")
+    away(shop)
+    until(lambda: "kept on disk" in shop.culvert.log_text(), 60, "the source is read on")
+    before = confirmed(shop)
+    shop.sql(ROW.format(n=1000))
+    until(lambda: shop.culvert.status()["queue"]["transactions"] > 0, 30, "a queue")
+    shop.culvert.kill9()
+    back(shop)
+    lock_holder = lock(shop)
+    shop.culvert.start()
+    until(lambda: shop.culvert.status()["source"]["connected"], 60, "the stream")
+    now = shop.source.run("select now()")[0][0]
+    until(lambda: shop.source.run("select count(*) from pg_stat_replication where reply_time > %s", now)[0][0], 60,
+          "word from culvert")
+    assert confirmed(shop) == before
+    lock_holder.close()
+    assert same(shop) == 1200
 
 
 @pytest.mark.parametrize("policy", ["applied", pytest.param("queued", marks=LONG)])
