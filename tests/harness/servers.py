@@ -17,6 +17,7 @@ SETTINGS = {
     "max_wal_senders": "20",
     "max_replication_slots": "20",
     "max_connections": "60",
+    "max_prepared_transactions": "20",
     "shared_buffers": "64MB",
     "max_wal_size": "2GB",
     "log_min_messages": "warning",
