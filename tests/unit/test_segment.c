@@ -297,6 +297,21 @@ static void test_order(void **state)
         close_world(w);
 }
 
+/* A transaction in any number of pieces. */
+static void expect_pieces(struct segment_reader *r, uint64_t end, unsigned n)
+{
+        struct segment_read got;
+
+        for (unsigned changes = 0; changes < n;) {
+                assert_int_equal(next(r, &got), SEGMENT_PIECE);
+                assert_int_equal(got.piece->commit.lsn, end - 5);
+                assert_int_equal(got.piece->first, changes == 0);
+                changes += got.piece->changes_n;
+                assert_int_equal(got.piece->last, changes == n);
+                txn_free(got.piece);
+        }
+}
+
 /* Many segments, begun inside transactions too; reading from each position. */
 static void test_many_segments(void **state)
 {
@@ -312,19 +327,8 @@ static void test_many_segments(void **state)
         for (uint64_t from = 100; from <= 2000; from += 50) {
                 struct segment_reader *r = read_from(w, from);
 
-                for (uint64_t end = (from / 100 + 1) * 100; end <= 2000; end += 100) {
-                        unsigned changes = 0;
-                        struct segment_read got;
-
-                        do {
-                                assert_int_equal(next(r, &got), SEGMENT_PIECE);
-                                assert_int_equal(got.piece->commit.lsn, end - 5);
-                                assert_int_equal(got.piece->first, changes == 0);
-                                changes += got.piece->changes_n;
-                                got.piece->changes_n = got.piece->last;
-                                txn_free(got.piece);
-                        } while (changes < (end == 1000 ? 100 : 3));
-                }
+                for (uint64_t end = (from / 100 + 1) * 100; end <= 2000; end += 100)
+                        expect_pieces(r, end, end == 1000 ? 100 : 3);
                 expect_nothing(r);
                 segment_reader_free(r);
         }
@@ -386,18 +390,8 @@ static void test_forget_between_large(void **state)
                 assert_true(s.inside);
                 assert_true(s.start.lsn <= p && s.end.lsn + 100 >= p);
                 r = read_from(w, p);
-                for (uint64_t end = p + 100; end <= 3000; end += 100) {
-                        unsigned changes = 0;
-                        struct segment_read got;
-
-                        do {
-                                assert_int_equal(next(r, &got), SEGMENT_PIECE);
-                                assert_int_equal(got.piece->commit.lsn, end - 5);
-                                assert_int_equal(got.piece->first, changes == 0);
-                                changes += got.piece->changes_n;
-                                txn_free(got.piece);
-                        } while (changes < 25);
-                }
+                for (uint64_t end = p + 100; end <= 3000; end += 100)
+                        expect_pieces(r, end, 25);
                 expect_nothing(r);
                 segment_reader_free(r);
         }
