@@ -32,6 +32,7 @@ LIB     := $(BUILD)/libculvert.a
 
 UNIT    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 SIM     := $(patsubst tests/simulation/%.c,$(BUILD)/tests/simulation/%,$(sort $(wildcard tests/simulation/sim_*.c)))
+PRELOAD := $(patsubst tests/preload/%.c,$(BUILD)/tests/preload/%,$(sort $(wildcard tests/preload/*.c)))
 TEST_HELP := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/support/*.c)))
 
 .PHONY: all help packages install demo check check-all unit tests-build asan ubsan tsan lint fuzz \
@@ -75,7 +76,12 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(TEST_HELP) $(LIB)
 $(BUILD)/tests/simulation/%: $(BUILD)/tests/simulation/%.o $(TEST_HELP) $(LIB)
 	$(CC) -o $@ $^ $(LDLIBS_) -lcmocka
 
-tests-build: all $(UNIT) $(SIM)
+# Libraries for LD_PRELOAD; without a suffix, as all that is run.
+$(BUILD)/tests/preload/%: tests/preload/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARN) -fPIC -shared -pthread -o $@ $< -ldl
+
+tests-build: all $(UNIT) $(SIM) $(PRELOAD)
 
 # The set-up commands work on a bare Debian 12: packages first, then a second make that sees them.
 packages:

@@ -8,5 +8,8 @@ from integration import conftest as shared  # noqa: E402
 
 folder = shared.folder
 culvert = shared.culvert
+faults = shared.faults
+pg_source, pg_target = shared.pg_source, shared.pg_target
+my_source, my_target = shared.my_source, shared.my_target
 pytest_configure = shared.pytest_configure
 pytest_runtest_makereport = shared.pytest_runtest_makereport

@@ -8,6 +8,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from harness.compare_cross import compare_across  # noqa: E402
 from harness.daemon import Culvert  # noqa: E402
+from harness.faults import Faults  # noqa: E402
 from harness.servers import Postgres  # noqa: E402
 from harness.servers_my import MariaDB  # noqa: E402
 
@@ -184,12 +185,13 @@ def is_my(server):
 
 DIRECTIONS = {"my-pg": ("my_source", "pg_target"), "pg-my": ("pg_source", "my_target"),
               "my-my": ("my_source", "my_target")}
+SERVERS = {**DIRECTIONS, "pg-pg": ("pg_source", "pg_target")}
 
 
 def make_cross(request, direction):
     global _count
     _count += 1
-    source, target = (request.getfixturevalue(name) for name in DIRECTIONS[direction])
+    source, target = (request.getfixturevalue(name) for name in SERVERS[direction])
     c = Cross(source, target, f"x{_count}")
     c.direction = direction
     return c
@@ -239,6 +241,16 @@ def every_way(request):
 def way(request):
     """The same; in make check each engine once at each end."""
     yield from make_way(request, request.param)
+
+
+@pytest.fixture
+def faults(folder):
+    """Below culvertd: culvert(...).start(**faults.environment)."""
+    if "CULVERT_SANITIZER" in os.environ:
+        pytest.skip("a sanitizer has the same calls")
+    f = Faults(os.path.join(folder, f"faults{_count}"))
+    yield f
+    f.close()
 
 
 @pytest.fixture
