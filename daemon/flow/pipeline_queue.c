@@ -124,14 +124,15 @@ void pipeline_run_reopen(void *context)
         pipeline_retry_later(p, &e, &p->sink_backoff, &p->sink_retry);
 }
 
-/* Back to memory where nothing that the source may have forgotten is needed from disk. */
+/* Back to memory where nothing that the source may have forgotten is needed from disk. A disk that
+ * is full then has beginnings of transactions that came again, and is emptied that way. */
 void pipeline_settle(struct pipeline *p)
 {
         if (!queue_is_drained(&p->queue))
                 return;
         checkpoint_settled(&p->checkpoint, p->taken);
         p->save = false;
-        if (p->queue.diverted && !pipeline_saves(p) &&
+        if (p->queue.diverted && (!pipeline_saves(p) || p->queue.disk_is_full) &&
                 position_compare(p->forgotten, p->checkpoint.durable) <= 0)
                 queue_leave(&p->queue);
 }
@@ -190,15 +191,23 @@ static void look_at_disk(struct pipeline *p)
                 p->disk_level = level;
 }
 
-/* What is durable was deleted by now: the disk has had a second for it, and has told. */
+/* Seen twice, a second apart: what is durable was deleted by then. The first time asks for it,
+ * since pieces of the same transaction from before a restart become deletable with no word of the
+ * target. */
 static bool stop_if_choked(struct pipeline *p)
 {
-        bool choked = queue_is_choked(&p->queue, p->checkpoint.durable), again = p->choked;
+        bool choked = queue_is_choked(&p->queue) &&
+                      position_compare(p->checkpoint.durable, p->taken) >= 0;
+        bool again = p->choked;
         struct error e = ERROR_INIT;
 
         p->choked = choked;
-        if (!choked || !again || p->shutdown_done)
+        if (!choked || p->shutdown_done)
                 return false;
+        if (!again) {
+                queue_applied(&p->queue, p->checkpoint.durable);
+                return false;
+        }
         error_set(&e, ERROR_CONFIG,
                 "the disk queue is full of one transaction that has not ended: queue.disk must "
                 "have "
@@ -220,10 +229,10 @@ void pipeline_on_look(void *context)
                 return;
         }
         look_at_disk(p);
+        pipeline_update_reading(p);
         if (stop_if_choked(p))
                 return;
         queue_passed(&p->queue, p->checkpoint.delivered, buf_text(&p->gtids));
-        pipeline_update_reading(p);
 }
 
 /* ---- what the queue says ---- */

@@ -91,11 +91,17 @@ static void begin_again(struct pipeline *p)
         pipeline_start_sink(p);
 }
 
+/* Or the disk is full of such. */
+static bool no_more_comes(const struct pipeline *p)
+{
+        return p->draining || !p->source_started || p->queue.disk_is_full;
+}
+
 /* All was taken that is here. A transaction without an end, of which no more will come now, must
  * not stay open on the target: it may be long until the source sends it again. */
 static void rest(struct pipeline *p)
 {
-        if (p->sink_partial && (p->draining || !p->source_started) && queue_is_drained(&p->queue)) {
+        if (p->sink_partial && no_more_comes(p) && queue_is_drained(&p->queue)) {
                 queue_abandon(&p->queue);
                 begin_again(p);
                 return;

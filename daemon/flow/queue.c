@@ -448,9 +448,9 @@ bool queue_rewind(struct queue *q, struct position p, const char *source)
         return true;
 }
 
-bool queue_is_choked(const struct queue *q, struct position durable)
+bool queue_is_choked(const struct queue *q)
 {
-        return q->diverted && q->open && q->disk_is_full && position_compare(durable, q->end) >= 0;
+        return q->diverted && q->open && q->disk_is_full && position_compare(q->out, q->end) >= 0;
 }
 
 void queue_applied(struct queue *q, struct position p)

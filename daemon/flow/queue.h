@@ -122,9 +122,9 @@ void queue_leave(struct queue *q);
 bool queue_rewind(struct queue *q, struct position p, const char *source);
 /* Is everything behind `p` on disk that was pushed? */
 bool queue_covers(const struct queue *q, struct position p);
-/* Is the disk full of one transaction that has not ended, where `durable` is so on the target? Then
- * nothing can be deleted, ever. */
-bool queue_is_choked(const struct queue *q, struct position durable);
+/* Is the disk full, as queue_wants found it, and all taken but a transaction that has not ended?
+ * When that is durable on the target, nothing more can be deleted, ever. */
+bool queue_is_choked(const struct queue *q);
 /* What ends at or before it is durable on the target, and not needed here (HAZARDS A4). */
 void queue_applied(struct queue *q, struct position p);
 

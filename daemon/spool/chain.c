@@ -72,6 +72,14 @@ void chain_drop_first(struct chain *c)
         pthread_mutex_unlock(&c->lock);
 }
 
+void chain_drop_last(struct chain *c)
+{
+        pthread_mutex_lock(&c->lock);
+        if (c->n > 0)
+                c->n--;
+        pthread_mutex_unlock(&c->lock);
+}
+
 static bool take(struct chain *c, const struct chain_segment *found, struct chain_segment *s)
 {
         if (found)

@@ -27,6 +27,7 @@ void chain_add(struct chain *c, const struct chain_segment *s);
 /* More was written to the newest segment: a frame that ends there. */
 void chain_grow(struct chain *c, uint64_t bytes, uint64_t transactions, struct position end);
 void chain_drop_first(struct chain *c);
+void chain_drop_last(struct chain *c);
 
 bool chain_first(struct chain *c, struct chain_segment *s);
 bool chain_last(struct chain *c, struct chain_segment *s);

@@ -234,6 +234,32 @@ static int drop_leftovers(struct recovery *r, struct error *e)
         return 0;
 }
 
+static bool nothing_ends_in(const struct chain_segment *s)
+{
+        return s->transactions == 0 && position_compare(s->end, s->begin) == 0;
+}
+
+/* The newest ones, where no transaction ends: the one that goes through them comes again from its
+ * beginning. Else each end of the process could leave as much as the largest transaction has. One
+ * segment stays, which says where the queue is. */
+static int drop_beginnings(struct recovery *r, struct error *e)
+{
+        struct chain_segment first, last;
+
+        while (chain_first(r->chain, &first) && chain_last(r->chain, &last) &&
+                last.sequence > first.sequence && nothing_ends_in(&last)) {
+                AUTO_STRING path = segment_path(r->folder, last.sequence);
+
+                if (r->disk->ops->unlink(r->disk, path) < 0)
+                        return disk_error(e, path, "cannot be deleted");
+                if (r->disk->ops->sync_dir(r->disk, r->folder) < 0)
+                        return disk_error(e, r->folder, "cannot be synced");
+                chain_drop_last(r->chain);
+                r->out->next = last.sequence;
+        }
+        return 0;
+}
+
 static int run(struct recovery *r, struct error *e)
 {
         if (read_folder(r, e) < 0)
@@ -245,7 +271,7 @@ static int run(struct recovery *r, struct error *e)
                 if (read_segment(r, r->sequences[i], i + 1 == r->n, e) < 0)
                         return -1;
         }
-        if (!r->archive && drop_leftovers(r, e) < 0)
+        if (!r->archive && (drop_leftovers(r, e) < 0 || drop_beginnings(r, e) < 0))
                 return -1;
         chain_set_durable(r->chain, r->out->end);
         return 0;

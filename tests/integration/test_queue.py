@@ -202,6 +202,23 @@ def test_transaction_larger_than_the_disk(shop):
     assert same(shop) == 205200
 
 
+def test_killed_inside_a_transaction(shop, faults):
+    """Each life of the process leaves a beginning of it on disk, which must not fill it."""
+    shop.start(acknowledge="queued", memory="1MiB", disk="4MiB")
+    shop.culvert.terminate()
+    shop.culvert.start(**faults.environment)
+    shop.culvert.ctl("pause")
+    for n in range(7):
+        faults.kill("written", 45)
+        if n == 0:
+            shop.sql(ROW.format(n=100000))
+        shop.culvert.process.wait(30)
+        shop.culvert.start(**faults.environment)
+    faults.kill("written", 0)
+    shop.culvert.ctl("resume")
+    assert same(shop) == 100200
+
+
 def test_lost_state_directory(shop):
     """What was acknowledged exists nowhere else: that is said before anything is applied."""
     shop.start(acknowledge="queued")

@@ -454,14 +454,15 @@ static void damage(void)
         struct error e = ERROR_INIT;
         struct recovered r;
         struct chain_segment last = {0};
-        const char *name;
+        char name[64];
         struct buf *file;
         int rc;
 
         if (sim_disk_files(w->sim) == 0)
                 return;
         chain_last(w->chain, &last);
-        name = sim_disk_name(w->sim, (unsigned)below(sim_disk_files(w->sim)));
+        snprintf(name, sizeof name, "%s",
+                sim_disk_name(w->sim, (unsigned)below(sim_disk_files(w->sim))));
         file = sim_disk_file(w->sim, name);
         if (!file->len)
                 return;
