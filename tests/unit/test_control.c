@@ -306,6 +306,42 @@ static void test_byte_by_byte(void **state)
         close(fd);
 }
 
+/* What version 1 has sent, byte by byte: read for ever. */
+static void test_version_1_stays_readable(void **state)
+{
+        static const char asked[] = "\0\0\0\x1a\x08\x01\x12\x04wait\x1a\x08\x0a\x03lag\x12\x01"
+                                    "0\x1a\x06\x0a\x04json";
+        static const char told[] = "\0\0\0\x14\x08\x01\x10\x04\x1a\x05"
+                                   "later\"\x07{\"a\":1}";
+        struct error e = ERROR_INIT;
+        AUTO_BUF out = BUF_INIT;
+        const struct control_argument arguments[] = {{"lag", "0"}, {"json", NULL}};
+        control_request *request = control_parse_request(
+                asked + CONTROL_HEADER, sizeof asked - 1 - CONTROL_HEADER, &e);
+        control_reply *reply;
+
+        (void)state;
+        assert_non_null(request);
+        assert_string_equal(request->command, "wait");
+        assert_int_equal(request->n_arguments, 2);
+        assert_string_equal(request->arguments[0]->value, "0");
+        assert_null(request->arguments[1]->value);
+        control_request_free(request);
+        assert_int_equal(control_write_request(&out, 1, "wait", arguments, 2, &e), 0);
+        assert_int_equal(out.len, sizeof asked - 1);
+        assert_memory_equal(out.data, asked, out.len);
+        buf_clear(&out);
+        assert_int_equal(control_write_reply(&out, 4, "later", "{\"a\":1}", false, &e), 0);
+        reply = control_parse_reply(told + CONTROL_HEADER, sizeof told - 1 - CONTROL_HEADER, &e);
+        assert_non_null(reply);
+        assert_int_equal(reply->code, 4);
+        assert_string_equal(reply->error, "later");
+        assert_string_equal(reply->body, "{\"a\":1}");
+        control_reply_free(reply);
+        assert_int_equal(out.len, sizeof told - 1);
+        assert_memory_equal(out.data, told, out.len);
+}
+
 static void test_other_version(void **state)
 {
         int fd = client();
@@ -724,6 +760,7 @@ int main(void)
                 TEST(test_pipelined),
                 TEST(test_half_closed),
                 TEST(test_byte_by_byte),
+                TEST(test_version_1_stays_readable),
                 TEST(test_other_version),
                 TEST(test_garbage),
                 TEST(test_oversize),
