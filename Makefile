@@ -36,7 +36,7 @@ PRELOAD := $(patsubst tests/preload/%.c,$(BUILD)/tests/preload/%,$(sort $(wildca
 TEST_HELP := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/support/*.c)))
 
 .PHONY: all help packages install demo check check-all unit tests-build asan ubsan tsan lint fuzz \
-        bench format clean
+        bench soak format clean
 
 all: $(BUILD)/culvertd $(BUILD)/culvertctl
 
@@ -46,6 +46,7 @@ help:
 	@echo 'make check      all tests that need nothing but Debian packages'
 	@echo 'make check-all  the above and what takes long or needs more'
 	@echo 'make unit       unit tests and simulations only'
+	@echo 'make soak       MINUTES=10 of load and faults in every direction; compares at the end'
 	@echo 'make install    DESTDIR= PREFIX='
 	@echo 'make lint asan ubsan tsan fuzz bench format clean'
 
@@ -108,6 +109,10 @@ bench: packages
 	@tests/tools/packages bench
 	@$(MAKE) --no-print-directory -j2 all
 	@tests/tools/bench $(WORKS)
+
+soak: packages
+	@$(MAKE) --no-print-directory -j2 all
+	@tests/tools/soak
 
 asan: packages
 	@$(MAKE) --no-print-directory -j2 WERROR=$(WERROR) BUILD=build-asan OPT='-O1 -g' \
