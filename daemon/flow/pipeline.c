@@ -132,7 +132,8 @@ void pipeline_retry_later(
 
         /* one line when it begins; repeats show in `status` */
         if (p->error.class == ERROR_NONE || strcmp(p->error.message, e->message) != 0) {
-                snprintf(text, sizeof text, "connection lost, next try in %.1f s",
+                snprintf(text, sizeof text, "%s, next try in %.1f s",
+                        strcmp(e->code, DISK_FULL_CODE) ? "connection lost" : "the disk is full",
                         (double)delay / SECOND);
                 p->events.note(p->context, true, e, text);
         }

@@ -109,6 +109,7 @@ def test_at_each_point(bank, culvert, faults):
         assert bank.direction[:2] == "my" or "ack sent" in points
         missed = [p for p, n in points.items() if not any([story.live(w, p, i) for i in some(n)])]
         c.start()
+        c.ctl("resume", check=False)
         w.more(5)
     assert not missed
     print(story.killed, "kills;", points)

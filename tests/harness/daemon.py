@@ -46,10 +46,12 @@ class Culvert:
         self.config[side]["password_file"] = path
         self.write()
 
-    def start(self, answer=True, **environment):
+    def start(self, answer=True, limit=None, **environment):
+        """limit: of file descriptors."""
+        before = [] if limit is None else ["prlimit", f"--nofile={limit}:1024"]
         with open(self.log, "a") as log:
             self.process = subprocess.Popen(
-                [os.path.join(BUILD, "culvertd"), "-c", self.path, "--log-level", "debug"],
+                [*before, os.path.join(BUILD, "culvertd"), "-c", self.path, "--log-level", "debug"],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                 env={**os.environ, **environment})
         if answer:

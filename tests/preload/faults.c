@@ -16,10 +16,13 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -71,6 +74,7 @@ struct page {
 
 static struct page *page;
 static _Atomic bool committing[FDS]; /* a commit went out, and no answer has come in */
+static _Atomic int64_t heard[FDS];   /* `monotonic` when bytes came in */
 
 #define NEXT(name)                                                                                 \
         static __typeof__(name) *next;                                                             \
@@ -269,6 +273,8 @@ ssize_t recv(int fd, void *to, size_t len, int flags)
         NEXT(recv);
         ssize_t n = next(fd, to, len, flags);
 
+        if (n > 0 && page && fd >= 0 && fd < FDS)
+                heard[fd] = atomic_load(&page->monotonic);
         if (n > 0 && !(flags & MSG_PEEK) && fd >= 0 && fd < FDS &&
                 atomic_exchange(&committing[fd], false))
                 pass(COMMIT_ANSWERED);
@@ -305,6 +311,19 @@ time_t time(time_t *to)
         if (to)
                 *to = t.tv_sec;
         return t.tv_sec;
+}
+
+/* For how long nothing came in is a clock as well. */
+int getsockopt(int fd, int level, int option, void *restrict to, socklen_t *restrict len)
+{
+        NEXT(getsockopt);
+        int rc = next(fd, level, option, to, len);
+
+        if (rc == 0 && page && level == IPPROTO_TCP && option == TCP_INFO && fd >= 0 && fd < FDS &&
+                *len >= offsetof(struct tcp_info, tcpi_last_data_recv) + sizeof(uint32_t))
+                ((struct tcp_info *)to)->tcpi_last_data_recv +=
+                        (uint32_t)((atomic_load(&page->monotonic) - heard[fd]) / (NANO / 1000));
+        return rc;
 }
 
 /* culvertd's conditions all wait by CLOCK_MONOTONIC. */
