@@ -1,6 +1,7 @@
 #include "decoders/binlog_column.h"
 #include "decoders/binlog_map.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 /* ---- does a column fit a known type? ---- */
@@ -171,6 +172,9 @@ bool binlog_column_fits(const struct binlog_column *c, const struct coltype *t)
                 return length_is(c, BINLOG_STRING, 4);
         case TYPE_GEOMETRY:
                 return c->type == BINLOG_GEOMETRY;
+        case TYPE_OTHER:
+                return c->type == BINLOG_VECTOR &&
+                       (c->dimensions == 0 || c->dimensions == t->length);
         default:
                 return false;
         }
@@ -303,6 +307,8 @@ void binlog_column_native(const struct binlog_column *c, struct buf *out)
                 break;
         case BINLOG_VECTOR:
                 buf_str(out, "vector");
+                if (c->dimensions)
+                        buf_printf(out, "(%" PRIu32 ")", c->dimensions);
                 break;
         default:
                 if (time_name(c->type)) {

@@ -52,6 +52,7 @@ struct binlog_column {
         bool key;        /* part of the primary key, where the event tells */
         int8_t sign;     /* of numbers: 1 unsigned, 0 signed, -1: the event does not tell */
         uint32_t collation;
+        uint32_t dimensions; /* of a VECTOR; 0: the event does not tell */
         char *name;
         void *members; /* of ENUM and SET, as the event has them; binlog_metadata.c */
         size_t members_len;

@@ -14,7 +14,8 @@ enum field {
         PRIMARY_KEY = 8,
         PRIMARY_KEY_WITH_PREFIX = 9,
         ENUM_AND_SET_DEFAULT_CHARSET = 10,
-        ENUM_AND_SET_COLUMN_CHARSET = 11
+        ENUM_AND_SET_COLUMN_CHARSET = 11,
+        VECTOR_DIMENSIONS = 13
 };
 
 typedef bool chooser(const struct binlog_column *c, enum engine engine);
@@ -142,6 +143,14 @@ static bool read_collations(
         return reader_done(in);
 }
 
+static bool read_dimensions(struct binlog_map *m, struct reader *in)
+{
+        for (uint16_t i = 0; i < m->columns_n; i++)
+                if (m->columns[i].type == BINLOG_VECTOR)
+                        m->columns[i].dimensions = (uint32_t)binlog_packed(in);
+        return reader_done(in);
+}
+
 static bool read_names(struct binlog_map *m, struct reader *in)
 {
         for (uint16_t i = 0; i < m->columns_n; i++) {
@@ -219,7 +228,9 @@ static bool read_field(struct binlog_map *m, uint8_t field, struct reader in, en
                 return read_key(m, &in, false);
         case PRIMARY_KEY_WITH_PREFIX:
                 return read_key(m, &in, true);
-        default: /* kind of geometry, visibility, dimensions: nothing that a value needs */
+        case VECTOR_DIMENSIONS:
+                return read_dimensions(m, &in);
+        default: /* kind of geometry, visibility: nothing that a value needs */
                 return true;
         }
 }

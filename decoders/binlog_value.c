@@ -260,6 +260,8 @@ static bool put_enum(struct reader *in, unsigned bytes, const struct coltype *t,
                 return false;
         if (v)
                 buf_str(out, t->members[v - 1]);
+        else if (coltype_empty_member(t))
+                buf_char(out, '\0');
         return true;
 }
 

@@ -250,6 +250,8 @@ static void make_delete(struct my_binding *b)
         for (uint16_t i = 0; i < b->relation->columns_n; i++)
                 if (b->columns[i].key && n++ == 0)
                         only = b->columns[i].quoted;
+        for (uint16_t i = 0; i < b->relation->columns_n; i++) /* found by its index, not its text */
+                n += b->columns[i].key && coltype_empty_member(b->columns[i].type);
         buf_printf(&sql, "delete from %s where ", b->table);
         if (n == 1)
                 buf_printf(&sql, "%s in ", only);

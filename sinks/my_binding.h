@@ -21,15 +21,15 @@ struct my_column {
 struct my_binding {
         uint64_t generation;
         const struct relation *relation;
-        char *table;  /* `schema`.`name` */
-        char *insert; /* "insert into `schema`.`name` (`a`, `b`) values " */
-        char *delete; /* "delete from `schema`.`name` where `a` in (", or without "`a` in" when the
-                         key has several columns */
+        char *table;    /* `schema`.`name` */
+        char *insert;   /* "insert into `schema`.`name` (`a`, `b`) values " */
+        char *delete;   /* "delete from `schema`.`name` where `a` in (", or without "`a` in": see
+                           many_keys */
         char *triggers; /* their names, or NULL: they fire for what we write (HAZARDS A9) */
         char **others;  /* columns ON UPDATE CURRENT_TIMESTAMP that only the target has, as SQL */
         unsigned others_n;
         bool whole_row; /* found by every column, one of equal rows */
-        bool many_keys; /* the key has several columns */
+        bool many_keys; /* the key has several columns, or an ENUM with an empty member */
         bool warns; /* a value of it may be one that MariaDB takes with a warning (my_value.h) */
         bool by_number;                      /* found by integers that are its only unique index */
         struct quarantine_table *quarantine; /* NULL: nothing of it is set aside */

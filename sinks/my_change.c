@@ -64,7 +64,7 @@ static int add_match(struct buf *out, const struct my_binding *b, uint16_t i, co
 
         if (check_logged(b, i, v, e) < 0)
                 return -1;
-        if (b->whole_row || v->kind == VALUE_NULL) {
+        if (b->whole_row || v->kind == VALUE_NULL || coltype_empty_member(column->type)) {
                 if (my_value_match(out, column->quoted, column->type, v, e) == 0)
                         return 0;
         } else {

@@ -116,12 +116,15 @@ bool my_value_warns(const struct coltype *t, const struct value *v)
 
 struct value my_value_stored(const struct coltype *t, const struct value *v)
 {
-        static const char zeros[] = "00000"; /* the server takes no longer numbers */
+        static const char zeros[] = "0000000000";
+        const uint32_t number_max = 5; /* longer ones are no numbers to a server */
+        bool number = t->engine == ENGINE_MYSQL;
+        uint32_t most = number ? number_max : sizeof zeros - 1;
 
-        if (t->engine != ENGINE_MYSQL || v->kind != VALUE_TEXT ||
-                !coltype_is_enum_error(t, v->data, v->len))
+        if (v->kind != VALUE_TEXT || !coltype_is_enum_error(t, v->data, v->len) ||
+                (!number && v->len == 0))
                 return *v;
-        for (uint32_t n = 1; n < sizeof zeros; n++)
+        for (uint32_t n = number ? 1 : number_max + 1; n <= most; n++)
                 if (!coltype_has_member(t, zeros, n))
                         return (struct value){VALUE_TEXT, n, zeros};
         return *v;
@@ -166,12 +169,26 @@ static void match_text(
         add_bytes(out, v->data, len);
 }
 
+/* A VECTOR is compared with nothing but vectors. */
 static void match_hex(struct buf *out, const char *column, const struct value *v)
 {
         buf_printf(out, "hex(%s) <=> '", column);
         for (uint32_t i = 0; i < v->len; i++)
                 buf_printf(out, "%02X", (uint8_t)v->data[i]);
         buf_str(out, "'");
+}
+
+/* '' is what both an empty member and index 0 are shown as. */
+static bool match_index(
+        struct buf *out, const char *column, const struct coltype *t, const struct value *v)
+{
+        unsigned empty = coltype_empty_member(t);
+        bool error = coltype_is_enum_error(t, v->data, v->len);
+
+        if (!empty || (v->len != 0 && !error))
+                return false;
+        buf_printf(out, "%s + 0 <=> %u", column, error ? 0 : empty);
+        return true;
 }
 
 static void match_json(struct buf *out, const char *column, const struct value *v)
@@ -185,9 +202,11 @@ int my_value_match(struct buf *out, const char *column, const struct coltype *t,
         const struct value *v, struct error *e)
 {
         if (v->kind != VALUE_TEXT) {
-                buf_printf(out, "%s <=> NULL", column);
+                buf_printf(out, coltype_is_vector(t) ? "hex(%s) <=> NULL" : "%s <=> NULL", column);
                 return 0;
         }
+        if (match_index(out, column, t, v))
+                return 0;
         switch (t->class) {
         case TYPE_CHAR:
         case TYPE_VARCHAR:
@@ -196,6 +215,7 @@ int my_value_match(struct buf *out, const char *column, const struct coltype *t,
         case TYPE_SET:
                 match_text(out, column, t, v);
                 return 0;
+        case TYPE_OTHER:
         case TYPE_GEOMETRY:
                 match_hex(out, column, v);
                 return 0;

@@ -14,14 +14,14 @@ int my_value(struct buf *out, const struct coltype *t, const struct value *v, st
 /*
  * Index 0 of an ENUM, which a server in strict mode stores for nobody (tried on both): MySQL takes
  * it as a text of the number 0, where that is no member. MariaDB takes it in no way but without
- * strict mode, with one warning for each: such a statement begins with MY_VALUE_LENIENT, and the
- * number of its warnings tells that nothing else was changed.
+ * strict mode, as a text that is no member, with one warning for each: such a statement begins with
+ * MY_VALUE_LENIENT, and the number of its warnings tells that nothing else was changed.
  */
 #define MY_VALUE_LENIENT                                                                           \
         "set statement sql_mode = 'NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION' for "
 /* Needs the value that? */
 bool my_value_warns(const struct coltype *t, const struct value *v);
-/* As my_value, of one that is stored: the text by which MySQL takes index 0. */
+/* As my_value, of one that is stored: the text by which a server takes index 0. */
 struct value my_value_stored(const struct coltype *t, const struct value *v);
 
 /*

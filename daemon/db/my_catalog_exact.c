@@ -146,13 +146,15 @@ static int read_default(
                 return -1;
         error_clear(e);
         row = r ? mysql_fetch_row(r) : NULL;
-        if (!row || !row[0] || !shows(c->default_text, row[0])) {
-                c->default_kind = DEFAULT_EXPRESSION;
-                return 0;
-        }
         free(c->shown_default);
         c->shown_default = c->default_text;
-        c->default_text = memory_string(row[0]);
+        if (row && row[0] && shows(c->shown_default, row[0])) {
+                c->default_text = memory_string(row[0]);
+                return 0;
+        }
+        c->default_kind = DEFAULT_EXPRESSION;
+        c->default_text = memory_printf(
+                "'%s', in which '?' may be any character of four bytes,", c->shown_default);
         return 0;
 }
 
@@ -220,8 +222,10 @@ static void exact_column(char **text, const struct def_column *c)
                 return;
         buf_str(&shown, " DEFAULT ");
         coltype_my_member(&shown, c->shown_default, strlen(c->shown_default));
-        buf_str(&exact, " DEFAULT ");
-        coltype_my_member(&exact, c->default_text, strlen(c->default_text));
+        if (c->default_kind == DEFAULT_VALUE) {
+                buf_str(&exact, " DEFAULT ");
+                coltype_my_member(&exact, c->default_text, strlen(c->default_text));
+        }
         replace(text, at, line_end(*text, at), buf_text(&shown), buf_text(&exact));
 }
 

@@ -57,10 +57,19 @@ bool coltype_has_member(const struct coltype *t, const char *text, size_t len)
         return t->members_n == 0;
 }
 
+unsigned coltype_empty_member(const struct coltype *t)
+{
+        for (unsigned i = 0; t->class == TYPE_ENUM && i < t->members_n; i++)
+                if (!*t->members[i])
+                        return i + 1;
+        return 0;
+}
+
 bool coltype_is_enum_error(const struct coltype *t, const char *text, size_t len)
 {
-        return t->class == TYPE_ENUM && t->engine != ENGINE_POSTGRESQL && len == 0 &&
-               !coltype_has_member(t, text, len);
+        if (t->class != TYPE_ENUM || t->engine == ENGINE_POSTGRESQL || len > 1)
+                return false;
+        return coltype_empty_member(t) ? len == 1 && *text == '\0' : len == 0 && t->members_n > 0;
 }
 
 bool coltype_is_bytes(const struct coltype *t)
@@ -74,8 +83,14 @@ bool coltype_is_bytes(const struct coltype *t)
         case TYPE_BIT:
                 return t->engine != ENGINE_POSTGRESQL;
         default:
-                return false;
+                return coltype_is_vector(t);
         }
+}
+
+/* The only type of the family that is known by its text alone. */
+bool coltype_is_vector(const struct coltype *t)
+{
+        return t->class == TYPE_OTHER && t->engine != ENGINE_POSTGRESQL;
 }
 
 bool coltype_is_number(const struct coltype *t)

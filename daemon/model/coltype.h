@@ -77,14 +77,21 @@ void coltype_set_members(struct coltype *t, char *const *members, unsigned n);
 /* Is the text a member? Yes where none are known. */
 bool coltype_has_member(const struct coltype *t, const char *text, size_t len);
 
-/* Is it what an ENUM shows for its index 0: the empty text, which is no member? */
+/* The number of the member of an ENUM that is the empty text; 0: none is. */
+unsigned coltype_empty_member(const struct coltype *t);
+/*
+ * Is it index 0 of an ENUM of the MySQL family, which servers show as the empty text? It is that
+ * here, too, but where a member is empty: there it is one zero byte, which is in no member.
+ */
 bool coltype_is_enum_error(const struct coltype *t, const char *text, size_t len);
 
 /* Appends a member as the MySQL family writes it into a type: 'it''s', with \\ \0 \n \r for those.
  */
 void coltype_my_member(struct buf *out, const char *text, size_t len);
 
-/* Are values of it bytes, not characters: BINARY, BLOB, BIT, GEOMETRY? */
+/* Are values of it bytes, not characters: BINARY, BLOB, BIT, GEOMETRY, VECTOR? */
 bool coltype_is_bytes(const struct coltype *t);
+/* VECTOR of MySQL: floats of 4 bytes each, the lowest byte first. */
+bool coltype_is_vector(const struct coltype *t);
 /* Is it written as a number, without quotes, in MySQL's SQL? */
 bool coltype_is_number(const struct coltype *t);

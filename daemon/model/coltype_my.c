@@ -288,11 +288,13 @@ static bool take_attributes(struct coltype *t, const char **at, struct error *e)
         }
 }
 
-static const struct known *find(const char *name)
+/* MariaDB has a vector of its own from 11.7 on, in another form. */
+static const struct known *find(enum engine engine, const char *name)
 {
         for (size_t i = 0; i < sizeof known / sizeof *known; i++)
                 if (!strcmp(known[i].name, name))
-                        return &known[i];
+                        return known[i].class == TYPE_OTHER && engine == ENGINE_MARIADB ? NULL
+                                                                                        : &known[i];
         return NULL;
 }
 
@@ -306,7 +308,7 @@ struct coltype *coltype_my(enum engine engine, const char *native, struct error 
         error_clear(e);
         t->engine = engine;
         t->native = memory_string(native);
-        if (take_word(&at, name) && (k = find(name))) {
+        if (take_word(&at, name) && (k = find(engine, name))) {
                 t->class = k->class;
                 t->width = k->width;
                 t->length = k->length;

@@ -177,7 +177,7 @@ convert_run *convert_to_bytes(
 {
         if (from->class == TYPE_GEOMETRY)
                 return convert_is_pg(to) ? convert_to_geometry(from, to, policy) : NULL;
-        if (from->class == TYPE_BIT && convert_is_pg(from))
+        if ((from->class == TYPE_BIT && convert_is_pg(from)) || coltype_is_vector(from))
                 return NULL;
         if (from->class == TYPE_UUID || coltype_is_bytes(from) || convert_is_text(from) ||
                 from->class == TYPE_BLOB)

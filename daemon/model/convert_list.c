@@ -7,13 +7,14 @@
 /* Index 0 of an ENUM. */
 static bool is_enum_error(const struct convert *c, const struct value *v)
 {
-        return v->len == 0 && coltype_is_enum_error(c->from, v->data, v->len);
+        return v->len <= 1 && coltype_is_enum_error(c->from, v->data, v->len);
 }
 
 /* Within the MySQL family it stays what it is. */
 static int enum_error(const struct convert *c, struct value *v, struct error *e)
 {
-        if (c->to->class == TYPE_ENUM && !convert_is_pg(c->to))
+        *v = (struct value){VALUE_TEXT, coltype_empty_member(c->to) && !convert_is_pg(c->to), ""};
+        if (!convert_is_pg(c->to))
                 return 0;
         if (c->policy.enum_error == ENUM_ERROR_REFUSE)
                 return convert_refuse(c,
@@ -29,6 +30,14 @@ int convert_enum_by_name(const struct convert *c, struct arena *a, struct value 
 {
         (void)a;
         return is_enum_error(c, v) ? enum_error(c, v, e) : convert_check_text(c, v, e);
+}
+
+int convert_enum_to_text(const struct convert *c, struct arena *a, struct value *v, struct error *e)
+{
+        (void)a;
+        if (is_enum_error(c, v))
+                v->len = 0;
+        return convert_check_text(c, v, e);
 }
 
 static int to_enum(const struct convert *c, struct arena *a, struct value *v, struct error *e)

@@ -26,6 +26,8 @@ convert_chooser convert_to_bool, convert_to_integer, convert_to_decimal, convert
 convert_run convert_pass;
 /* An ENUM's value to a type that is known by its name alone. */
 convert_run convert_enum_by_name;
+/* An ENUM's value as a server shows it. */
+convert_run convert_enum_to_text;
 
 /* A DATA error: "a value of type X has no place in Y: REASON". Returns -1. */
 int convert_refuse(const struct convert *c, const char *reason, struct error *e);

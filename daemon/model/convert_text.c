@@ -88,9 +88,9 @@ convert_run *convert_to_text(
 {
         (void)to;
         (void)policy;
-        if (from->class == TYPE_GEOMETRY || (from->class == TYPE_OTHER && !convert_is_pg(from)))
-                return NULL;
-        return to_text;
+        if (from->class == TYPE_ENUM)
+                return convert_enum_to_text;
+        return from->class == TYPE_GEOMETRY || coltype_is_vector(from) ? NULL : to_text;
 }
 
 static int check_only(const struct convert *c, struct arena *a, struct value *v, struct error *e)
@@ -105,8 +105,7 @@ convert_run *convert_to_known_text(
 {
         (void)policy;
         if (!convert_is_pg(to)) /* vector: the same bytes on both */
-                return from->class == TYPE_OTHER && !strcmp(from->native, to->native) ? convert_pass
-                                                                                      : NULL;
+                return coltype_is_vector(from) && from->length == to->length ? convert_pass : NULL;
         if (from->class == TYPE_GEOMETRY)
                 return convert_is_named(to, "geometry") || convert_is_named(to, "geography")
                                ? convert_to_geometry(from, to, policy)

@@ -154,7 +154,7 @@ int typemap_native(const struct coltype *from, enum engine to, bool key, struct 
         *out = (struct typemap_result){0};
         if (!pg || !to_pg)
                 r = find(rules_of(from->engine, to), from, to);
-        if (!r && pg == to_pg) {
+        if (!r && pg == to_pg && !(coltype_is_vector(from) && to != from->engine)) {
                 out->native = pg ? memory_string(from->native) : same_family(from, to);
                 return 0;
         }

@@ -30,22 +30,26 @@ static void take_characters(struct origin_reader *r, const struct relation *shap
 }
 
 /* What the catalogue hides (MariaDB's own hash columns) cannot be asked for; a FLOAT is asked for
- * as a double, since the server prints six digits of it only. */
+ * as a double, since the server prints six digits of it only. Of an ENUM with an empty member index
+ * 0 looks like that: it is asked for as a zero, in the column's own characters as the others. */
 static void select_column(
         struct buf *sql, enum engine engine, const struct table_def *t, const struct column *c)
 {
         struct error ignored = ERROR_INIT;
         struct coltype *type = coltype_my(engine, c->native, &ignored);
-        bool real = type && type->class == TYPE_FLOAT;
+        AUTO_BUF name = BUF_INIT;
 
-        coltype_free(type);
-        if (table_def_column(t, c->name) < 0 && column_period(c) == PERIOD_NONE) {
+        my_ident(&name, c->name);
+        if (table_def_column(t, c->name) < 0 && column_period(c) == PERIOD_NONE)
                 buf_str(sql, "null");
-                return;
-        }
-        my_ident(sql, c->name);
-        if (real)
-                buf_str(sql, " + 0e0");
+        else if (type && type->class == TYPE_FLOAT)
+                buf_printf(sql, "%s + 0e0", buf_text(&name));
+        else if (type && type->charset && coltype_empty_member(type))
+                buf_printf(sql, "if(%s + 0 = 0, cast(convert(0x00 using %s) as binary), %s)",
+                        buf_text(&name), type->charset->name, buf_text(&name));
+        else
+                buf_str(sql, buf_text(&name));
+        coltype_free(type);
 }
 
 int my_reader_read(struct origin_reader *r, const struct table_def *t, struct error *e)

@@ -87,9 +87,13 @@ class MySide:
                 for n, d, t in self.query(MY_COLUMNS % where)]
 
     def rows(self, schema, table, columns):
-        """FLOAT as a double: its own text has six digits only."""
-        texts = ", ".join(f"cast({my_quote(c.name)} as double)" if c.kind == "float4"
-                          else my_quote(c.name) for c in columns)
+        """FLOAT as a double: its own text has six digits only. The client takes a VECTOR for text."""
+        def text(c):
+            if c.kind == "float4":
+                return f"cast({my_quote(c.name)} as double)"
+            return f"cast({my_quote(c.name)} as binary)" if c.type.startswith("vector") else my_quote(c.name)
+
+        texts = ", ".join(map(text, columns))
         return self.query(f"select {texts} from {my_quote(schema)}.{my_quote(table)}")
 
     def close(self):

@@ -195,3 +195,20 @@ def test_partitions_arrive_as_one_table(cross, culvert):
     cross.sql("insert into parted values (5, 'five'), (1500, 'more'); update parted set id = 1005 where id = 5")
     c.wait(lag=0)
     assert cross.compare() == 142
+
+
+DEFAULTS = ("create type e as enum ('?', '\U0001f600', 'a\U0001f601''\\'); create table t (id int primary key, "
+            "v varchar(20) not null default 'a\U0001f600?', n text default 'b\U0001f600''?', c char(3) default '\U0001f600', "
+            "e e not null default 'a\U0001f601''\\')")
+
+
+def test_defaults_with_characters_of_four_bytes(cross, culvert):
+    cross.sql(DEFAULTS)
+    c = culvert(cross.least()).start()
+    c.wait(lag=0)
+    c.stop()
+    for side in (cross.sql, cross.target_sql):
+        side("insert into t (id) values (1)")
+        assert [str(x).rstrip() for x in side("select v, n, c, e from t")[0]] == \
+            ["a\U0001f600?", "b\U0001f600'?", "\U0001f600", "a\U0001f601'\\"]
+        side("delete from t")

@@ -179,6 +179,40 @@ def test_characters_of_four_bytes_in_members_and_defaults(from_my, culvert, my_s
         my_source.setting("binlog_row_image", "'FULL'")
 
 
+EMPTY_DEFAULTS = ("create table t (id int primary key, v varchar(20) not null default 'a\U0001f600?', "
+                  "n varchar(20) default 'b\U0001f600?', e enum('?','\U0001f600') not null default '\U0001f600', "
+                  "p varchar(9) not null default 'plain') default charset utf8mb4 collate utf8mb4_bin")
+
+
+def defaults_of_an_empty_table(cross, culvert, exact):
+    """`exact`: the columns without NULL have theirs; else they have none, and it is said."""
+    cross.sql(EMPTY_DEFAULTS)
+    c = culvert(cross.least())
+    for command in ("schema", "assess"):
+        r = c.ctl(command, "-c", c.path, check=False)
+        text = r.stdout
+        assert r.returncode == 0, text + r.stderr
+        for column, shown in (("v", "a??"), ("e", "?")):
+            said = f"t: column {column}: default '{shown}', in which '?' may be any character of four bytes, "
+            assert (said in text) != exact, text
+        assert "column n: default" not in text and "column p: default" not in text, text
+    c.start()
+    c.wait(lag=0)
+    cross.target_sql("insert into t (id, v, e) values (1, 'x', '?')")
+    assert cross.target_sql("select n, p from t") == [("b\U0001f600?", "plain")]
+    if exact:
+        cross.target_sql("insert into t (id) values (2)")
+        assert cross.target_sql("select v, e from t where id = 2") == [("a\U0001f600?", "\U0001f600")]
+        return
+    with pytest.raises(Exception, match="default value|not-null"):  # an ENUM of the family takes its first member
+        cross.target_sql("insert into t (id, e) values (3, '?')")
+
+
+def test_defaults_of_four_bytes_of_an_empty_table(from_my, culvert):
+    """MariaDB tells them only of columns that may be NULL."""
+    defaults_of_an_empty_table(from_my, culvert, exact=False)
+
+
 def test_many_members_that_the_catalogue_cuts(from_my, culvert):
     members = ", ".join(f"'{chr(0x1f300 + i)}'" for i in range(1500))
     from_my.sql(f"create table t (id int primary key, e enum({members}) collate utf8mb4_bin); insert into t values (1, 1), (2, 1500)")

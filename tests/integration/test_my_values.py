@@ -171,6 +171,73 @@ ENUM_CHANGES = ["insert into t values (4, '', '', 'n'), (5, 'b', '00', 'n'), (6,
                 "insert into w values ('', 4)"]
 
 
+# The same where '' is a member, too: 0 and its number, in each place that a value can have.
+EMPTY = "create table t (id int primary key, v enum('','x','0') not null, w enum('x','','000000') character set utf16 " \
+        "default '', u enum('é','') character set latin1); create table k (v enum('','x') primary key, n int); " \
+        "create table two (n int, v enum('x','') collate utf8mb4_unicode_ci, primary key (n, v)); " \
+        "create table w (v enum('x',''), n int); set sql_mode = ''; insert into t values (1, 0, 0, 0), (2, 1, 2, 2), " \
+        "(3, 2, 1, 1), (4, 3, 3, null), (9, 0, 2, 0); insert into k values (0, 1), (1, 2), (2, 3); " \
+        "insert into two values (1, 0), (1, 1), (1, 2), (2, 0), (2, 2); insert into w values (0, 1), (0, 1), (2, 1), (2, 2), (null, 1)"
+EMPTY_CHANGES = ["insert into t values (11, 0, 0, 0), (12, 1, 2, 2), (13, 2, 1, 1), (14, 3, 3, null), (15, 1, 0, 0); "
+                 "insert into t (id, v) values (16, 1)", "update t set v = 0, w = 2 where id in (2, 3)",
+                 "update t set v = 1, w = 0, u = 2 where id in (1, 4)", "update t set id = -id where id = 9",
+                 "update k set n = n + 10 where v + 0 = 0", "update k set n = n + 20 where v + 0 = 1",
+                 "delete from k where v + 0 = 1", "update k set v = 1 where v + 0 = 0", "update k set v = 0 where v + 0 = 2",
+                 "delete from two where n = 1 and v + 0 in (0, 2)", "update two set n = 3 where v + 0 = 0",
+                 "update two set v = 0 where n = 2", "delete from w where v + 0 = 2 and n = 1",
+                 "update w set v = 2 where v + 0 = 0 limit 1", "update w set n = 5 where v + 0 = 0",
+                 "update w set v = 0 where v is null", "insert into w values (2, 7), (0, 7)"]
+EMPTY_TABLES = (("id, v + 0, w + 0, u + 0", "t"), ("v + 0, n", "k"), ("n, v + 0", "two"), ("v + 0, n", "w"))
+
+
+def empty_members(cross, culvert, charset="utf16"):
+    cross.sql(EMPTY.replace("utf16", charset))
+    c = culvert(cross.least()).start()
+    c.wait(lag=0)
+    same_indexes(cross, EMPTY_TABLES)
+    for change in EMPTY_CHANGES:
+        cross.sql("set sql_mode = ''; " + change)
+    c.wait(lag=0)
+    same_indexes(cross, EMPTY_TABLES)
+    assert cross.target_sql("select v + 0 from t where v = '' and id > 0 order by id") == \
+        [(1,), (0,), (0,), (1,), (0,), (1,), (1,), (1,)]
+
+
+def test_an_empty_member_is_not_the_empty_value_of_an_enum(request, culvert):
+    cross = make_cross(request, "my-my")
+    try:
+        empty_members(cross, culvert)
+    finally:
+        cross.drop()
+
+
+@pytest.mark.parametrize("way", ["copy", "stream"])
+def test_an_empty_member_has_a_place_in_postgresql_and_index_0_none(to_pg, culvert, way):
+    to_pg.sql("create table t (id int primary key, v enum('x','')); insert into t values (1, ''), (2, 'x')")
+    bad = "set sql_mode = ''; insert into t values (3, ''), (4, 0)"
+    if way == "copy":
+        to_pg.sql(bad)
+    c = culvert(to_pg.config()).start()
+    if way == "stream":
+        c.wait(lag=0)
+        to_pg.sql(bad)
+    error = c.wait_error("enum_error")
+    assert error["table"] == to_pg.qualified("t") and error["key"] == "id=4" and error["class"] == "data"
+
+
+@pytest.mark.parametrize("policy,value", [("null", None), ("empty", "")])
+def test_an_empty_member_and_index_0_by_policy(to_pg, culvert, policy, value):
+    to_pg.sql("create table t (id int primary key, v enum('x',''), s enum('x','')); set sql_mode = ''; "
+              "insert into t values (1, '', ''), (2, 0, 0)")
+    to_pg.target_sql("create type mine as enum ('x', ''); create table t (id int primary key, v mine, s text)")
+    c = culvert(to_pg.config(values={"enum_error": policy})).start()
+    c.wait(lag=0)
+    to_pg.sql("set sql_mode = ''; insert into t values (3, '', ''), (4, 0, 0)")
+    c.wait(lag=0)
+    assert to_pg.target_sql("select id, v::text, s from t order by id") == [
+        (1, "", ""), (2, value, ""), (3, "", ""), (4, value, "")]
+
+
 def test_the_empty_value_of_an_enum_stays_within_the_family(request, culvert):
     cross = make_cross(request, "my-my")
     try:
@@ -190,10 +257,10 @@ def test_the_empty_value_of_an_enum_stays_within_the_family(request, culvert):
         cross.drop()
 
 
-def same_indexes(cross):
+def same_indexes(cross, tables=(("id, v + 0, w + 0", "t"), ("v + 0, n", "k"), ("v + 0, n", "w"))):
     """'' is also how a member could be called."""
     cross.compare()
-    for columns, table in (("id, v + 0, w + 0", "t"), ("v + 0, n", "k"), ("v + 0, n", "w")):
+    for columns, table in tables:
         sql = f"select {columns} from {table} order by 1, 2"
         assert cross.sql(sql) == cross.target_sql(sql)
 

@@ -473,6 +473,42 @@ static void test_index_0_of_an_enum(void **state)
         check_value(&r, &policy);
 }
 
+static void check_index_0(enum engine engine, const char *native, const char *in, uint32_t in_len,
+        const char *out, uint32_t out_len)
+{
+        struct row r = {MY, "enum('','a')", engine, native, NULL, NULL, NULL};
+        struct convert_policy policy = {.enum_error = ENUM_ERROR_EMPTY};
+        struct convert *c = converter(&r, &policy);
+        struct value v = {VALUE_TEXT, in_len, in}, got;
+        struct error e = ERROR_INIT;
+
+        assert_int_equal(convert_value(c, NULL, &v, &got, &e), 0);
+        assert_int_equal(got.len, out_len);
+        assert_memory_equal(got.data, out, out_len);
+        convert_free(c);
+}
+
+/* A zero byte, where an empty member is shown in the same way. */
+static void test_index_0_and_an_empty_member(void **state)
+{
+        struct row r = {MY, "enum('','a')", PG, "mood", NULL, NULL, NULL};
+        struct convert *c = converter(&r, &strict);
+        struct value v = {VALUE_TEXT, 1, ""}, got;
+        struct error e = ERROR_INIT;
+
+        (void)state;
+        assert_int_equal(convert_value(c, NULL, &v, &got, &e), -1);
+        assert_non_null(strstr(e.message, "option enum_error"));
+        convert_free(c);
+        check_index_0(PG, "mood", "\0", 1, "", 0);
+        check_index_0(PG, "mood", "", 0, "", 0);
+        check_index_0(PG, "text", "\0", 1, "", 0);
+        check_index_0(MARIA, "enum('a','')", "\0", 1, "\0", 1);
+        check_index_0(MARIA, "enum('a','')", "", 0, "", 0);
+        check_index_0(MARIA, "enum('a')", "\0", 1, "", 0);
+        check_index_0(MARIA, "varchar(1)", "\0", 1, "", 0);
+}
+
 static void test_zero_dates(void **state)
 {
         struct convert_policy as_null = {.zero_date = ZERO_DATE_NULL};
@@ -623,6 +659,9 @@ static void test_no_place(void **state)
                 {MY, "date", PG, "integer", NULL, NULL, ""},
                 {MY, "point", PG, "text", NULL, NULL, ""},
                 {MY, "vector(3)", PG, "text", NULL, NULL, ""},
+                {MY, "vector(3)", PG, "bytea", NULL, NULL, ""},
+                {MY, "vector(3)", MY, "varbinary(12)", NULL, NULL, ""},
+                {MY, "vector(3)", MY, "vector(4)", NULL, NULL, ""},
                 {MY, "blob", PG, "integer", NULL, NULL, ""},
                 {MY, "time", PG, "interval day to second", NULL, NULL, ""},
                 {MY, "int", PG, "numeric(3,-2)", NULL, NULL, ""},
@@ -700,6 +739,7 @@ int main(void)
                 cmocka_unit_test(test_dates),
                 cmocka_unit_test(test_times),
                 cmocka_unit_test(test_index_0_of_an_enum),
+                cmocka_unit_test(test_index_0_and_an_empty_member),
                 cmocka_unit_test(test_zero_dates),
                 cmocka_unit_test(test_lists),
                 cmocka_unit_test(test_addresses),

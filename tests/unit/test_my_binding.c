@@ -378,6 +378,8 @@ static void test_literals(void **state)
         assert_string_equal(
                 literal(ENGINE_MARIADB, "varchar(9) charset utf8mb4", "a\0b", 3, &e), "'a\\0b'");
         assert_string_equal(
+                literal(ENGINE_MYSQL, "vector(1)", "a\0\xff'", 4, &e), "_binary'a\\0\xff\\''");
+        assert_string_equal(
                 literal(ENGINE_MARIADB, "bit(64)", "\xff\xff\xff\xff\xff\xff\xff\xff", 8, &e),
                 "18446744073709551615");
 }
@@ -428,18 +430,22 @@ static void test_matches(void **state)
         assert_string_equal(match(ENGINE_MARIADB, "json", "[1]", 3),
                 "cast(convert(`c` using utf8mb4) as binary) <=> _binary'[1]'");
         assert_string_equal(match(ENGINE_MYSQL, "point", "\0\x01\xff", 3), "hex(`c`) <=> '0001FF'");
+        assert_string_equal(
+                match(ENGINE_MYSQL, "vector(1)", "\0'\\\r", 4), "hex(`c`) <=> '00275C0D'");
+        assert_string_equal(match(ENGINE_MYSQL, "vector(1)", NULL, 0), "hex(`c`) <=> NULL");
         assert_string_equal(match(ENGINE_MYSQL, "bit(9)", "\1\2", 2), "`c` <=> 258");
         assert_string_equal(match(ENGINE_MYSQL, "datetime", NULL, 0), "`c` <=> NULL");
         assert_string_equal(match(ENGINE_MYSQL, "longtext charset utf8mb4", "A ", 2),
                 "cast(convert(`c` using utf8mb4) as binary) <=> _binary'A '");
 }
 
+/* `text` NULL: the zero byte that stands for index 0 beside an empty member. */
 static void assert_stored(
         enum engine engine, const char *native, const char *text, const char *as, bool warns)
 {
         struct error e = ERROR_INIT;
         struct coltype *t = coltype_my(engine, native, &e);
-        struct value v = {VALUE_TEXT, (uint32_t)strlen(text), text}, stored;
+        struct value v = {VALUE_TEXT, text ? (uint32_t)strlen(text) : 1, text ? text : ""}, stored;
 
         assert_non_null(t);
         stored = my_value_stored(t, &v);
@@ -460,6 +466,15 @@ static void test_index_0_of_an_enum(void **state)
         assert_stored(ENGINE_MARIADB, "enum('a','b')", "", "", true);
         assert_stored(ENGINE_MARIADB, "enum('a','')", "", "", false);
         assert_stored(ENGINE_MARIADB, "varchar(3) charset latin1", "", "", false);
+        assert_stored(ENGINE_MYSQL, "enum('0','')", NULL, "00", false);
+        assert_stored(ENGINE_MARIADB, "enum('a','')", NULL, "000000", true);
+        assert_stored(ENGINE_MARIADB, "enum('000000','')", NULL, "0000000", true);
+        assert_string_equal(match(ENGINE_MYSQL, "enum('a','')", "\0", 1), "`c` + 0 <=> 0");
+        assert_string_equal(match(ENGINE_MYSQL, "enum('a','')", "", 0), "`c` + 0 <=> 2");
+        assert_string_equal(match(ENGINE_MYSQL, "enum('a','')", "a", 1),
+                "cast(convert(`c` using utf8mb4) as binary) <=> _binary'a'");
+        assert_string_equal(match(ENGINE_MYSQL, "enum('a')", "", 0),
+                "cast(convert(`c` using utf8mb4) as binary) <=> _binary''");
 }
 
 static void test_warnings_of_a_change(void **state)

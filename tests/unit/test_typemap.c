@@ -132,6 +132,7 @@ static void test_same_family(void **state)
         check_map(ENGINE_MYSQL, "geomcollection", ENGINE_MARIADB, false, "geometrycollection");
         check_map(ENGINE_MARIADB, "datetime /* mariadb-5.3 */", ENGINE_MYSQL, false, "datetime");
         check_map(ENGINE_MYSQL, "json", ENGINE_MARIADB, false, "json");
+        check_map(ENGINE_MYSQL, "vector(3)", ENGINE_MYSQL, false, "vector(3)");
         check_map(ENGINE_POSTGRESQL, "ltree", ENGINE_POSTGRESQL, false, "ltree");
 }
 
@@ -142,6 +143,7 @@ static void test_no_place(void **state)
                 const char *native;
                 enum engine to;
         } table[] = {{ENGINE_MYSQL, "vector(3)", ENGINE_POSTGRESQL},
+                {ENGINE_MYSQL, "vector(3)", ENGINE_MARIADB},
                 {ENGINE_POSTGRESQL, "numeric(66,2)", ENGINE_MARIADB},
                 {ENGINE_POSTGRESQL, "numeric(60,31)", ENGINE_MYSQL},
                 {ENGINE_POSTGRESQL, "numeric(20,40)", ENGINE_MYSQL}};
