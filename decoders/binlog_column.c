@@ -29,12 +29,15 @@ static bool decimal_fits(const struct binlog_column *c, const struct coltype *t)
                (c->sign < 0 || (c->sign == 1) == t->is_unsigned);
 }
 
-/* The old types have no fraction. (MariaDB's with mysql56_temporal_format=OFF can, in a format that
- * the event does not tell.) */
+/* The old types have no fraction. MariaDB's with mysql56_temporal_format=OFF can, in a form that
+ * the event does not tell: only the catalogue does, which marks each column in an old form. */
 static bool time_fits(
         const struct binlog_column *c, const struct coltype *t, uint8_t old, uint8_t new)
 {
-        return c->type == old ? t->fsp == 0 : c->type == new && c->scale == t->fsp;
+        if (c->type == old)
+                return t->fsp == 0 &&
+                       (t->engine != ENGINE_MARIADB || strstr(t->native, "/* mariadb-5.3 */"));
+        return c->type == new && c->scale == t->fsp;
 }
 
 /* Bytes that the length of a BLOB or TEXT takes. */

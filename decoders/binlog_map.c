@@ -277,6 +277,14 @@ static const struct column *counterpart(
         return known && at >= 0 && at < known->columns_n ? &known->columns[at] : NULL;
 }
 
+/* How many digits of a fraction MariaDB's old times have is not in the log: such a type is none
+ * that is known, so that nothing is read by it. */
+static bool is_untold(const struct binlog_column *c, enum engine engine)
+{
+        return engine == ENGINE_MARIADB && (c->type == BINLOG_TIME || c->type == BINLOG_DATETIME ||
+                                                   c->type == BINLOG_TIMESTAMP);
+}
+
 static void describe(struct relation *r, uint16_t i, const struct binlog_map *m,
         const struct column *known, enum engine engine)
 {
@@ -297,6 +305,8 @@ static void describe(struct relation *r, uint16_t i, const struct binlog_map *m,
                 buf_str(&native, known->native);
         else
                 binlog_column_native(c, &native);
+        if (!(t && binlog_column_fits(c, t)) && is_untold(c, engine))
+                buf_str(&native, " in an old format (mysql56_temporal_format=OFF)");
         if (known && known->native && !strcmp(buf_text(&native), known->native) &&
                 !(t && binlog_column_fits(c, t)))
                 buf_str(&native, " in another format");

@@ -32,6 +32,13 @@ static void check_log(const struct my_variables *v, struct checks *out)
                         "the log, tables must not be altered while changes of before are still to "
                         "be read",
                         my_variable(v, "binlog_row_metadata"));
+        if (my_variable_is(v, "mysql56_temporal_format", "OFF"))
+                checks_add(out, CHECK_WARNING,
+                        "set global mysql56_temporal_format = ON; -- and in the server's "
+                        "configuration",
+                        "source: mysql56_temporal_format is OFF: DATETIME, TIME and TIMESTAMP "
+                        "columns that are made or altered get a form of which the log does not "
+                        "tell the digits, and stop the pipeline");
 }
 
 static bool any_without_key(const struct table_defs *t)

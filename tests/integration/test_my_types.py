@@ -1,6 +1,7 @@
 """Every type of a MySQL-family source with its edge values, by copy and by stream: both end alike."""
 import pytest
 
+from harness.until import until
 from integration.my_types import CHARSETS, MARIADB, TYPES
 
 LONG_TIMEOUT = 120
@@ -114,20 +115,65 @@ def test_temporal_types_of_old_format(from_my, culvert):
         from_my.target_sql("select d, e, f from old where id = 2")
 
 
-def test_fractions_of_old_format_are_refused(from_my, culvert):
+@pytest.mark.parametrize("type", ["datetime(3)", "time(6)", "timestamp(1) null"])
+def test_fractions_of_old_format_are_refused(from_my, culvert, type):
     """MariaDB 5.3's own form of fractional seconds: named before anything is copied."""
     from_my.source.setting("mysql56_temporal_format", "off")
     try:
-        from_my.sql("create table old (id int primary key, a datetime(3))")
+        from_my.sql(f"create table old (id int primary key, a {type})")
     finally:
         from_my.source.setting("mysql56_temporal_format", "on")
     c = culvert(from_my.config()).start()
     error = c.wait_error("mysql56_temporal_format")
     assert error["class"] == "config" and from_my.qualified("old") in error["message"]
-    from_my.sql("alter table old force")
+    from_my.sql("alter table old force; insert into old values (1, '2024-01-01 10:11:12.999999')")
     c.ctl("resume")
     c.wait(lag=0)
-    assert from_my.compare() == 0
+    assert from_my.compare() == 1
+
+
+@pytest.mark.parametrize("type", ["datetime(3)", "time(6)", "timestamp(1) null"])
+def test_old_format_that_comes_later(from_my, culvert, type):
+    """The log does not tell how many digits its values have: never a wrong one."""
+    row = "'2024-01-01 10:11:12.9', 'abcdefgh', 1"
+    from_my.sql(f"create table old (id int primary key, a {type}, b varchar(10), n bigint); insert into old values (1, {row})")
+    c = culvert(from_my.least()).start()
+    c.wait(lag=0)
+    from_my.source.setting("mysql56_temporal_format", "off")
+    try:
+        from_my.sql("alter table old force")
+    finally:
+        from_my.source.setting("mysql56_temporal_format", "on")
+    from_my.sql(f"insert into old values (2, {row}), (3, {row}), (4, {row})")
+    c.wait_error("old")
+
+    def refused(text):
+        until(lambda: text in (c.status()["error"] or {"message": ""})["message"], 20, text)
+        assert from_my.target_sql("select id from old") == [(1,)]
+
+    c.ctl("resume")
+    refused("in an old format (mysql56_temporal_format=OFF)")
+    c.ctl("resume")
+    refused("as the log has it")
+
+
+@pytest.mark.parametrize("type", ["datetime", "time", "timestamp null"])
+def test_old_format_beside_another_change(from_my, culvert, type):
+    from_my.source.setting("mysql56_temporal_format", "off")
+    try:
+        from_my.sql(f"create table old (id int primary key, a {type}); insert into old values (1, '2024-01-01 10:11:12')")
+        c = culvert(from_my.least()).start()
+        c.wait(lag=0)
+        assert "mysql56_temporal_format is OFF" in c.log_text() and "= ON" in c.log_text()
+        for sql in (from_my.sql, from_my.target_sql):
+            sql("alter table old add column n int")
+        from_my.sql("insert into old values (2, '2024-01-01 10:11:12', 2)")
+        c.wait_error("old")
+        c.ctl("resume")
+        c.wait(lag=0)
+        assert from_my.compare() == 2
+    finally:
+        from_my.source.setting("mysql56_temporal_format", "on")
 
 
 def test_session_time_zone_of_the_writer(from_my, culvert):
