@@ -194,10 +194,12 @@ static void test_exact_text(void **state)
 {
         struct table_defs *t = memory_new_of(struct table_defs);
         struct table_def *d = t->items = memory_new_of(struct table_def);
-        char *text = memory_string("CREATE TABLE `t` (\n  `?` int(11) DEFAULT 7,\n"
-                                   "  `e` enum('a','?') DEFAULT '?' COMMENT 'enum(''a'',''?'')',\n"
-                                   "  `v` varchar(9) DEFAULT '?''s',\n"
-                                   "  `w` enum('a','?') DEFAULT '?'\n) ENGINE=InnoDB");
+        char *text =
+                memory_string("CREATE TABLE `t` (\n  `?` int(11) DEFAULT 7,\n"
+                              "  `e` enum('a','?') DEFAULT '?' COMMENT 'enum(''a'',''?'')',\n"
+                              "  `v` varchar(9) DEFAULT '?''s',\n"
+                              "  `w` enum('a','?') DEFAULT '?',\n"
+                              "  `u` varchar(9) NOT NULL DEFAULT '?' COMMENT 'c'\n) ENGINE=InnoDB");
 
         (void)state;
         t->n = 1;
@@ -205,19 +207,26 @@ static void test_exact_text(void **state)
         add(d, "e", "enum('a','\U0001f600') charset utf8mb4", NULL);
         d->columns[1].shown = memory_string("enum('a','?')");
         d->columns[1].shown_default = memory_string("?");
+        d->columns[1].default_kind = DEFAULT_VALUE;
         d->columns[1].default_text = memory_string("\U0001f600");
         add(d, "v", "varchar(9) charset utf8mb4", NULL);
         d->columns[2].shown_default = memory_string("?'s");
+        d->columns[2].default_kind = DEFAULT_VALUE;
         d->columns[2].default_text = memory_string("\U0001f601's");
         add(d, "w", "enum('a','?') charset latin1", NULL);
         add(d, "gone", "enum('\U0001f600') charset utf8mb4", NULL);
         d->columns[4].shown = memory_string("enum('?')");
+        add(d, "u", "varchar(9) charset utf8mb4",
+                NULL); /* whose default the server does not tell */
+        d->columns[5].shown_default = memory_string("?");
+        d->columns[5].default_kind = DEFAULT_EXPRESSION;
         my_catalog_exact_text(&text, d);
         assert_string_equal(text,
                 "CREATE TABLE `t` (\n  `?` int(11) DEFAULT 7,\n"
                 "  `e` enum('a','\U0001f600') DEFAULT '\U0001f600' COMMENT "
                 "'enum(''a'',''?'')',\n  `v` varchar(9) DEFAULT '\U0001f601''s',\n"
-                "  `w` enum('a','?') DEFAULT '?'\n) ENGINE=InnoDB");
+                "  `w` enum('a','?') DEFAULT '?',\n  `u` varchar(9) NOT NULL COMMENT 'c'\n) "
+                "ENGINE=InnoDB");
         free(text);
         table_defs_free(t);
 }
