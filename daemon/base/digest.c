@@ -29,6 +29,18 @@ static void mix(struct digest *d, uint64_t x, uint64_t y)
         d->b = (rotate(d->b, 31) + d->a) * 5 + 0x38495ab5;
 }
 
+static void end_piece(struct digest *d, uint64_t len)
+{
+        d->a ^= len;
+        d->b ^= len;
+        d->a += d->b;
+        d->b += d->a;
+        d->a = finish(d->a);
+        d->b = finish(d->b);
+        d->a += d->b;
+        d->b += d->a;
+}
+
 void digest_add(struct digest *d, const void *data, size_t len)
 {
         const char *at = data;
@@ -43,19 +55,13 @@ void digest_add(struct digest *d, const void *data, size_t len)
                 at += n;
                 left -= n;
         }
-        d->a ^= len;
-        d->b ^= len;
-        d->a += d->b;
-        d->b += d->a;
-        d->a = finish(d->a);
-        d->b = finish(d->b);
-        d->a += d->b;
-        d->b += d->a;
+        end_piece(d, len);
 }
 
-void digest_add_u64(struct digest *d, uint64_t v)
+/* No data is that long. */
+void digest_add_mark(struct digest *d, uint64_t mark)
 {
-        digest_add(d, &v, sizeof v);
+        end_piece(d, UINT64_MAX - mark);
 }
 
 bool digest_same(const struct digest *x, const struct digest *y)

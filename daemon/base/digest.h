@@ -20,5 +20,6 @@ struct digest {
 
 /* "ab" then "c" is something else than "a" then "bc". */
 void digest_add(struct digest *d, const void *data, size_t len);
-void digest_add_u64(struct digest *d, uint64_t v);
+/* Something that is no data: different for each small `mark`, and from all data. */
+void digest_add_mark(struct digest *d, uint64_t mark);
 bool digest_same(const struct digest *x, const struct digest *y);

@@ -55,6 +55,20 @@ static const struct command commands[] = {
                 "The rows on the target may differ from the source's then, and later changes of\n"
                 "them are applied as they come. Without ID and --table: all.\n",
                 render_quarantine_done},
+        {"verify start", COMMAND_ASK, "compare every row of both sides",
+                {{"table", "TABLE", "of this source table alone, schema.table"},
+                        {"sample", "PERCENT", "of the rows, by chunks of them: a quick look"}},
+                "Returns at once; verify status says how far it is and what it found. It reads "
+                "both\n"
+                "sides while writes go on, and goes on after a restart of the daemon. A new start\n"
+                "begins from nothing.\n",
+                render_verify},
+        {"verify status", COMMAND_ASK, "how far it is, and what it found", {{0}},
+                "A row is missing on the target, extra on the target, or differs in some columns.\n"
+                "Undecided are rows that never stood still while they were compared.\n",
+                render_verify},
+        {"verify stop", COMMAND_ASK, "end it; what it found so far stays", {{0}}, NULL,
+                render_verify},
         {"reload", COMMAND_ASK, "read the configuration file again", {{0}},
                 "Says key by key what was applied, needs a restart, or was refused; when a key is\n"
                 "refused, nothing is applied and the exit status is 4.\n",
@@ -88,7 +102,6 @@ static const struct command commands[] = {
                 "transaction has the op passed. What is whole of a damaged file is printed, then\n"
                 "the error; the exit status is 1.\n",
                 NULL},
-        UNBUILT("verify", "compare both sides"),
         UNBUILT("repair", "mend differences"),
         UNBUILT("cutover", "move over to the target"),
         UNBUILT("rollback", "move back to the source"),

@@ -1,4 +1,5 @@
 #include "ctl/render.h"
+#include "ctl/render_private.h"
 #include "ctl/text.h"
 
 #include <ctype.h>
@@ -390,4 +391,29 @@ void render_wait(struct buf *out, const cJSON *body)
 void render_text(struct buf *out, const cJSON *body)
 {
         text_safe(out, string(body, "text"), true);
+}
+
+double render_number(const cJSON *o, const char *path)
+{
+        return number(o, path);
+}
+
+void render_string(struct buf *out, const cJSON *o, const char *path)
+{
+        add_string(out, string(o, path));
+}
+
+void render_value(
+        struct buf *out, const cJSON *o, const char *path, void (*add)(struct buf *out, double v))
+{
+        add_number(out, number(o, path), add);
+}
+
+void render_cell(struct buf *out, const cJSON *o, const char *path, size_t width)
+{
+        size_t from = out->len;
+
+        add_string(out, string(o, path));
+        pad(out, from, width);
+        buf_char(out, ' ');
 }

@@ -31,6 +31,27 @@
         "  attempts int not null, quarantined_at datetime(6) not null, tried_at datetime(6),"      \
         "  key (pipeline, id)" TABLE_OPTIONS
 
+#define VERIFY_SQL                                                                                 \
+        "create table if not exists culvert.verify ("                                              \
+        "  pipeline varchar(64) primary key, run bigint unsigned not null,"                        \
+        "  state varchar(16) not null, table_schema varchar(64), table_name varchar(64),"          \
+        "  sample_percent int not null, position varchar(255) not null,"                           \
+        "  message varchar(1100) not null, started_at datetime(6) not null,"                       \
+        "  finished_at datetime(6)" TABLE_OPTIONS                                                  \
+        "create table if not exists culvert.verify_table ("                                        \
+        "  pipeline varchar(64) not null, run bigint unsigned not null,"                           \
+        "  source_schema varchar(64) not null, source_name varchar(64) not null,"                  \
+        "  state varchar(16) not null, phase int not null, after_key longtext,"                    \
+        "  chunk bigint unsigned not null, rows_compared bigint unsigned not null,"                \
+        "  rows_seen bigint unsigned not null, rows_total bigint unsigned,"                        \
+        "  differences bigint unsigned not null, undecided bigint unsigned not null,"              \
+        "  primary key (pipeline, source_schema, source_name)" TABLE_OPTIONS                       \
+        "create table if not exists culvert.verify_result ("                                       \
+        "  id bigint unsigned not null auto_increment primary key, pipeline varchar(64) not null," \
+        "  source_schema varchar(64) not null, source_name varchar(64) not null,"                  \
+        "  kind varchar(16) not null, row_key longtext not null, column_names longtext not null,"  \
+        "  found_at datetime(6) not null, key (pipeline, id)" TABLE_OPTIONS
+
 /* Text columns of a bounded length have no default that an older server would refuse; every writer
  * names all columns. */
 static const char create_sql[] =
@@ -60,13 +81,14 @@ static const char create_sql[] =
         "  pipeline varchar(64) primary key, state varchar(64) not null,"
         "  start_position longtext not null, snapshot longtext not null,"
         "  source varchar(400) not null, mode varchar(64) not null, published longtext not null,"
-        "  updated_at datetime(6) not null" TABLE_OPTIONS QUARANTINE_SQL FORMAT_SQL;
+        "  updated_at datetime(6) not null" TABLE_OPTIONS QUARANTINE_SQL VERIFY_SQL FORMAT_SQL;
 
 /* What each format has that the one before has not: [n] makes n + 1 of n. One column or
  * table each, since DDL commits by itself. */
 static const char *const upgrades[MY_META_FORMAT] = {
         [1] = "alter table culvert.`tables` add column foreign_keys longtext",
         [2] = QUARANTINE_SQL,
+        [3] = VERIFY_SQL,
 };
 
 const char *my_meta_create_sql(void)

@@ -1,6 +1,6 @@
 #pragma once
 /*
- * culvert's own objects in a MySQL-family target: database culvert, format 3. SQL texts and what
+ * culvert's own objects in a MySQL-family target: database culvert, format 4. SQL texts and what
  * they take, so that the sink (on the loop) and the copy (on threads) say the same. The sister of
  * db/pg_meta.h: the same tables, without origins (HAZARDS C2).
  *
@@ -13,11 +13,13 @@
  *   copy        (pipeline)                  how far the bulk copy is
  *   quarantine  (id)                        -> pipeline, a change that was not applied, and why
  *                                           (sinks/quarantine.h)
+ *   verify, verify_table, verify_result     the last verification: how far it is, and what it found
+ *                                           (ops/verify_store.h)
  */
 #include "db/my.h"
 #include "model/position.h"
 
-#define MY_META_FORMAT 3
+#define MY_META_FORMAT 4
 
 /* Several statements; creates what is missing. Safe to run again. DDL: commits. */
 const char *my_meta_create_sql(void);

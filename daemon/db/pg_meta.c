@@ -23,6 +23,24 @@
         "  tried_at timestamptz);"                                                                 \
         "create index on culvert.quarantine (pipeline, id)"
 
+#define VERIFY_SQL                                                                                 \
+        "create table culvert.verify ("                                                            \
+        "  pipeline text primary key, run bigint not null, state text not null,"                   \
+        "  table_schema text, table_name text, sample_percent int not null,"                       \
+        "  position text not null, message text not null, started_at timestamptz not null,"        \
+        "  finished_at timestamptz);"                                                              \
+        "create table culvert.verify_table ("                                                      \
+        "  pipeline text, run bigint not null, source_schema text, source_name text,"              \
+        "  state text not null, phase int not null, after_key text, chunk bigint not null,"        \
+        "  rows_compared bigint not null, rows_seen bigint not null, rows_total bigint,"           \
+        "  differences bigint not null, undecided bigint not null,"                                \
+        "  primary key (pipeline, source_schema, source_name));"                                   \
+        "create table culvert.verify_result ("                                                     \
+        "  id bigint generated always as identity primary key, pipeline text not null,"            \
+        "  source_schema text not null, source_name text not null, kind text not null,"            \
+        "  row_key json not null, column_names json not null, found_at timestamptz not null);"     \
+        "create index on culvert.verify_result (pipeline, id)"
+
 /* The checkpoint row changes in every target transaction: a page of its own with room for HOT
  * chains, and vacuum that does not wait for a share of a table that has one row. */
 static const char create_sql[] =
@@ -60,6 +78,8 @@ static const char create_sql[] =
         "  published text not null default '',"
         "  updated_at timestamptz not null default pg_catalog.clock_timestamp());"
         "do $$ begin if pg_catalog.to_regclass('culvert.quarantine') is null then " QUARANTINE_SQL
+        "; end if; end $$;"
+        "do $$ begin if pg_catalog.to_regclass('culvert.verify') is null then " VERIFY_SQL
         "; end if; end $$;" FORMAT_SQL;
 
 /* What each format has that the one before has not: [n] makes n + 1 of n. */
@@ -70,6 +90,7 @@ static const char *const upgrades[PG_META_FORMAT] = {
               "  add primary key (pipeline, direction, lane, turn);"
               "drop table culvert.heartbeat",
         [2] = QUARANTINE_SQL,
+        [3] = VERIFY_SQL,
 };
 
 const char *pg_meta_create_sql(void)

@@ -1,6 +1,6 @@
 #pragma once
 /*
- * culvert's own objects in a PostgreSQL target: schema culvert, format 3. SQL texts and what they
+ * culvert's own objects in a PostgreSQL target: schema culvert, format 4. SQL texts and what they
  * take, so that the sink (on the loop) and the copy (on threads) say the same.
  *
  *   meta        (format, version)           a row for each format that it has had; the highest one
@@ -13,11 +13,13 @@
  *   copy        (pipeline)                  how far the bulk copy is
  *   quarantine  (id)                        -> pipeline, a change that was not applied, and why
  *                                           (sinks/quarantine.h)
+ *   verify, verify_table, verify_result     the last verification: how far it is, and what it found
+ *                                           (ops/verify_store.h)
  */
 #include "db/pg.h"
 #include "model/position.h"
 
-#define PG_META_FORMAT 3
+#define PG_META_FORMAT 4
 
 /* Several statements; creates what is missing. Safe to run again. */
 const char *pg_meta_create_sql(void);

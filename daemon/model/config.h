@@ -108,6 +108,9 @@ struct config {
                 int64_t acknowledge_above; /* bytes */
         } queue;
         struct {
+                int64_t sample, rate; /* percent; rows a second, 0: no limit */
+        } verify;
+        struct {
                 char *listen; /* "" or host:port */
         } metrics;
         enum log_level log_level; /* [log] level */

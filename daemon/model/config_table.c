@@ -151,10 +151,12 @@ const struct option config_options[] = {
         {"throttle", "window", OPTION_TEXT, 0, 40, "HH:MM-HH:MM", "", "", NEEDS_RESTART,
                 OPTION_NOWHERE, "Copy in these hours only, local time; the stream never waits."},
 
-        {"verify", "sample", OPTION_INTEGER, 1, 100, NULL, "100", "100", NEEDS_RESTART,
-                OPTION_NOWHERE, "Percentage of rows to compare."},
-        {"verify", "rate", OPTION_INTEGER, 0, INT64_C(1000000000), NULL, "0", "0", NEEDS_RESTART,
-                OPTION_NOWHERE, "Limit in rows a second; 0: none."},
+        {"verify", "sample", OPTION_INTEGER, 1, 100, NULL, "100", NULL, NEEDS_RESTART,
+                AT(verify.sample),
+                "Percentage of rows that verify start compares, by chunks of them. Less than 100 "
+                "is a quick look, and reported as a sample."},
+        {"verify", "rate", OPTION_INTEGER, 0, INT64_C(1000000000), NULL, "0", NULL, NEEDS_RESTART,
+                AT(verify.rate), "Limit in rows of the source a second; 0: none."},
 
         {"cutover", "max_lag", OPTION_DURATION, 0, DAY, NULL, "5s", "5s", NEEDS_RESTART,
                 OPTION_NOWHERE, "Lag above which a cutover does not begin."},

@@ -8,6 +8,7 @@
 #include "ops/migration.h"
 #include "ops/quarantine_command.h"
 #include "ops/status_json.h"
+#include "ops/verify_command.h"
 #include "ops/wait.h"
 #include "ops/watch.h"
 
@@ -24,6 +25,7 @@ struct commands {
         struct wait *waits;
         struct watcher *watchers;
         struct quarantine_command quarantine;
+        struct verify_command verify;
 };
 
 /* Each ends the call, now or later. */
@@ -131,6 +133,21 @@ static void run_quarantine_retry(struct commands *c, struct control_call *call)
 static void run_quarantine_discard(struct commands *c, struct control_call *call)
 {
         run_quarantine(c, call, QUARANTINE_DISCARD);
+}
+
+static void run_verify_start(struct commands *c, struct control_call *call)
+{
+        verify_command_start(c->migration, call);
+}
+
+static void run_verify_status(struct commands *c, struct control_call *call)
+{
+        verify_command_status(c->migration, call);
+}
+
+static void run_verify_stop(struct commands *c, struct control_call *call)
+{
+        verify_command_stop(&c->verify, c->migration, call);
 }
 
 /* A key that was refused keeps its old value, as do all others then. */
@@ -251,6 +268,9 @@ static const struct command table[] = {
         {"quarantine list", run_quarantine_list, "table"},
         {"quarantine retry", run_quarantine_retry, "table ids"},
         {"quarantine discard", run_quarantine_discard, "table ids"},
+        {"verify start", run_verify_start, "table sample"},
+        {"verify status", run_verify_status, ""},
+        {"verify stop", run_verify_stop, ""},
         {"reload", run_reload, ""},
         {"show config", run_show_config, ""},
         {"metrics", run_metrics, ""},
@@ -304,6 +324,7 @@ struct commands *commands_free(struct commands *c)
         while (c->watchers)
                 watch_cancel(c->watchers);
         quarantine_command_cancel(&c->quarantine);
+        verify_command_cancel(&c->verify);
         migration_unlisten(c->migration, &c->listener);
         free(c);
         return NULL;

@@ -272,6 +272,7 @@ static void begin_stream(struct migration *m, const struct prepare_result *r)
         pipeline_until(m->pipeline, r->until);
         pipeline_start(m->pipeline, snapshot);
         migration_watch(m, r);
+        migration_verify_resume(m);
 }
 
 static void shutdown_step(struct migration *m)
@@ -406,6 +407,7 @@ static void on_second(void *context)
                 say_progress(m);
         }
         migration_look_at_retention(m, &s);
+        migration_verify_look(m);
 }
 
 /* ---- public ---- */
@@ -430,6 +432,7 @@ struct migration *migration_new(struct loop *l, const struct config *c, struct e
         task_init(&m->tell, tell, m);
         task_init(&m->again, migration_yield, m);
         task_init(&m->quarantine.end, migration_quarantine_end, m);
+        migration_verify_init(m);
         if (saved_read(&m->saved, c->pipeline.state_dir, e) < 0 || make_pipeline(m, e) < 0)
                 return migration_free(m);
         m->told_phase = m->saved.phase;
@@ -446,6 +449,7 @@ struct migration *migration_free(struct migration *m)
         task_cancel(m->loop, &m->again);
         task_cancel(m->loop, &m->quarantine.end);
         quarantine_job_free(m->quarantine.job);
+        migration_verify_done(m);
         m->watcher = watcher_free(m->watcher);
         m->pipeline = pipeline_free(m->pipeline);
         prepare_progress_done(&m->progress);
@@ -476,6 +480,8 @@ void migration_shutdown(
         m->shutdown_done = done;
         m->shutdown_context = context;
         timer_cancel(&m->retry);
+        if (m->verify.job)
+                verify_stop(m->verify.job, false);
         if (m->preparing)
                 prepare_stop(m->prepare);
         else

@@ -35,6 +35,15 @@ bool migration_is_drained(const struct migration *m);
 int migration_quarantine(struct migration *m, struct quarantine_request *request,
         void (*done)(void *context, struct quarantine_result *r), void *context, struct error *e);
 
+/* Verification (ops/verify.h): one at a time. Of one source table, or all (NULL); `sample` 0: as
+ * configured. -1: refused by the state. */
+int migration_verify_start(struct migration *m, const char *schema, const char *table,
+        unsigned sample, struct error *e);
+/* `done` comes once, when it has ended, unless the migration is freed before. */
+int migration_verify_stop(
+        struct migration *m, void (*done)(void *context), void *context, struct error *e);
+struct cJSON *migration_verify_status(struct migration *m); /* the caller's */
+
 void migration_status(struct migration *m, struct status *s);
 /* Calls `each` once a table, in name order. */
 void migration_tables(struct migration *m,

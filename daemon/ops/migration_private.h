@@ -2,6 +2,7 @@
 /*
  * What the files of ops/migration share: migration.c lives its life, migration_watch.c hears what
  * the watcher sees, migration_quarantine.c lets the stream stand for a job on the quarantine,
+ * migration_verify.c tells a verification when the stream has come far enough,
  * migration_retention.c minds what the source keeps, migration_status.c says what
  * is true of it.
  */
@@ -14,6 +15,7 @@
 #include "ops/quarantine.h"
 #include "ops/saved.h"
 #include "ops/state_row.h"
+#include "ops/verify.h"
 #include "ops/watcher.h"
 
 #define RATE_SLOTS 10 /* seconds over which rows per second are counted */
@@ -62,6 +64,24 @@ struct migration {
                 struct task end;
         } quarantine;
 
+        struct {
+                struct verify *job;           /* NULL: none */
+                struct verify_report *report; /* of the last one */
+                bool loaded;                  /* what the target knows of it was asked for */
+                bool ended;                   /* the job has, and is to be freed */
+                struct verify_ask {           /* of each worker */
+                        struct migration *migration;
+                        bool wanted, asking;
+                        struct migration_mark *asked; /* NULL: none, or answered */
+                        struct position mark;         /* none: not known yet */
+                        int64_t ask_again;
+                } asks[VERIFY_WORKERS];
+                struct migration_listener listener;
+                void (*stopped)(void *context);
+                void *context;
+                struct task end;
+        } verify;
+
         uint64_t rows_at[RATE_SLOTS + 1];
         unsigned seconds;
         unsigned since_line; /* seconds since the last line about progress */
@@ -80,5 +100,11 @@ void migration_watch(struct migration *m, const struct prepare_result *r);
 void migration_look_at_retention(struct migration *m, const struct pipeline_status *p);
 /* A task: the job has ended. */
 void migration_quarantine_end(void *context);
+void migration_verify_init(struct migration *m);
+void migration_verify_done(struct migration *m);
+/* The stream has begun: goes on with what a restart interrupted. */
+void migration_verify_resume(struct migration *m);
+/* Marks that are wanted are asked for, and answered when the stream has passed them. */
+void migration_verify_look(struct migration *m);
 /* A task: the stream is to stand while tables are added. */
 void migration_yield(void *context);

@@ -86,6 +86,18 @@ static void fill_stream(const struct migration *m, struct status *s)
                 s->error = p.error;
 }
 
+static void fill_verify(const struct migration *m, struct status *s)
+{
+        struct verify_sums v;
+
+        verify_report_sums(m->verify.report, loop_now(m->loop), &v);
+        s->verify.state = verify_state_name(v.state);
+        s->verify.rows_compared = v.rows;
+        s->verify.differences = v.differences;
+        s->verify.rows_total = v.total;
+        s->verify.finished_at = v.finished;
+}
+
 static const char *next_step(const struct status *s)
 {
         switch (s->state) {
@@ -125,6 +137,7 @@ void migration_status(struct migration *m, struct status *s)
         s->target.kind = kind_of(m->config->target.kind, m->target_engine);
         fill_stream(m, s);
         fill_copy(m, s);
+        fill_verify(m, s);
         s->source.server_version = *m->source_version ? m->source_version : NULL;
         s->target.server_version = *m->target_version ? m->target_version : NULL;
         if (m->error.class != ERROR_NONE)

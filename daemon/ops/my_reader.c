@@ -14,6 +14,8 @@ static void forget_characters(struct origin_reader *r)
 
 static void take_characters(struct origin_reader *r, const struct relation *shape)
 {
+        if (r->shape == shape && r->columns_n)
+                return;
         forget_characters(r);
         r->shape = shape;
         r->columns_n = shape->columns_n;
@@ -29,20 +31,17 @@ static void take_characters(struct origin_reader *r, const struct relation *shap
         }
 }
 
-/* What the catalogue hides (MariaDB's own hash columns) cannot be asked for; a FLOAT is asked for
- * as a double, since the server prints six digits of it only. Of an ENUM with an empty member index
- * 0 looks like that: it is asked for as a zero, in the column's own characters as the others. */
-static void select_column(
-        struct buf *sql, enum engine engine, const struct table_def *t, const struct column *c)
+/* A FLOAT is asked for as a double, since the server prints six digits of it only. Of an ENUM with
+ * an empty member index 0 looks like that: it is asked for as a zero, in the column's own characters
+ * as the others. */
+void my_reader_column(struct buf *sql, enum engine engine, const struct column *c)
 {
         struct error ignored = ERROR_INIT;
         struct coltype *type = coltype_my(engine, c->native, &ignored);
         AUTO_BUF name = BUF_INIT;
 
         my_ident(&name, c->name);
-        if (table_def_column(t, c->name) < 0 && column_period(c) == PERIOD_NONE)
-                buf_str(sql, "null");
-        else if (type && type->class == TYPE_FLOAT)
+        if (type && type->class == TYPE_FLOAT)
                 buf_printf(sql, "%s + 0e0", buf_text(&name));
         else if (type && type->charset && coltype_empty_member(type))
                 buf_printf(sql, "if(%s + 0 = 0, cast(convert(0x00 using %s) as binary), %s)",
@@ -52,22 +51,39 @@ static void select_column(
         coltype_free(type);
 }
 
+static const char *what(const struct origin_reader *r)
+{
+        return r->what ? r->what : "source";
+}
+
+int my_reader_query(struct origin_reader *r, const struct relation *shape, const struct buf *sql,
+        struct error *e)
+{
+        my_result_done(&r->rows);
+        take_characters(r, shape);
+        if (mysql_real_query(r->conn, sql->data, sql->len) != 0 ||
+                !(r->rows = mysql_use_result(r->conn)))
+                return my_error(e, r->conn, what(r));
+        return 0;
+}
+
+/* What the catalogue hides (MariaDB's own hash columns) cannot be asked for. */
 int my_reader_read(struct origin_reader *r, const struct table_def *t, struct error *e)
 {
         AUTO_BUF sql = BUF_INIT;
 
         for (uint16_t i = 0; i < t->shape->columns_n; i++) {
+                const struct column *c = &t->shape->columns[i];
+
                 buf_str(&sql, i ? ", " : "select ");
-                select_column(&sql, my_engine(r->conn), t, &t->shape->columns[i]);
+                if (table_def_column(t, c->name) < 0 && column_period(c) == PERIOD_NONE)
+                        buf_str(&sql, "null");
+                else
+                        my_reader_column(&sql, my_engine(r->conn), c);
         }
         buf_str(&sql, " from ");
         my_table(&sql, t->schema, t->name);
-        my_result_done(&r->rows);
-        take_characters(r, t->shape);
-        if (mysql_real_query(r->conn, sql.data, sql.len) != 0 ||
-                !(r->rows = mysql_use_result(r->conn)))
-                return my_error(e, r->conn, "source");
-        return 0;
+        return my_reader_query(r, t->shape, &sql, e);
 }
 
 static int put_characters(struct origin_reader *r, struct value *row, struct error *e)
@@ -94,7 +110,7 @@ int my_reader_next(struct origin_reader *r, struct value *row, struct error *e)
 
         if (!fields) {
                 if (mysql_errno(r->conn))
-                        return my_error(e, r->conn, "source");
+                        return my_error(e, r->conn, what(r));
                 my_result_done(&r->rows);
                 return 0;
         }

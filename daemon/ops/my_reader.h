@@ -23,16 +23,22 @@ struct characters {
         struct buf text;
 };
 
-struct origin_reader { /* zero, but for what the owner sets: conn and at */
+struct origin_reader { /* zero, but for what the owner sets: conn, at, what */
         MYSQL *conn;
         MYSQL_RES *rows;
         struct position at;
+        const char *what;              /* of errors; NULL: "source" */
         const struct relation *shape;  /* borrowed, of the table that is read */
         struct characters *characters; /* of each column */
         uint16_t columns_n;
 };
 
 int my_reader_read(struct origin_reader *r, const struct table_def *t, struct error *e);
+/* Appends what is asked for of a column, as `read` does. */
+void my_reader_column(struct buf *sql, enum engine engine, const struct column *c);
+/* The same with a query of one's own, whose columns are those of the shape. */
+int my_reader_query(struct origin_reader *r, const struct relation *shape, const struct buf *sql,
+        struct error *e);
 /* 1: a row, valid until the next call; 0: there are no more; -1. */
 int my_reader_next(struct origin_reader *r, struct value *row, struct error *e);
 void my_reader_done(struct origin_reader *r); /* all but the connection */

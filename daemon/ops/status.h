@@ -53,6 +53,12 @@ struct status {
                 const char *limit;        /* its name, when half of it is used; NULL: less is */
                 const struct error *lost; /* NULL: nothing is */
         } retention;
+        struct {
+                const char *state; /* "idle", "running", "done", "failed" */
+                uint64_t rows_compared, differences;
+                int64_t rows_total;  /* -1: unknown */
+                int64_t finished_at; /* microseconds since 1970; 0: it is not */
+        } verify;
         int64_t quarantined; /* changes in culvert.quarantine; -1: unknown */
         unsigned fresh;      /* tables that are selected, came after the start, and do not move */
         const char *refused; /* why the last attempt to add them failed; NULL: none did */

@@ -70,16 +70,15 @@ static void add_snapshot(cJSON *o, const struct status *s)
         json_seconds(o, "eta_seconds", s->snapshot.eta_seconds);
 }
 
-/* Nothing has been compared by this pipeline, so these say so. */
 static void add_verify(cJSON *o, const struct status *s)
 {
         cJSON *v = sub(o, "verify");
 
-        json_text(v, "state", "idle");
-        json_count(v, "rows_compared", 0);
-        json_text(v, "rows_total", NULL);
-        json_count(v, "differences", 0);
-        json_text(v, "finished_at", NULL);
+        json_text(v, "state", s->verify.state);
+        json_count(v, "rows_compared", s->verify.rows_compared);
+        json_known(v, "rows_total", s->verify.rows_total);
+        json_count(v, "differences", s->verify.differences);
+        json_time(v, "finished_at", s->verify.finished_at);
         json_known(o, "quarantined", s->quarantined);
 }
 

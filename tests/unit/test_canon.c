@@ -202,8 +202,12 @@ static void test_digest(void **state)
                 digest_add(&c, "the same seventeen", 18);
                 assert_true(c.a != d.a && c.b != d.b);
         }
-        digest_add_u64(&a, 1);
-        digest_add_u64(&b, 1);
+        a = b = (struct digest)DIGEST_INIT;
+        digest_add_mark(&a, 0);
+        digest_add_mark(&b, 1);
+        assert_false(digest_same(&a, &b));
+        b = (struct digest)DIGEST_INIT;
+        digest_add(&b, "", 0);
         assert_false(digest_same(&a, &b));
 }
 

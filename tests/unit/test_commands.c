@@ -28,6 +28,9 @@ struct migration {
         void (*job_done)(void *context, struct quarantine_result *r);
         void *job_context;
         struct quarantine_request job;
+        char verified[64]; /* what `verify start` was asked for */
+        void (*stopped)(void *context);
+        void *stopped_context;
 };
 
 static struct migration m;
@@ -113,6 +116,34 @@ void migration_mark_cancel(struct migration_mark *mark)
         assert_ptr_equal(mark, &m);
         m.mark_done = NULL;
         m.cancels++;
+}
+
+int migration_verify_start(struct migration *fake, const char *schema, const char *table,
+        unsigned sample, struct error *e)
+{
+        if (fake->refuses)
+                return error_set(e, ERROR_CONFIG, "not in this state");
+        snprintf(fake->verified, sizeof fake->verified, "%s %s %u", schema ? schema : "-",
+                table ? table : "-", sample);
+        return 0;
+}
+
+int migration_verify_stop(
+        struct migration *fake, void (*done)(void *context), void *context, struct error *e)
+{
+        if (fake->refuses)
+                return error_set(e, ERROR_CONFIG, "not in this state");
+        fake->stopped = done;
+        fake->stopped_context = context;
+        return 0;
+}
+
+cJSON *migration_verify_status(struct migration *fake)
+{
+        cJSON *o = json_object();
+
+        json_text(o, "state", fake->stopped ? "idle" : "running");
+        return o;
 }
 
 int migration_quarantine(struct migration *fake, struct quarantine_request *q,
@@ -823,6 +854,56 @@ static void test_quarantine_ends(void **state)
         assert_int_equal(call.code, CONTROL_NO_DAEMON);
 }
 
+static void expect_verify(const char *name, const char *value, int code, const char *text)
+{
+        begin("verify start");
+        if (name)
+                argument(name, value);
+        run();
+        assert_true(call.ended);
+        assert_int_equal(call.code, code);
+        assert_non_null(strstr(call.text, text));
+}
+
+static void test_verify(void **state)
+{
+        (void)state;
+        expect_verify(NULL, NULL, CONTROL_DONE, "\"state\":\"running\"");
+        assert_string_equal(m.verified, "- - 0");
+        expect_verify("table", "public.\"A b\"", CONTROL_DONE, "running");
+        assert_string_equal(m.verified, "public A b 0");
+        expect_verify("sample", "5", CONTROL_DONE, "running");
+        assert_string_equal(m.verified, "- - 5");
+        expect_verify("sample", "0", CONTROL_USAGE, "not '0'");
+        expect_verify("sample", "101", CONTROL_USAGE, "not '101'");
+        expect_verify("sample", "5x", CONTROL_USAGE, "not '5x'");
+        expect_verify("sample", "", CONTROL_USAGE, "not ''");
+        expect_verify("table", "t", CONTROL_USAGE, "schema.table");
+        expect_verify("table", "a.b.c", CONTROL_USAGE, "--table");
+        m.refuses = true;
+        expect_verify(NULL, NULL, CONTROL_REFUSED, "not in this state");
+}
+
+static void test_verify_stop(void **state)
+{
+        (void)state;
+        begin("verify stop");
+        run();
+        assert_false(call.ended);
+        m.stopped(m.stopped_context);
+        assert_int_equal(call.code, CONTROL_DONE);
+        assert_non_null(strstr(call.text, "idle"));
+        begin("verify stop");
+        run();
+        call.gone(call.gone_context);
+        m.stopped(m.stopped_context);
+        assert_false(call.ended);
+        begin("verify stop");
+        run();
+        commands = commands_free(commands);
+        assert_int_equal(call.code, CONTROL_NO_DAEMON);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -853,6 +934,8 @@ int main(void)
                 TEST(test_quarantine_usage),
                 TEST(test_quarantine_results),
                 TEST(test_quarantine_ends),
+                TEST(test_verify),
+                TEST(test_verify_stop),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

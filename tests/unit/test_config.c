@@ -299,8 +299,6 @@ static void test_not_built(void **state)
                         "[throttle] rows_per_second: not built yet; leave it at 0"},
                 {"[throttle]\nwindow = 22:00-06:00",
                         "[throttle] window: not built yet; leave it out"},
-                {"[verify]\nsample = 10", "[verify] sample: not built yet; leave it at 100"},
-                {"[verify]\nrate = 1", "[verify] rate: not built yet; leave it at 0"},
                 {"[cutover]\nmax_lag = 1s", "[cutover] max_lag: not built yet; leave it at 5s"},
                 {"[cutover]\nfence = hook",
                         "[cutover] fence: not built yet; leave it at read-only"},

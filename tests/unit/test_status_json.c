@@ -41,6 +41,7 @@ static struct status full(void)
                 .applied = {10, 9007199254740993, 1500.25},
                 .snapshot = {"bulk", 2, 5, 100, 400, 12.5},
                 .retention = {777, 35.5},
+                .verify = {"done", 300, 2, 301, INT64_C(1795405632123456)},
                 .next = "culvertctl shop resume"};
 }
 
@@ -68,8 +69,9 @@ static void test_full(void **state)
                 "\"rows_per_second\":1500.250},"
                 "\"snapshot\":{\"mode\":\"bulk\",\"tables_done\":2,\"tables_total\":5,"
                 "\"rows_done\":100,\"rows_estimated\":400,\"eta_seconds\":12.500},"
-                "\"verify\":{\"state\":\"idle\",\"rows_compared\":0,\"rows_total\":null,"
-                "\"differences\":0,\"finished_at\":null},\"quarantined\":0,"
+                "\"verify\":{\"state\":\"done\",\"rows_compared\":300,\"rows_total\":301,"
+                "\"differences\":2,\"finished_at\":\"2026-11-23T03:47:12.123Z\"},"
+                "\"quarantined\":0,"
                 "\"retention\":{\"bytes_held_at_source\":777,\"hours_left\":35.500},"
                 "\"check\":{\"level\":\"critical\",\"reason\":\"stopped on an error\"},"
                 "\"next\":\"culvertctl shop resume\"}");
@@ -83,7 +85,8 @@ static void test_unknown(void **state)
                 .lag = {-1, -1, -1},
                 .queue = {.acknowledge = "auto"},
                 .snapshot = {"none", 0, 0, 0, -1, -1},
-                .retention = {-1, -1}};
+                .retention = {-1, -1},
+                .verify = {.state = "idle", .rows_total = -1}};
         struct health h = {HEALTH_OK, ""};
 
         (void)state;

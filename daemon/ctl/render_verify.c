@@ -1,0 +1,106 @@
+#include "ctl/render.h"
+#include "ctl/render_private.h"
+#include "ctl/text.h"
+
+#include <math.h>
+
+static void add_line(struct buf *out, const cJSON *body)
+{
+        double sample = render_number(body, "sample");
+
+        render_string(out, body, "state");
+        buf_str(out, ": ");
+        render_value(out, body, "rows_compared", text_count);
+        buf_str(out, " of ");
+        render_value(out, body, "rows_total", text_count);
+        buf_str(out, " rows compared");
+        if (isfinite(render_number(body, "coverage")))
+                buf_printf(out, " (%.1f %%)", render_number(body, "coverage"));
+        if (sample < 100)
+                buf_printf(out, ", a sample of %.0f %%", sample);
+        buf_str(out, ", ");
+        render_value(out, body, "differences", text_count);
+        buf_str(out, " differences, ");
+        render_value(out, body, "undecided", text_count);
+        buf_str(out, " undecided");
+        if (isfinite(render_number(body, "eta_seconds"))) {
+                buf_str(out, ", about ");
+                text_duration(out, render_number(body, "eta_seconds"));
+                buf_str(out, " left");
+        }
+        buf_char(out, '\n');
+}
+
+static void add_tables(struct buf *out, const cJSON *tables)
+{
+        const cJSON *t;
+
+        if (!cJSON_GetArraySize(tables))
+                return;
+        buf_printf(out, "%-40s %-8s %12s %12s %12s %10s\n", "TABLE", "STATE", "COMPARED", "OF",
+                "DIFFERENCES", "UNDECIDED");
+        cJSON_ArrayForEach(t, tables)
+        {
+                render_cell(out, t, "table", 40);
+                render_cell(out, t, "state", 8);
+                buf_printf(out, "%12.0f ", render_number(t, "rows_compared"));
+                if (isfinite(render_number(t, "rows_total")))
+                        buf_printf(out, "%12.0f", render_number(t, "rows_total"));
+                else
+                        buf_printf(out, "%12s", "unknown");
+                buf_printf(out, " %12.0f %10.0f\n", render_number(t, "differences"),
+                        render_number(t, "undecided"));
+        }
+}
+
+static void add_columns(struct buf *out, const cJSON *columns)
+{
+        const char *comma = "  ";
+        const cJSON *c;
+
+        cJSON_ArrayForEach(c, columns)
+        {
+                buf_str(out, comma);
+                text_safe(out, cJSON_IsString(c) ? c->valuestring : "?", false);
+                comma = ", ";
+        }
+}
+
+static void add_items(struct buf *out, const cJSON *items, const char *kind)
+{
+        const cJSON *t;
+
+        cJSON_ArrayForEach(t, items)
+        {
+                const cJSON *key = cJSON_GetObjectItemCaseSensitive(t, "key");
+                char *text = key ? cJSON_PrintUnformatted(key) : NULL;
+
+                if (kind)
+                        buf_printf(out, "%-10s ", kind);
+                else
+                        render_cell(out, t, "kind", 10);
+                render_string(out, t, "table");
+                buf_char(out, ' ');
+                text_safe(out, text ? text : "?", false);
+                add_columns(out, cJSON_GetObjectItemCaseSensitive(t, "columns"));
+                buf_char(out, '\n');
+                cJSON_free(text);
+        }
+}
+
+void render_verify(struct buf *out, const cJSON *body)
+{
+        const cJSON *error = cJSON_GetObjectItemCaseSensitive(body, "error");
+
+        add_line(out, body);
+        if (cJSON_IsString(error)) {
+                buf_str(out, "error: ");
+                text_safe(out, error->valuestring, false);
+                buf_char(out, '\n');
+        }
+        add_tables(out, cJSON_GetObjectItemCaseSensitive(body, "tables"));
+        add_items(out, cJSON_GetObjectItemCaseSensitive(body, "items"), NULL);
+        add_items(out, cJSON_GetObjectItemCaseSensitive(body, "undecided_items"), "undecided");
+        if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(body, "items_truncated")))
+                buf_str(out, "and more, in culvert.verify_result on the target\n");
+}

@@ -1,0 +1,219 @@
+/* A verification beside the stream: what it wants to know of the source's position and of the
+ * target's. */
+#include "base/log.h"
+#include "base/memory.h"
+#include "ops/migration_private.h"
+
+#include <stdlib.h>
+
+/* ---- marks ---- */
+
+static void on_marked(void *context, struct position p, const struct error *e)
+{
+        struct verify_ask *a = context;
+
+        a->asking = false;
+        a->asked = NULL;
+        if (e || position_is_none(p))
+                a->ask_again = loop_now(a->migration->loop) + SECOND;
+        else
+                a->mark = p;
+        migration_changed(a->migration);
+}
+
+static void ask_for_mark(struct verify_ask *a)
+{
+        struct migration *m = a->migration;
+        struct migration_mark *asked;
+
+        if (a->asking || !position_is_none(a->mark) || !m->streaming ||
+                loop_now(m->loop) < a->ask_again)
+                return;
+        a->asking = true;
+        asked = migration_mark(m, on_marked, a);
+        if (a->asking) /* else it was answered already */
+                a->asked = asked;
+}
+
+void migration_verify_look(struct migration *m)
+{
+        struct pipeline_status p;
+
+        if (!m->verify.job)
+                return;
+        pipeline_status(m->pipeline, &p);
+        for (unsigned i = 0; i < VERIFY_WORKERS; i++) {
+                struct verify_ask *a = &m->verify.asks[i];
+
+                if (!a->wanted)
+                        continue;
+                ask_for_mark(a);
+                if (position_is_none(a->mark) || position_compare(p.applied, a->mark) < 0)
+                        continue;
+                a->wanted = false;
+                verify_passed(m->verify.job, i, a->mark);
+        }
+}
+
+static void on_changed(void *context)
+{
+        migration_verify_look(context);
+}
+
+static void forget(struct verify_ask *a)
+{
+        if (a->asked)
+                migration_mark_cancel(a->asked);
+        *a = (struct verify_ask){.migration = a->migration};
+}
+
+static void on_ask(void *context, unsigned worker)
+{
+        struct migration *m = context;
+        struct verify_ask *a = &m->verify.asks[worker];
+
+        forget(a);
+        a->wanted = true;
+        migration_verify_look(m);
+}
+
+/* ---- the job ---- */
+
+static void drop(struct migration *m)
+{
+        for (unsigned i = 0; i < VERIFY_WORKERS; i++)
+                forget(&m->verify.asks[i]);
+        m->verify.job = verify_free(m->verify.job);
+        m->verify.ended = false;
+}
+
+static void run_end(void *context)
+{
+        struct migration *m = context;
+
+        if (m->verify.ended)
+                drop(m);
+}
+
+static void on_done(void *context)
+{
+        struct migration *m = context;
+        void (*stopped)(void *context) = m->verify.stopped;
+
+        m->verify.stopped = NULL;
+        m->verify.ended = true;
+        loop_defer(m->loop, &m->verify.end);
+        migration_changed(m);
+        if (stopped)
+                stopped(m->verify.context);
+}
+
+static void begin(struct migration *m, struct verify_request *q)
+{
+        static const struct verify_events events = {on_ask, on_done};
+        const struct route_table **tables =
+                memory_new((m->progress.tables_n + 1) * sizeof(*tables));
+
+        for (unsigned i = 0; i < m->progress.tables_n; i++)
+                tables[i] = m->progress.tables[i].route;
+        q->tables = tables;
+        q->tables_n = m->progress.tables_n;
+        q->rate = (uint64_t)m->config->verify.rate;
+        drop(m);
+        m->verify.job = verify_new(m->loop, m->config, m->route, q, m->verify.report, &events, m);
+        free(tables);
+        migration_changed(m);
+}
+
+static bool has_rows_on_both(const struct migration *m)
+{
+        return m->config->source.kind != KIND_SEGMENTS && m->config->target.kind != KIND_SEGMENTS;
+}
+
+void migration_verify_resume(struct migration *m)
+{
+        struct verify_request q = {0};
+
+        if (m->verify.loaded || !has_rows_on_both(m))
+                return;
+        m->verify.loaded = true;
+        begin(m, &q);
+}
+
+static bool is_running(struct migration *m)
+{
+        struct verify_sums s;
+
+        verify_report_sums(m->verify.report, loop_now(m->loop), &s);
+        return m->verify.job && !m->verify.ended && s.state == VERIFY_RUNNING;
+}
+
+static bool is_migrated(const struct migration *m, const char *schema, const char *table)
+{
+        const struct route_table *t = route_find(m->route, schema, table);
+
+        for (unsigned i = 0; t && i < m->progress.tables_n; i++)
+                if (m->progress.tables[i].route == t)
+                        return true;
+        return false;
+}
+
+int migration_verify_start(struct migration *m, const char *schema, const char *table,
+        unsigned sample, struct error *e)
+{
+        struct verify_request q = {.begin = true};
+
+        if (!has_rows_on_both(m))
+                return error_set(e, ERROR_CONFIG, "an archive has changes and no rows to compare");
+        if (m->shutdown_done)
+                return error_set(e, ERROR_CONFIG, "the daemon ends");
+        if (m->saved.phase != STATE_STREAMING || !m->verify.loaded)
+                return error_set(e, ERROR_CONFIG,
+                        "the pipeline is starting or copying: try again when it streams");
+        if (is_running(m))
+                return error_set(e, ERROR_CONFIG, "a verification is under way");
+        if (table && !is_migrated(m, schema, table))
+                return error_set(
+                        e, ERROR_CONFIG, "table %.255s.%.255s is not migrated", schema, table);
+        q.schema = memory_string(schema);
+        q.name = memory_string(table);
+        q.sample = sample ? sample : (unsigned)m->config->verify.sample;
+        begin(m, &q);
+        return 0;
+}
+
+int migration_verify_stop(
+        struct migration *m, void (*done)(void *context), void *context, struct error *e)
+{
+        if (!is_running(m))
+                return error_set(e, ERROR_CONFIG, "no verification is under way");
+        if (m->verify.stopped)
+                return error_set(e, ERROR_CONFIG, "it is being stopped already");
+        m->verify.stopped = done;
+        m->verify.context = context;
+        verify_stop(m->verify.job, true);
+        return 0;
+}
+
+cJSON *migration_verify_status(struct migration *m)
+{
+        return verify_report_json(m->verify.report, loop_now(m->loop));
+}
+
+void migration_verify_init(struct migration *m)
+{
+        m->verify.report = verify_report_new();
+        for (unsigned i = 0; i < VERIFY_WORKERS; i++)
+                m->verify.asks[i].migration = m;
+        task_init(&m->verify.end, run_end, m);
+        m->verify.listener = (struct migration_listener){.changed = on_changed, .context = m};
+        migration_listen(m, &m->verify.listener);
+}
+
+void migration_verify_done(struct migration *m)
+{
+        task_cancel(m->loop, &m->verify.end);
+        drop(m);
+        migration_unlisten(m, &m->verify.listener);
+        m->verify.report = verify_report_free(m->verify.report);
+}

@@ -1,0 +1,96 @@
+#pragma once
+/*
+ * What the files of ops/verify share: verify.c starts and ends the threads, verify_walk.c reads
+ * chunk by chunk, verify_bag.c does the same for tables without a key, verify_settle.c reads again
+ * what differed.
+ */
+#include "ops/halt.h"
+#include "ops/verify.h"
+#include "ops/verify_set.h"
+#include "ops/verify_store.h"
+#include "ops/verify_table.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define VERIFY_CHUNK 5000u /* rows that are read at once */
+#define VERIFY_AMONG 200u  /* keys that are asked for at once */
+
+enum verify_phase { PHASE_SOURCE, PHASE_TARGET, PHASE_OVER };
+
+/* A table of the run. Belongs to the worker that took it. */
+struct verify_task {
+        struct verify_table table;
+        unsigned line;             /* of the report */
+        struct verify_progress at; /* `after` points into `after_json` */
+        char *after_json;
+};
+
+struct verify_wait { /* under the job's lock */
+        bool asked, passed;
+        struct position at;
+};
+
+struct verify {
+        struct loop *loop;
+        const struct config *config;
+        struct route *route;
+        struct verify_request request;
+        struct verify_report *report;
+        struct verify_events events;
+        void *context;
+
+        pthread_mutex_t lock;
+        pthread_cond_t told;
+        struct halt *halt, *last; /* of this attempt; of the words at the end */
+        bool stopping, forget;
+        struct verify_wait waits[VERIFY_WORKERS];
+        struct ask {
+                struct verify *verify;
+                unsigned worker;
+        } asks[VERIFY_WORKERS];
+        int64_t ready; /* monotonic: when the rate allows more */
+
+        pthread_t thread;
+        bool threaded;
+        struct verify_run run;
+        struct verify_task *tasks;
+        unsigned tasks_n, *order;
+        atomic_uint next;
+};
+
+struct verify_worker {
+        struct verify *verify;
+        unsigned number;
+        struct verify_side from, to;
+        struct verify_task *task;
+        struct verify_hand hand;
+        struct verify_set set, doubts;
+        struct buf after; /* the last key of the walk (verify_keep); empty: at the beginning */
+        unsigned parts;   /* of a table without a key */
+        struct verify_finding *found;
+        unsigned found_n;
+        int64_t saved, settled; /* monotonic */
+};
+
+/* One thread: takes tables until there are none. */
+int verify_work(struct verify *v, unsigned number, struct error *e);
+
+int64_t verify_now(void); /* monotonic, microseconds */
+/* Sleeps as the rate wants it. */
+int verify_throttle(struct verify_worker *w, uint64_t rows, struct error *e);
+int verify_pause(struct verify_worker *w, int64_t microseconds, struct error *e);
+/* Returns when the target has all that was committed on the source before the call. */
+int verify_await(struct verify_worker *w, struct error *e);
+bool verify_is_sampled(const struct verify *v, uint64_t chunk);
+
+int verify_walk(struct verify_worker *w, struct error *e);
+int verify_bag(struct verify_worker *w, struct error *e);
+/* Reads w->doubts again until each is decided; what differs goes to w->found. */
+int verify_settle(struct verify_worker *w, struct error *e);
+/* Takes what it is given over: JSON. */
+void verify_found(struct verify_worker *w, enum verify_kind kind, char *key, char *columns);
+/* Writes how far the table is and what was found; there must be no doubts. */
+int verify_save(struct verify_worker *w, struct error *e);
+/* The report shows the counts from now on. */
+void verify_show(struct verify_worker *w);
