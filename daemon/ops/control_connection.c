@@ -94,7 +94,8 @@ void connection_refuse(struct connection *k, const char *why)
 /* `status` and its like come every few seconds from monitoring. */
 static enum log_level level_of(const char *command)
 {
-        static const char *const quiet[] = {"status", "watch", "wait", "metrics", "tables"};
+        static const char *const quiet[] = {
+                "status", "watch", "wait", "metrics", "tables", "verify status"};
 
         for (size_t i = 0; i < sizeof quiet / sizeof *quiet; i++)
                 if (!strcmp(quiet[i], command))

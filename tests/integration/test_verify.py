@@ -62,3 +62,205 @@ def test_damage_is_found_and_named(every_way, culvert):
     assert SECRET not in json.dumps(s) and SECRET not in c.log_text()
     stored = both.target_sql("select kind, row_key, column_names from culvert.verify_result")
     assert len(stored) == len(expected) and SECRET not in str(stored)
+
+
+def source_name(both, table):
+    return f"{both.name}.{table}" if is_my(both.source) else f"public.{table}"
+
+
+KINDS = {  # of tables, as both engines take them
+    "words": "w varchar(50){ci} primary key, n int",
+    "pairs": "a int, b varchar(20), c date, n numeric(10,2), primary key (a, b, c)",
+    "moments": "at {moment} primary key, n int",
+    "bag": "n int, note varchar(40)",
+    "nothing": "id int primary key, v int",
+    "renamed": "id int primary key, state varchar(10), old_note varchar(20), secret int"}
+
+
+def make_kinds(both):
+    my = is_my(both.source)
+    words = {"ci": " character set utf8mb4 collate utf8mb4_general_ci" if my else "", "moment": "datetime(6)" if my else "timestamp"}
+    for table, columns in KINDS.items():
+        both.sql(f"create table {table} ({columns.format(**words)})")
+    letters = [chr(c) for c in range(ord("a"), ord("z") + 1)]
+    spelled = ["%s%s" % (x.upper() if i % 3 == 0 else x, y) for i, x in enumerate(letters) for y in letters] + ["Ärger", "éaaa", "-x", "_y"]
+    both.sql("insert into words values " + ", ".join(f"('{w}', {i})" for i, w in enumerate(spelled)))
+    both.sql("insert into pairs values " + ", ".join(
+        f"({a}, '{b}', '2024-01-{c:02}', {a}.5)" for a in range(-2, 6) for b in ("x", "Y", "z", "ä") for c in range(1, 6)))
+    both.sql("insert into moments values " + ", ".join(f"('2024-01-01 00:00:00.{i:06}', {i})" for i in range(0, 900, 3)))
+    both.sql("insert into bag values " + ", ".join(f"({i % 40}, {'null' if i % 7 == 0 else repr(f'note {i % 50}')})" for i in range(400)))
+    both.sql("insert into renamed values " + ", ".join(f"({i}, '{('open', 'shut')[i % 2]}', 'n{i}', {i})" for i in range(60)))
+    if not my:
+        both.sql("alter table bag replica identity full; alter table renamed replica identity full;"
+                 "create table parts (id int, k int, v text, primary key (id, k)) partition by range (k);"
+                 "create table parts_1 partition of parts for values from (0) to (10);"
+                 "create table parts_2 partition of parts for values from (10) to (20);"
+                 "insert into parts select i, i % 20, 'v' || i from generate_series(1, 200) i")
+
+
+def test_kinds_of_tables(way, culvert):
+    """Keys that the sides sort in different ways, of several columns, none; filters, other names."""
+    both = way
+    make_kinds(both)
+    c = start(both, culvert, **{f"table {source_name(both, 'renamed')}": {
+        "where": "state = 'open'", "columns.exclude": "secret", "column.old_note.to": "note"}})
+    s = verify(c)
+    assert (s["differences"], s["undecided"], s["items"]) == (0, 0, [])
+    compared = {t["table"].split(".")[1]: t["rows_compared"] for t in s["tables"]}
+    expected = {"words": 680, "pairs": 160, "moments": 300, "bag": 400, "nothing": 0, "renamed": 30}
+    assert compared == {**expected, **({} if is_my(both.source) else {"parts": 200})}
+    both.target_sql(
+        "update words set w = 'BC' where w = 'bc'; delete from words where n = 5; insert into words values ('zzz', 1);"
+        "update words set n = -1 where w = 'ce';"
+        "update pairs set n = 7.51 where a = 1 and b = 'Y' and c = '2024-01-03'; insert into pairs values (1, 'ZZ', '2024-01-03', 1);"
+        "delete from pairs where a = -2 and b = 'x' and c = '2024-01-01'; insert into moments values ('2023-01-01 00:00:00', 1);"
+        "delete from moments where n = 897; insert into nothing values (1, 1);"
+        "update renamed set note = 'other' where id = 4; insert into renamed (id, state) values (5, 'shut');"
+        "insert into bag values (1, 'twice'), (1, 'twice'); insert into bag values (3, '')")
+    both.target_sql("update bag set note = 'note  8' where note = 'note 8'")
+    if not is_my(both.source):
+        both.target_sql("delete from parts where id = 7; update parts set v = 'V8' where id = 8")
+    s = verify(c)
+    items = {}
+    for i in s["items"]:
+        items.setdefault(i["table"].split(".")[1], []).append((i["kind"], i["key"], i["columns"]))
+    bag = items.pop("bag")
+    assert sorted((k, key["copies"]) for k, key, _ in bag) == sorted(
+        [("extra", "2"), ("extra", "1")] + [(k, str(n)) for k in ("extra", "missing") for n in eights(both)]), bag
+    fifth = both.sql("select w from words where n = 5")[0][0]
+    at = sorted(key["at"][:26] for _, key, _ in items.pop("moments"))
+    assert [a[:19] for a in at] == ["2023-01-01 00:00:00", "2024-01-01 00:00:00"]
+    day = "2024-01-03"
+    wanted = {
+        "words": [("missing", {"w": "bc"}, []), ("extra", {"w": "BC"}, []), ("missing", {"w": fifth}, []),
+                  ("extra", {"w": "zzz"}, []), ("differs", {"w": "ce"}, ["n"])],
+        "pairs": [("differs", {"a": "1", "b": "Y", "c": day}, ["n"]), ("extra", {"a": "1", "b": "ZZ", "c": day}, []),
+                  ("missing", {"a": "-2", "b": "x", "c": "2024-01-01"}, [])],
+        "nothing": [("extra", {"id": "1"}, [])],
+        "renamed": [("differs", {"id": "4"}, ["old_note"]), ("extra", {"id": "5"}, [])]}
+    if not is_my(both.source):
+        wanted["parts"] = [("missing", {"id": "7", "k": "7"}, []), ("differs", {"id": "8", "k": "8"}, ["v"])]
+    assert {t: sorted(map(str, x)) for t, x in items.items()} == {t: sorted(map(str, x)) for t, x in wanted.items()}
+
+
+def eights(both):
+    """How many rows of each content have note 8 on the source."""
+    return [n for (n,) in both.sql("select count(*) from bag where note = 'note 8' group by n")]
+
+
+def no_false_report(both, culvert, runs):
+    """Rows that come, go and change to and fro all the time are never called different."""
+    things(both, 200)
+    both.sql(f"create table bag (id int, name varchar(200), price {'decimal' if is_my(both.source) else 'numeric'}(20,6), "
+             "code varchar(60))" + ("" if is_my(both.source) else "; alter table bag replica identity full"))
+    both.sql("insert into bag select id, name, price, code from things; insert into bag select id, name, price, code from things")
+    c = start(both, culvert)
+    undecided = 0
+    with Load(both.sql, 1, 200, seed=1), Load(both.sql, 1, 200, seed=2), Load(both.sql, 1, 30, seed=3, table="bag"):
+        for _ in range(runs):
+            s = verify(c, timeout=120)
+            assert s["differences"] == 0 and s["items"] == [], s
+            undecided += s["undecided"]
+    c.wait(lag=0)
+    s = verify(c)
+    assert (s["differences"], s["undecided"]) == (0, 0), s
+    return undecided
+
+
+def test_no_false_report_under_load(way, culvert):
+    no_false_report(way, culvert, 3)
+
+
+@pytest.mark.long
+def test_no_false_report_in_many_runs(every_way, culvert):
+    no_false_report(every_way, culvert, 250)
+
+
+def slow(both, culvert, rows=3000, rate=700):
+    things(both, rows)
+    return start(both, culvert, verify={"rate": str(rate)})
+
+
+def running(c, rows):
+    return until(lambda: (s := status(c))["state"] == "running" and s["rows_compared"] >= rows and s, 30, f"{rows} rows")
+
+
+def test_kill_and_restart_in_between(way, culvert):
+    """It goes on where it was, and knows what it had found; a stop ends it for good."""
+    c = slow(way, culvert)
+    way.target_sql("update things set name = 'x' where id = 2; delete from things where id = 2990")
+    c.ctl("verify", "start")
+    refused = c.ctl("verify", "start", check=False)
+    assert refused.returncode == 4 and "under way" in refused.stderr
+    running(c, 1000)
+    before = until(lambda: (r := way.target_sql("select rows_compared from culvert.verify_table")[0][0]) >= 1000 and r, 20,
+                   "a stored place")
+    c.kill9()
+    c.start()
+    assert until(lambda: (x := status(c))["tables"] and x, 20, "what was known")["rows_compared"] >= before
+    s = verified(c)
+    assert s["state"] == "done" and s["rows_compared"] == 3000
+    assert found(s) == {("differs", "2"): ["name"], ("missing", "2990"): []}
+    c.terminate()
+    c.start()
+    assert until(lambda: (x := status(c))["state"] == "done" and x, 20, "what was known") == s
+    c.ctl("verify", "start")
+    running(c, 500)
+    assert c.terminate(10) == 0
+    c.start()
+    running(c, 500)
+    stopped = json.loads(c.ctl("verify", "stop", "--json", timeout=5).stdout)
+    assert stopped["state"] == "idle" and 500 <= stopped["rows_compared"] < 3000
+    assert c.ctl("verify", "stop", check=False).returncode == 4
+    c.kill9()
+    c.start()
+    s = until(lambda: (x := status(c))["tables"] and x, 20, "what was known")
+    assert s["state"] == "idle" and s["rows_compared"] <= stopped["rows_compared"] and s["differences"] <= 1
+
+
+def test_it_writes_to_schema_culvert_alone(way, culvert):
+    """With no right to write to anything else."""
+    things(way, 100)
+    c = start(way, culvert)
+    way.target_sql("delete from things where id = 7; update things set code = null where id = 8")
+    if is_my(way.target):
+        way.target.run(f"revoke insert, update, delete, create, alter, index, drop on `{way.name}`.* from culvert@'127.0.0.1'")
+    else:
+        way.target_sql("alter table things owner to postgres; revoke all on things from culvert; grant select on things to culvert;"
+                       "revoke create on schema public from culvert")
+    s = verify(c)
+    assert found(s) == {("missing", "7"): [], ("differs", "8"): ["code"]}
+    if is_my(way.target):
+        way.target.run(f"revoke select on `{way.name}`.* from culvert@'127.0.0.1'")
+    else:
+        way.target_sql("revoke select on things from culvert")
+    c.ctl("verify", "start")
+    s = verified(c)
+    assert s["state"] == "failed" and "denied" in s["error"], s
+    assert c.status()["verify"]["state"] == "failed" and c.status()["state"] == "streaming"
+
+
+def test_one_table_samples_and_pause(pair, culvert):
+    things(pair, 200)
+    things(pair, 12000, "many")
+    c = start(pair, culvert)
+    pair.target_sql("delete from things where id = 7; delete from many where id = 6000")
+    table = pair.qualified("things") if hasattr(pair, "qualified") else "public.things"
+    s = verify(c, "--table", table)
+    assert [t["table"] for t in s["tables"]] == [table] and found(s) == {("missing", "7"): []}
+    s = verify(c, "--sample", "50")
+    assert s["sample"] == 50 and found(s) == {("missing", "7"): []}, s
+    assert s["rows_compared"] == 7200 and s["rows_total"] == 12200 and 50 < s["coverage"] < 60
+    assert "a sample of 50 %" in c.ctl("verify", "status").stdout
+    refused = c.ctl("verify", "start", "--table", "no.such", check=False)
+    assert refused.returncode == 4 and "not migrated" in refused.stderr
+    assert c.ctl("verify", "start", "--sample", "0", check=False).returncode == 2
+    c.ctl("pause")  # what is on its way cannot be told from what is lost
+    pair.sql("update things set code = 'changed' where id = 9")
+    c.ctl("verify", "start")
+    running(c, 200)
+    assert status(c)["differences"] == 0
+    c.ctl("resume")
+    assert sorted(found(verified(c))) == [("missing", "6000"), ("missing", "7")]
+    text = c.ctl("verify", "status").stdout
+    assert "missing" in text and '{"id":"7"}' in text and "2 differences" in text
