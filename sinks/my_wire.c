@@ -86,15 +86,23 @@ void my_wire_alive(struct my_wire *w)
 
 /* ---- changes ---- */
 
-/* The first relation of the change that is not bound on this connection. */
-static const struct relation *unbound(const struct my_wire *w, const struct change *c)
+static bool is_bound(const struct my_wire *w, const struct relation *r)
 {
-        if (c->op != CHANGE_TRUNCATE)
-                return my_binding_of(c->relation, w->generation) ? NULL : c->relation;
-        for (uint32_t i = 0; i < c->truncated_n; i++)
-                if (!my_binding_of(c->truncated[i], w->generation))
-                        return c->truncated[i];
-        return NULL;
+        return my_binding_of(r, w->generation);
+}
+
+/* Is any relation of the change not bound on this connection? `*which`: the first. */
+static bool unbound(const struct my_wire *w, const struct change *c, const struct relation **which)
+{
+        bool truncate = c->op == CHANGE_TRUNCATE;
+        uint32_t n = truncate ? c->truncated_n : 1;
+
+        for (uint32_t i = 0; i < n; i++) {
+                *which = truncate ? c->truncated[i] : c->relation;
+                if (!is_bound(w, *which))
+                        return true;
+        }
+        return false;
 }
 
 static enum my_wire_sent send_bind(struct my_wire *w, const struct relation *r)
@@ -368,10 +376,10 @@ static enum my_wire_sent send_of_quarantine(
 
 enum my_wire_sent my_wire_change(struct my_wire *w, const struct txn *piece, struct change *c)
 {
-        const struct relation *r = unbound(w, c);
+        const struct relation *r;
         const struct my_binding *b;
 
-        if (r)
+        if (unbound(w, c, &r))
                 return send_bind(w, r);
         if (c->op == CHANGE_TRUNCATE) {
                 set_keys(w, false);

@@ -218,15 +218,23 @@ bool pg_wire_answers(struct pg_wire *w)
 
 /* ---- changes ---- */
 
-/* The first relation of the change that is not bound on this connection. */
-static const struct relation *unbound(const struct pg_wire *w, const struct change *c)
+static bool is_bound(const struct pg_wire *w, const struct relation *r)
 {
-        if (c->op != CHANGE_TRUNCATE)
-                return pg_binding_of(c->relation, w->generation) ? NULL : c->relation;
-        for (uint32_t i = 0; i < c->truncated_n; i++)
-                if (!pg_binding_of(c->truncated[i], w->generation))
-                        return c->truncated[i];
-        return NULL;
+        return pg_binding_of(r, w->generation);
+}
+
+/* Is any relation of the change not bound on this connection? `*which`: the first. */
+static bool unbound(const struct pg_wire *w, const struct change *c, const struct relation **which)
+{
+        bool truncate = c->op == CHANGE_TRUNCATE;
+        uint32_t n = truncate ? c->truncated_n : 1;
+
+        for (uint32_t i = 0; i < n; i++) {
+                *which = truncate ? c->truncated[i] : c->relation;
+                if (!is_bound(w, *which))
+                        return true;
+        }
+        return false;
 }
 
 static bool send_bind(struct pg_wire *w, const struct relation *r)
@@ -431,9 +439,9 @@ static bool send_change(struct pg_wire *w, const struct txn *piece, struct chang
 
 enum pg_wire_sent pg_wire_change(struct pg_wire *w, const struct txn *piece, struct change *c)
 {
-        const struct relation *r = unbound(w, c);
+        const struct relation *r;
 
-        if (r)
+        if (unbound(w, c, &r))
                 return send_bind(w, r) ? WIRE_BINDING : WIRE_FAILED;
         return send_change(w, piece, c) ? WIRE_SENT : WIRE_FAILED;
 }
