@@ -81,9 +81,13 @@ static int target_column(const struct verify_table *t, const char *source)
         return -1;
 }
 
+#define FIRST_MADE                                                                                 \
+        16384 /* PostgreSQL, FirstNormalObjectId: below are the types that it comes with */
+
 /* Where the server sorts it in another way than it compares it with a text, or where two texts are
- * one value, no range of it can be asked for. */
-static bool can_walk(const struct coltype *t)
+ * one value, no range of it can be asked for. Operators of types that somebody has made are not
+ * found by their signs alone, since no schema is searched, or others are found. */
+static bool can_walk(const struct coltype *t, uint32_t oid, bool is_enum)
 {
         switch (t->class) {
         case TYPE_FLOAT:
@@ -96,8 +100,20 @@ static bool can_walk(const struct coltype *t)
         case TYPE_ENUM:
                 return t->engine == ENGINE_POSTGRESQL;
         default:
-                return true;
+                return t->engine != ENGINE_POSTGRESQL || oid < FIRST_MADE || is_enum;
         }
+}
+
+static bool can_walk_column(
+        const struct verify_table *t, const struct def_column *d, int from, int to)
+{
+        const char *name = t->to.shape->columns[to].name;
+        const struct column *there = &t->known->columns[relation_column(t->known, name)];
+        bool is_enum = d->members_n > 0;
+        bool the_same = is_enum && there->native && !strcmp(d->native, there->native);
+
+        return can_walk(t->from.types[from], d->oid, is_enum) &&
+               can_walk(t->to.types[to], there->type, the_same);
 }
 
 static bool is_usable(const struct verify_table *t, const struct def_index *x)
@@ -112,7 +128,7 @@ static bool is_usable(const struct verify_table *t, const struct def_index *x)
                 if (from < 0 || c->prefix || (!d->not_null && !x->primary))
                         return false;
                 to = target_column(t, d->name);
-                if (to < 0 || !can_walk(t->from.types[from]) || !can_walk(t->to.types[to]))
+                if (to < 0 || !can_walk_column(t, d, from, to))
                         return false;
         }
         return true;

@@ -15,6 +15,7 @@ from integration import test_my_stream as stream
 from integration import test_my_xa as xa
 from integration import test_quarantine as quarantine
 from integration import test_my_types as types
+from integration import test_verify as verification
 from integration import test_my_values as values
 from integration import test_my_versioned as versioned
 from integration.conftest import Cross, is_my
@@ -415,3 +416,13 @@ def test_quarantine(make, culvert, direction):
 @pytest.mark.parametrize("direction", ["pg-mysql", "mysql-mysql"])
 def test_quarantine_and_values(make, culvert, direction):
     quarantine.test_values_come_back_exactly(make(direction), culvert)
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_verification(make, culvert, direction):
+    verification.test_damage_is_found_and_named(make(direction), culvert)
+
+
+@pytest.mark.parametrize("direction", ["mysql-pg", "pg-mysql", "mysql-mysql"])
+def test_verification_of_all_kinds_of_tables(make, culvert, direction):
+    verification.test_kinds_of_tables(make(direction), culvert)

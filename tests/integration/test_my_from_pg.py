@@ -2,6 +2,7 @@
 there. Where there is no such type, the target keeps the source's own text."""
 import pytest
 
+from harness.verifying import nothing_differs
 from integration.conftest import make_cross
 
 MADE = """
@@ -146,6 +147,7 @@ def test_all_types_by_copy_and_by_stream(cross, culvert):
     run_all(cross.source, cross.name, changes())
     c.wait(lag=0, timeout=120)
     assert cross.compare() > 400
+    nothing_differs(c)
     for i, (type, *_) in enumerate(TYPES):
         copied = cross.target_sql(f"select * from c{i} order by id")
         assert copied == cross.target_sql(f"select * from s{i} order by id") and len(copied) > 1, type

@@ -2,6 +2,7 @@
 import pytest
 
 from harness.until import until
+from harness.verifying import nothing_differs
 from integration.my_types import CHARSETS, MARIADB, TYPES
 
 LONG_TIMEOUT = 120
@@ -68,6 +69,7 @@ def move(cross, culvert, types):
     c.wait(lag=0, timeout=LONG_TIMEOUT)
     assert cross.compare() > 4 * len(types)
     siblings_equal(cross, types)
+    nothing_differs(c)
 
 
 def test_all_types_by_copy_and_by_stream(from_my, culvert):

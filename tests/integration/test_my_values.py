@@ -2,6 +2,7 @@
 and nothing rounded, cut or zeroed. Both by copy and by stream."""
 import pytest
 
+from harness.verifying import nothing_differs
 from integration.conftest import make_cross
 
 ZERO = "create table t (id int primary key, d date, m datetime(3), s timestamp(3) null); " \
@@ -59,6 +60,7 @@ def test_zero_dates_by_policy(to_pg, culvert, policy, text):
         "select id, d::text, left(m::text, 10), left((s at time zone 'utc')::text, 10) from t"))
     assert rows == {1: (text, text, text), 2: ("2024-01-01",) * 3, 3: (text, "2024-01-01", None),
                     4: ("2024-01-01", text, text)}
+    nothing_differs(c)
 
 
 def test_zero_dates_stay_where_they_have_a_place(request, culvert):

@@ -1,5 +1,6 @@
 """Every built-in type with its edge values, and every odd name, by copy and by stream."""
 from harness.compare import compare, compare_schema, query, quote
+from harness.verifying import nothing_differs, verify
 
 MADE = """
 create type mood as enum ('sad', 'ok', 'a "b", c', 'Ünï', '{x}', 'NULL', '');
@@ -229,6 +230,7 @@ def test_all_types_by_copy_and_by_stream(pair, culvert):
     for server in (pair.source, pair.target):
         server.run(f"alter database {pair.name} reset all")
     assert compare(pair.source, pair.target, pair.name) > 2500
+    assert nothing_differs(c) > 2500
     compare_schema(pair.source, pair.target, pair.name)
     left = binary(pair.source, pair.name)
     assert len(left) > 50
@@ -246,6 +248,9 @@ def test_citext_key_changes_its_case(pair, culvert):
     c.wait(lag=0)
     compare(pair.source, pair.target, pair.name)
     assert pair.target_sql("select k::text, v from t") == [("aBc", "uno")]
+    nothing_differs(c)
+    pair.target_sql("update t set k = 'ABC'")
+    assert verify(c)["differences"] == 2
 
 
 def test_keys_whose_equal_values_differ(pair, culvert):
@@ -260,6 +265,10 @@ def test_keys_whose_equal_values_differ(pair, culvert):
     pair.sql("update n set v = 2; update f set v = 2; update s set v = 2")
     c.wait(lag=0)
     assert compare(pair.source, pair.target, pair.name) == 3
+    nothing_differs(c)
+    pair.target_sql("update n set k = 1.0; update f set k = '0'; update s set k = 'ab'")
+    s = verify(c)  # told by what they are to the byte: one that is missing, and another that is extra
+    assert {(i["table"], i["kind"]) for i in s["items"]} == {("public." + t, k) for t in "nfs" for k in ("missing", "extra")}
 
 
 SCHEMA = 'Öd "x" y.z'
@@ -352,6 +361,7 @@ def test_latin1_source(pair, culvert):
     sql = 'select id, "spält", f::text, a, j::text, c, octet_length(c), x::text from "Tä" order by id'
     left, right = pair.sql(sql.replace("octet_length", "char_length")), pair.target_sql(sql.replace("octet_length", "char_length"))
     assert left == right and left[0][1] == "déjà ÿÿ£"
+    nothing_differs(c)
 
 
 def test_sql_ascii_source(pair, culvert):
@@ -363,6 +373,7 @@ def test_sql_ascii_source(pair, culvert):
     pair.sql(f"insert into t values (3, {utf8}); update t set v = v || {utf8} where id = 2")
     c.wait(lag=0)
     assert pair.target_sql("select * from t order by id") == [(1, "é😀"), (2, "plainé😀"), (3, "é😀")]
+    nothing_differs(c)
     pair.sql(r"insert into t values (4, convert_from('\xe9', 'SQL_ASCII'))")
     error = c.wait_error("invalid byte sequence")
     assert error["class"] == "data"
