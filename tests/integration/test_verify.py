@@ -33,6 +33,7 @@ def damage(both):
         "update things set name = case id when 8 then 'row 9 \U0001f600' else 'row 8 \U0001f600' end where id in (8, 9);"
         f"update things set name = {cut} where id = 10;"
         f"update things set moment = moment + {hour} where id = 11;"
+        "update things set doc = null where id = 12;"  # MySQL takes 1 and 1.0 for the same, and changes nothing
         "update things set doc = '{\"n\": 1.0, \"s\": \"x\"}' where id = 12;"
         "update things set amount = 13.100000000000001 where id = 13;"
         f"update things set name = '{SECRET}', note = null where id = 14")
