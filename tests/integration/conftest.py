@@ -1,6 +1,7 @@
 import os
 import sys
 import tempfile
+import zlib
 
 import pytest
 
@@ -37,6 +38,30 @@ def pg_target(folder):
     server = Postgres(folder, "dst").start()
     yield server
     server.destroy()
+
+
+def directions_of(item):
+    callspec = getattr(item, "callspec", None)
+    return [v for v in callspec.params.values() if v in SERVERS] if callspec else []
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """A test of several directions runs in one of them in `make check`, another one for each test; in all of them
+    in `make check-all`. A module that wants all says EVERY_DIRECTION = True."""
+    families = {}
+    for item in items:
+        direction = directions_of(item)
+        if direction and not item.get_closest_marker("long") and not getattr(item.module, "EVERY_DIRECTION", False):
+            rest = item.nodeid
+            for d in direction:
+                rest = rest.replace(d, "*")
+            families.setdefault(rest, []).append(item)
+    for rest, family in families.items():
+        chosen = zlib.crc32(rest.encode()) % len(family)
+        for i, item in enumerate(family):
+            if i != chosen:
+                item.add_marker(pytest.mark.long)
 
 
 class Pair:

@@ -10,6 +10,8 @@ from harness.proxy import Proxy
 from harness.until import until
 from integration.test_exactly_once import Writer
 
+EVERY_DIRECTION = True
+
 SETUP = {
     "my": """
         create table account (id int primary key, balance bigint not null);
