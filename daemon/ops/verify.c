@@ -705,14 +705,23 @@ void verify_stop(struct verify *v, bool forget)
         pthread_mutex_unlock(&v->lock);
 }
 
+/* Its own thread may still be telling the servers. */
+static void end_halt(struct halt *h)
+{
+        if (h && halt_asked(h))
+                halt_wait(h, 1000);
+        halt_free(h);
+}
+
 struct verify *verify_free(struct verify *v)
 {
         if (!v)
                 return NULL;
-        verify_stop(v, false);
-        halt_ask(v->last);
-        if (v->threaded)
+        if (v->threaded) {
+                verify_stop(v, false);
+                halt_ask(v->last);
                 pthread_join(v->thread, NULL);
+        }
         loop_unpost(v->loop, v);
         for (unsigned i = 0; i < VERIFY_WORKERS; i++)
                 loop_unpost(v->loop, &v->asks[i]);
@@ -721,8 +730,8 @@ struct verify *verify_free(struct verify *v)
         free(v->request.schema);
         free(v->request.name);
         free(v->request.tables);
-        halt_free(v->halt);
-        halt_free(v->last);
+        end_halt(v->halt);
+        end_halt(v->last);
         pthread_cond_destroy(&v->told);
         pthread_mutex_destroy(&v->lock);
         free(v);
