@@ -340,6 +340,7 @@ def test_a_damaged_byte_is_named(ledger, culvert, place):
     compare(ledger.source, ledger.target, ledger.name)
 
 
+@pytest.mark.long
 def test_a_damaged_end_is_named(ledger, culvert, place):
     """As long as somebody writes it may be a write under way, and what is cut short was one."""
     a = begun(ledger, culvert, place)
@@ -366,6 +367,7 @@ def test_a_damaged_end_is_named(ledger, culvert, place):
     compare(ledger.source, ledger.target, ledger.name)
 
 
+@pytest.mark.long
 def test_a_segment_that_is_missing_is_named(ledger, culvert, place):
     a = begun(ledger, culvert, place, segments={"size": "64KiB"})
     for _ in range(3):
@@ -404,6 +406,7 @@ def test_one_folder_has_one_writer(ledger, culvert, place):
     a.start().wait(lag=0)
 
 
+@pytest.mark.long
 def test_an_archive_of_another_source_is_refused(ledger, culvert, place):
     a = begun(ledger, culvert, place)
     ledger.sql("update account set balance = 1")
@@ -432,6 +435,7 @@ def test_an_archive_of_another_source_is_refused(ledger, culvert, place):
     compare(ledger.source, ledger.target, ledger.name)
 
 
+@pytest.mark.long
 def test_a_folder_that_is_no_archive(ledger, culvert, place):
     r = culvert(replayer(ledger, place), "replay").start()
     r.wait_error(f"{place}: No such file")
@@ -452,6 +456,7 @@ def test_a_folder_that_is_no_archive(ledger, culvert, place):
 
 # ---- tables that change ----
 
+@pytest.mark.long
 def test_a_table_that_comes_later(ledger, culvert, place):
     a = begun(ledger, culvert, place)
     r = culvert(replayer(ledger, place), "replay").start()
@@ -478,6 +483,7 @@ def test_a_table_that_comes_later(ledger, culvert, place):
     assert "public.later" in fresh
 
 
+@pytest.mark.long
 def test_a_table_that_is_left_out(ledger, culvert, place):
     a = begun(ledger, culvert, place, **{"table public.account": {"where": "id > 100"}})
     r = culvert(replayer(ledger, place, tables={"exclude": "public.entry"}), "replay").start()
@@ -491,6 +497,7 @@ def test_a_table_that_is_left_out(ledger, culvert, place):
         (0, 100, 1), (5, 100, 101)]
 
 
+@pytest.mark.long
 def test_a_definition_that_changes(ledger, culvert, place):
     """Both pipelines stop where it changed: the target is altered by hand, then resume goes on."""
     a = begun(ledger, culvert, place)
@@ -515,6 +522,7 @@ def test_a_definition_that_changes(ledger, culvert, place):
     compare(ledger.source, ledger.target, ledger.name)
 
 
+@pytest.mark.long
 def test_a_replay_from_the_beginning_after_a_change(ledger, culvert, place):
     """The archive has each table's first shape, so that a replay stops where it changed."""
     a = begun(ledger, culvert, place)
@@ -542,6 +550,7 @@ def ctl_of(c, *arguments):
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
+@pytest.mark.long
 def test_plan_of_both_ways(ledger, culvert, place):
     a = culvert(archiver(ledger, place), "archiver")
     plan = ctl_of(a, "plan")

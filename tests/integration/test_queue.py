@@ -16,6 +16,8 @@ from integration.test_exactly_once import SETUP, Writer
 ROW = ("insert into entry (account, amount) select (random() * 199)::int + 1, (random() * 1e18)::bigint "
        "from generate_series(1, {n})")
 
+LONG = pytest.mark.long
+
 
 @pytest.fixture
 def shop(pair, culvert):
@@ -67,6 +69,7 @@ def back(shop):
     shop.proxy.refusing = False
 
 
+@LONG
 def test_target_away(shop):
     """The source forgets what is on disk here, and nothing is lost or doubled when the target is back."""
     shop.start(acknowledge="queued")
@@ -85,9 +88,6 @@ def test_target_away(shop):
         w.more(50)
     assert same(shop) > 20200
     assert shop.culvert.status()["error"] is None and "connected again" in shop.culvert.log_text()
-
-
-LONG = pytest.mark.long
 
 
 @pytest.mark.parametrize("policy", [pytest.param("applied", marks=LONG), "queued", pytest.param("auto", marks=LONG)])
@@ -115,6 +115,7 @@ def lock(shop, table="entry"):
     return c
 
 
+@LONG
 def test_what_was_found_is_not_acknowledged_under_applied(shop):
     """The queue of the process before is on disk, and of no concern to the source."""
     shop.start(acknowledge="applied")
@@ -188,6 +189,7 @@ def test_disk_limit(shop):
     assert same(shop) == 360200
 
 
+@LONG
 def test_transaction_larger_than_the_disk(shop):
     """It can never be whole there: that is said, and a larger disk takes it."""
     shop.start(acknowledge="queued", memory="1MiB", disk="1MiB")
@@ -202,6 +204,7 @@ def test_transaction_larger_than_the_disk(shop):
     assert same(shop) == 205200
 
 
+@LONG
 def test_killed_inside_a_transaction(shop, faults):
     """Each life of the process leaves a beginning of it on disk, which must not fill it."""
     shop.start(acknowledge="queued", memory="1MiB", disk="4MiB")

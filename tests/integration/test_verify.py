@@ -186,6 +186,7 @@ def running(c, rows):
     return until(lambda: (s := status(c))["state"] == "running" and s["rows_compared"] >= rows and s, 30, f"{rows} rows")
 
 
+@pytest.mark.long
 def test_kill_and_restart_in_between(way, culvert):
     """It goes on where it was, and knows what it had found; a stop ends it for good."""
     c = slow(way, culvert)
@@ -241,6 +242,7 @@ def test_it_writes_to_schema_culvert_alone(way, culvert):
     assert c.status()["verify"]["state"] == "failed" and c.status()["state"] == "streaming"
 
 
+@pytest.mark.long
 def test_one_table_samples_and_pause(pair, culvert):
     things(pair, 200)
     things(pair, 12000, "many")
