@@ -48,11 +48,11 @@ def directions_of(item):
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """A test of several directions runs in one of them in `make check`, another one for each test; in all of them
-    in `make check-all`. A module that wants all says EVERY_DIRECTION = True."""
+    in `make check-all`."""
     families = {}
     for item in items:
         direction = directions_of(item)
-        if direction and not item.get_closest_marker("long") and not getattr(item.module, "EVERY_DIRECTION", False):
+        if direction and not item.get_closest_marker("long"):
             rest = item.nodeid
             for d in direction:
                 rest = rest.replace(d, "*")

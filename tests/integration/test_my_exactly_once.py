@@ -10,8 +10,6 @@ from harness.proxy import Proxy
 from harness.until import until
 from integration.test_exactly_once import Writer
 
-EVERY_DIRECTION = True
-
 SETUP = {
     "my": """
         create table account (id int primary key, balance bigint not null);
