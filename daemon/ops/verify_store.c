@@ -64,7 +64,7 @@ static int query_pg(
         struct verify_side *s, const char *sql, take_fields *take, void *context, struct error *e)
 {
         AUTO_RESULT r = pg_query(s->pg, e, sql, 0, NULL);
-        const char *fields[FIELDS_MAX];
+        const char *fields[FIELDS_MAX] = {0};
 
         for (int i = 0; r && i < PQntuples(r); i++) {
                 for (int k = 0; k < PQnfields(r) && k < FIELDS_MAX; k++)
