@@ -86,11 +86,6 @@ void my_wire_alive(struct my_wire *w)
 
 /* ---- changes ---- */
 
-static bool is_bound(const struct my_wire *w, const struct relation *r)
-{
-        return my_binding_of(r, w->generation);
-}
-
 /* Is any relation of the change not bound on this connection? `*which`: the first. */
 static bool unbound(const struct my_wire *w, const struct change *c, const struct relation **which)
 {
@@ -99,7 +94,7 @@ static bool unbound(const struct my_wire *w, const struct change *c, const struc
 
         for (uint32_t i = 0; i < n; i++) {
                 *which = truncate ? c->truncated[i] : c->relation;
-                if (!is_bound(w, *which))
+                if (!my_binding_of(*which, w->generation))
                         return true;
         }
         return false;

@@ -218,11 +218,6 @@ bool pg_wire_answers(struct pg_wire *w)
 
 /* ---- changes ---- */
 
-static bool is_bound(const struct pg_wire *w, const struct relation *r)
-{
-        return pg_binding_of(r, w->generation);
-}
-
 /* Is any relation of the change not bound on this connection? `*which`: the first. */
 static bool unbound(const struct pg_wire *w, const struct change *c, const struct relation **which)
 {
@@ -231,7 +226,7 @@ static bool unbound(const struct pg_wire *w, const struct change *c, const struc
 
         for (uint32_t i = 0; i < n; i++) {
                 *which = truncate ? c->truncated[i] : c->relation;
-                if (!is_bound(w, *which))
+                if (!pg_binding_of(*which, w->generation))
                         return true;
         }
         return false;

@@ -155,7 +155,7 @@ void pipeline_start_source(struct pipeline *p)
         timer_cancel(&p->source_retry);
         p->source_ops->start(p->source, &p->identity, p->checkpoint.delivered,
                 p->gtids.len ? buf_text(&p->gtids) : NULL, p->acknowledged);
-        p->source_ops->read(p->source, queue_wants(&p->queue));
+        pipeline_update_reading(p);
         if (queue_has_disk(&p->queue))
                 timer_set(&p->look, 0);
 }
@@ -289,7 +289,7 @@ void pipeline_shutdown(
 void pipeline_pause(struct pipeline *p, bool paused)
 {
         p->paused = paused;
-        pipeline_drain_step(p);
+        pipeline_last_step(p);
         if (paused)
                 return;
         threshold_clear(&p->threshold);

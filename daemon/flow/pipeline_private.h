@@ -128,5 +128,5 @@ bool pipeline_is_owed(const struct pipeline *p);
 /* Draining: stores a position that only the source knows of, if that is needed. */
 void pipeline_drained_step(struct pipeline *p);
 /* Go on with a stop, or a shutdown, that waits for the target. */
-void pipeline_drain_step(struct pipeline *p);
+void pipeline_last_step(struct pipeline *p);
 void pipeline_shutdown_step(struct pipeline *p);

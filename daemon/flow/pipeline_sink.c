@@ -1,6 +1,5 @@
 /* From the queue to the sink, and what the sink says of it. */
 #include "flow/pipeline_private.h"
-
 #include "sinks/careful.h"
 
 #include <inttypes.h>
@@ -229,7 +228,7 @@ static void defer_statement(struct pipeline *p)
 }
 
 /* A transaction whose rest will not come cannot be waited for, and a pause holds what is here. */
-void pipeline_drain_step(struct pipeline *p)
+void pipeline_last_step(struct pipeline *p)
 {
         bool stuck =
                 p->paused || !p->sink_ready || (p->sink_partial && queue_is_drained(&p->queue));
@@ -288,7 +287,7 @@ static void sink_committed(void *context, struct position end, uint64_t transact
         p->set_aside = 0;
         backoff_reset(&p->sink_backoff);
         pipeline_changed(p);
-        pipeline_drain_step(p);
+        pipeline_last_step(p);
         pipeline_shutdown_step(p);
         if (p->ended)
                 loop_defer(p->loop, &p->end);
@@ -331,7 +330,7 @@ static void sink_failed(void *context, const struct error *why)
         if (p->stopping.class != ERROR_NONE) /* the stop is on its way, a retry would undo it */
                 return;
         if (p->last.class != ERROR_NONE) {
-                pipeline_drain_step(p);
+                pipeline_last_step(p);
                 return;
         }
         if (p->shutdown_done || pipeline_gives_up(p, &e)) {
@@ -358,6 +357,14 @@ static void sink_warning(void *context, const char *text)
         p->events.note(p->context, true, NULL, text);
 }
 
+static void sink_quarantined(void *context, uint64_t rows, uint64_t changes)
+{
+        struct pipeline *p = context;
+
+        p->quarantined = (int64_t)changes;
+        p->set_aside = rows;
+}
+
 /* ---- draining ---- */
 
 static bool has_nothing(const struct pipeline *p)
@@ -379,14 +386,6 @@ void pipeline_drained_step(struct pipeline *p)
                 pipeline_changed(p);
         else if (position_compare(p->idle_asked, checkpoint_idle(&p->checkpoint)) < 0)
                 timer_set(&p->idle, 0);
-}
-
-static void sink_quarantined(void *context, uint64_t rows, uint64_t changes)
-{
-        struct pipeline *p = context;
-
-        p->quarantined = (int64_t)changes;
-        p->set_aside = rows;
 }
 
 /* ---- idle positions ---- */

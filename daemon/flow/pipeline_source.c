@@ -199,7 +199,7 @@ static void source_failed(void *context, const struct error *why)
                 return;
         if (e.class != ERROR_RETRY) {
                 p->last = e;
-                pipeline_drain_step(p);
+                pipeline_last_step(p);
                 return;
         }
         if (p->sink_partial && !p->queue.head && !p->queue.diverted) {

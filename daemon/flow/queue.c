@@ -465,23 +465,18 @@ void queue_applied(struct queue *q, struct position p)
 
 /* ---- what is asked ---- */
 
-static struct spool_status status_of(const struct queue *q)
-{
-        struct spool_status s = {0};
-
-        if (q->spool && q->opened)
-                spool_status(q->spool, &s);
-        return s;
-}
-
 uint64_t queue_disk_bytes(const struct queue *q)
 {
-        return status_of(q).disk_bytes;
+        return queue_has_disk(q) ? spool_disk_bytes(q->spool) : 0;
 }
 
 uint64_t queue_transactions(const struct queue *q)
 {
-        return q->transactions + (q->diverted ? status_of(q).transactions : 0);
+        struct spool_status s = {0};
+
+        if (q->diverted && queue_has_disk(q))
+                spool_status(q->spool, &s);
+        return q->transactions + s.transactions;
 }
 
 int64_t queue_oldest(const struct queue *q)

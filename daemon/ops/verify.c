@@ -109,6 +109,16 @@ bool verify_is_sampled(const struct verify *v, uint64_t chunk)
         return chunk * v->run.sample % 100 < v->run.sample;
 }
 
+static void show_progress(struct verify_line *l, const struct verify_progress *p)
+{
+        l->state = p->state;
+        l->rows = p->rows;
+        l->seen = p->seen;
+        l->differences = p->differences;
+        l->undecided = p->undecided;
+        l->total = p->total;
+}
+
 void verify_show(struct verify_worker *w)
 {
         struct verify_report *r = w->verify->report;
@@ -117,12 +127,7 @@ void verify_show(struct verify_worker *w)
 
         pthread_mutex_lock(&r->lock);
         l = &r->lines[w->task->line];
-        l->state = p->state;
-        l->rows = p->rows;
-        l->seen = p->seen;
-        l->differences = p->differences;
-        l->undecided = p->undecided;
-        l->total = p->total;
+        show_progress(l, p);
         pthread_mutex_unlock(&r->lock);
 }
 
@@ -205,12 +210,7 @@ static void take_line(void *context, const struct verify_progress *p)
         struct verify_line *l = verify_report_line(v->report, p->schema, p->name);
         struct verify_task *t;
 
-        l->state = p->state;
-        l->rows = p->rows;
-        l->seen = p->seen;
-        l->differences = p->differences;
-        l->undecided = p->undecided;
-        l->total = p->total;
+        show_progress(l, p);
         v->report->seen_before += p->seen;
         v->tasks = memory_grow(v->tasks, (v->tasks_n + 1) * sizeof *v->tasks);
         t = &v->tasks[v->tasks_n];

@@ -9,6 +9,7 @@ struct chain {
         pthread_mutex_t lock;
         struct chain_segment *segments;
         size_t n, room;
+        uint64_t bytes; /* of all */
         struct position durable;
 };
 
@@ -45,6 +46,7 @@ void chain_add(struct chain *c, const struct chain_segment *s)
         c->segments[c->n] = *s;
         if (!s->inside)
                 c->segments[c->n].start = s->begin;
+        c->bytes += s->bytes;
         c->n++;
         pthread_mutex_unlock(&c->lock);
 }
@@ -56,6 +58,7 @@ void chain_grow(struct chain *c, uint64_t bytes, uint64_t transactions, struct p
                 struct chain_segment *s = &c->segments[c->n - 1];
 
                 s->bytes += bytes;
+                c->bytes += bytes;
                 s->transactions += transactions;
                 s->end = end;
                 if (!has_start(s) && position_compare(end, s->begin) > 0)
@@ -67,8 +70,10 @@ void chain_grow(struct chain *c, uint64_t bytes, uint64_t transactions, struct p
 void chain_drop_first(struct chain *c)
 {
         pthread_mutex_lock(&c->lock);
-        if (c->n > 0)
+        if (c->n > 0) {
+                c->bytes -= c->segments[0].bytes;
                 memmove(c->segments, c->segments + 1, --c->n * sizeof *c->segments);
+        }
         pthread_mutex_unlock(&c->lock);
 }
 
@@ -76,7 +81,7 @@ void chain_drop_last(struct chain *c)
 {
         pthread_mutex_lock(&c->lock);
         if (c->n > 0)
-                c->n--;
+                c->bytes -= c->segments[--c->n].bytes;
         pthread_mutex_unlock(&c->lock);
 }
 
@@ -131,6 +136,16 @@ void chain_count(struct chain *c, uint64_t sequence, uint64_t *bytes, uint64_t *
                 *transactions += c->segments[i].transactions;
         }
         pthread_mutex_unlock(&c->lock);
+}
+
+uint64_t chain_bytes(struct chain *c)
+{
+        uint64_t bytes;
+
+        pthread_mutex_lock(&c->lock);
+        bytes = c->bytes;
+        pthread_mutex_unlock(&c->lock);
+        return bytes;
 }
 
 void chain_set_durable(struct chain *c, struct position p)

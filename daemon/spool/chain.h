@@ -35,6 +35,7 @@ bool chain_get(struct chain *c, uint64_t sequence, struct chain_segment *s);
 /* Where reading from `p` begins: the last segment that starts at or before it. */
 bool chain_find(struct chain *c, struct position p, struct chain_segment *s);
 
+uint64_t chain_bytes(struct chain *c); /* of all segments; asked for each piece */
 /* Of the segments from `sequence` on. */
 void chain_count(struct chain *c, uint64_t sequence, uint64_t *bytes, uint64_t *transactions);
 

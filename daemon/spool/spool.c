@@ -295,16 +295,21 @@ void spool_abandon(struct spool *s)
                 segment_reader_abandon(s->reader);
 }
 
+uint64_t spool_disk_bytes(struct spool *s)
+{
+        return chain_bytes(s->chain);
+}
+
 void spool_status(struct spool *s, struct spool_status *status)
 {
         struct chain_segment first = {0}, last = {0};
-        uint64_t all;
+        uint64_t ignored;
 
         chain_first(s->chain, &first);
         chain_last(s->chain, &last);
-        chain_count(s->chain, 0, &status->disk_bytes, &all);
+        chain_count(s->chain, 0, &ignored, &status->transactions);
+        status->disk_bytes = spool_disk_bytes(s);
         status->memory_bytes = s->bytes;
-        status->transactions = all;
         if (s->reader)
                 segment_reader_left(s->reader, &status->transactions);
         status->begin = first.begin;

@@ -90,6 +90,8 @@ void spool_abandon(struct spool *s);
  * are deleted, but never the newest. */
 void spool_forget(struct spool *s, struct position p);
 
+uint64_t spool_disk_bytes(struct spool *s); /* of all segments; cheap, the rest is not */
+
 struct spool_status {
         uint64_t disk_bytes;   /* of all segments */
         uint64_t memory_bytes; /* of pieces that are not written */

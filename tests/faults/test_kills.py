@@ -8,9 +8,8 @@ import pytest
 
 from harness.daemon import Refused
 from harness.until import NotReached, until
-from integration.conftest import make_cross
 from integration.test_exactly_once import Writer
-from integration.test_my_exactly_once import SETUP, equal
+from integration.test_my_exactly_once import equal
 
 LARGE = {"pg": "create table large (id int primary key, v text)",
          "my": "create table large (id int primary key, v longtext)"}
@@ -86,14 +85,6 @@ def some(n):
     if n <= PASSAGES:
         return range(1, n + 1)
     return [1, 2, *(3 + (n - 3) * i // (PASSAGES - 3) for i in range(PASSAGES - 2))]
-
-
-@pytest.fixture
-def bank(request):
-    b = make_cross(request, request.param)
-    b.sql(SETUP[b.direction[:2]])
-    yield b
-    b.drop()
 
 
 @pytest.mark.parametrize("bank", ["pg-pg", "my-my"], indirect=True)

@@ -7,21 +7,12 @@ import pytest
 
 from harness.proxy import RoughProxy
 from harness.until import until
-from integration.conftest import make_cross
 from integration.test_exactly_once import Writer
-from integration.test_my_exactly_once import SETUP, equal
+from integration.test_my_exactly_once import equal
 
 FAULTS = 10  # on each side
 LONGEST = 700  # s: more than twice what culvertd waits for a word
 BETWEEN_TRIES = 16
-
-
-@pytest.fixture
-def bank(request):
-    b = make_cross(request, request.param)
-    b.sql(SETUP[b.direction[:2]])
-    yield b
-    b.drop()
 
 
 class Patience:

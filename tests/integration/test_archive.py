@@ -497,21 +497,28 @@ def test_a_table_that_is_left_out(ledger, culvert, place):
         (0, 100, 1), (5, 100, 101)]
 
 
+ALTER = "alter table account add note text"
+
+
+def altered(ledger, archiver):
+    """Changes before and behind it; the archiver stops there, and goes on."""
+    ledger.sql("update account set balance = 1 where id = 1")
+    ledger.sql(ALTER)
+    ledger.sql("update account set balance = 2, note = 'new' where id = 2")
+    archiver.wait_error("the definition of public.account changed on the source")
+    archiver.ctl("resume")
+    archiver.wait(lag=0)
+
+
 @pytest.mark.long
 def test_a_definition_that_changes(ledger, culvert, place):
     """Both pipelines stop where it changed: the target is altered by hand, then resume goes on."""
     a = begun(ledger, culvert, place)
     r = culvert(replayer(ledger, place), "replay").start()
     r.wait(state="streaming")
-    alter = "alter table account add note text"
-    ledger.sql("update account set balance = 1 where id = 1")
-    ledger.sql(alter)
-    ledger.sql("update account set balance = 2, note = 'new' where id = 2")
-    a.wait_error("the definition of public.account changed on the source")
-    a.ctl("resume")
-    a.wait(lag=0)
+    altered(ledger, a)
     r.wait_error("the definition of public.account changed on the source")
-    ledger.target_sql(alter)
+    ledger.target_sql(ALTER)
     r.ctl("resume")
     r.wait(lag=0)
     ledger.sql("update account set note = 'later' where id = 3")
@@ -526,18 +533,12 @@ def test_a_definition_that_changes(ledger, culvert, place):
 def test_a_replay_from_the_beginning_after_a_change(ledger, culvert, place):
     """The archive has each table's first shape, so that a replay stops where it changed."""
     a = begun(ledger, culvert, place)
-    alter = "alter table account add note text"
-    ledger.sql("update account set balance = 1 where id = 1")
-    ledger.sql(alter)
-    ledger.sql("update account set balance = 2, note = 'new' where id = 2")
-    a.wait_error("the definition of public.account changed on the source")
-    a.ctl("resume")
-    a.wait(lag=0)
+    altered(ledger, a)
     a.stop()
     r = culvert(replayer(ledger, place), "replay").start()
     r.wait_error("the definition of public.account changed on the source")
     assert ledger.target_sql("select id from account where balance <> 0") == [(1,)]
-    ledger.target_sql(alter)
+    ledger.target_sql(ALTER)
     r.ctl("resume")
     r.wait(lag=0)
     compare(ledger.source, ledger.target, ledger.name)

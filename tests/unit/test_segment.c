@@ -368,6 +368,7 @@ static void test_forget(void **state)
         assert_int_equal(s.sequence, newest); /* stays, whatever it has */
         chain_count(w->chain, 0, &bytes, &transactions);
         assert_int_equal(bytes, sim_disk_bytes(w->sim));
+        assert_int_equal(chain_bytes(w->chain), bytes);
         close_world(w);
 }
 
