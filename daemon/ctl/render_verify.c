@@ -88,6 +88,22 @@ static void add_items(struct buf *out, const cJSON *items, const char *kind)
         }
 }
 
+static void add_notes(struct buf *out, const cJSON *notes)
+{
+        const cJSON *t;
+
+        cJSON_ArrayForEach(t, notes)
+        {
+                render_cell(out, t, "kind", 14);
+                render_string(out, t, "table");
+                buf_char(out, ' ');
+                render_string(out, t, "name");
+                buf_str(out, ": ");
+                render_string(out, t, "detail");
+                buf_char(out, '\n');
+        }
+}
+
 void render_verify(struct buf *out, const cJSON *body)
 {
         const cJSON *error = cJSON_GetObjectItemCaseSensitive(body, "error");
@@ -101,6 +117,7 @@ void render_verify(struct buf *out, const cJSON *body)
         add_tables(out, cJSON_GetObjectItemCaseSensitive(body, "tables"));
         add_items(out, cJSON_GetObjectItemCaseSensitive(body, "items"), NULL);
         add_items(out, cJSON_GetObjectItemCaseSensitive(body, "undecided_items"), "undecided");
+        add_notes(out, cJSON_GetObjectItemCaseSensitive(body, "notes"));
         if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(body, "items_truncated")))
                 buf_str(out, "and more, in culvert.verify_result on the target\n");
 }

@@ -5,7 +5,7 @@
 #include "ops/crew.h"
 #include "ops/destination.h"
 #include "ops/origin.h"
-#include "ops/verify_private.h"
+#include "ops/verify_beyond.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -241,6 +241,7 @@ static void forget_tasks(struct verify *v)
         }
         free(v->tasks);
         free(v->order);
+        verify_forget_notes(v); /* which borrow the names */
         v->tasks = NULL;
         v->order = NULL;
         v->tasks_n = 0;
@@ -465,9 +466,15 @@ static int end_run(struct verify *v, struct verify_side *s, enum verify_state st
         v->run.finished = state == VERIFY_IDLE ? 0 : wall();
         snprintf(v->run.message, sizeof v->run.message, "%s", message);
         report_at(v, v->run.position);
-        if (verify_store_end(s, v->config->pipeline.name, &v->run, e) < 0)
+        if (verify_store_end(s, v->config->pipeline.name, &v->run, v->notes, v->notes_n, e) < 0)
                 return -1;
         pthread_mutex_lock(&v->report->lock);
+        for (unsigned i = 0; i < v->notes_n; i++) {
+                const struct verify_note *n = &v->notes[i];
+
+                verify_report_item(
+                        v->report, n->line, n->finding.kind, n->finding.key, n->finding.columns);
+        }
         v->report->state = state;
         v->report->finished = v->run.finished;
         snprintf(v->report->message, sizeof v->report->message, "%s", message);
@@ -488,6 +495,8 @@ static int run_with(struct verify *v, struct verify_side *s, struct error *e)
         rc = look(v, &x, e);
         if (rc == 0)
                 rc = compare_all(v, e);
+        if (rc == 0)
+                rc = verify_beyond(v, x.defs, s, e);
         if (rc == 0)
                 rc = end_run(v, s, VERIFY_DONE, "", e);
         forget_tasks(v);

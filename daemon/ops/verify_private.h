@@ -54,6 +54,8 @@ struct verify {
         pthread_t thread;
         bool threaded;
         struct verify_run run;
+        struct verify_note *notes; /* ops/verify_beyond.h */
+        unsigned notes_n;
         struct verify_task *tasks;
         unsigned tasks_n, *order;
         atomic_uint next;

@@ -7,7 +7,8 @@
 #include <string.h>
 
 static const char *const states[] = {"idle", "running", "done", "failed"};
-static const char *const kinds[] = {"missing", "extra", "differs", "undecided"};
+static const char *const kinds[] = {"missing", "extra", "differs", "undecided", "object-missing",
+        "object-extra", "orphans", "counter", "unchecked"};
 
 const char *verify_state_name(enum verify_state s)
 {
@@ -21,7 +22,7 @@ const char *verify_kind_name(enum verify_kind k)
 
 int verify_kind_of(const char *name)
 {
-        for (int i = 0; i <= VERIFY_UNDECIDED; i++)
+        for (int i = 0; i < VERIFY_KINDS; i++)
                 if (!strcmp(kinds[i], name))
                         return i;
         return -1;
@@ -88,7 +89,10 @@ void verify_report_item(struct verify_report *r, unsigned table, enum verify_kin
 {
         size_t bytes = strlen(key) + strlen(columns);
 
-        if (r->items_n >= VERIFY_ITEMS_MAX || r->items_bytes + bytes > VERIFY_ITEMS_BYTES) {
+        unsigned share = kind > VERIFY_UNDECIDED ? 2 : 1; /* notes come last, and have room left */
+
+        if (r->items_n >= share * VERIFY_ITEMS_MAX ||
+                r->items_bytes + bytes > share * VERIFY_ITEMS_BYTES) {
                 r->truncated = true;
                 return;
         }
@@ -170,10 +174,29 @@ static void add_tables(cJSON *o, const struct verify_report *r)
         }
 }
 
+static void add_row(cJSON *o, const struct verify_item *x, cJSON *key, cJSON *columns)
+{
+        cJSON_AddItemToObject(o, "key", key ? key : cJSON_CreateNull());
+        if (x->kind != VERIFY_UNDECIDED)
+                cJSON_AddItemToObject(o, "columns", columns ? columns : cJSON_CreateArray());
+        else
+                cJSON_Delete(columns);
+}
+
+static void add_note(cJSON *o, cJSON *key, cJSON *columns)
+{
+        json_text(o, "name", cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(key, "name")));
+        json_text(
+                o, "detail", cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(key, "detail")));
+        cJSON_Delete(key);
+        cJSON_Delete(columns);
+}
+
 static void add_items(cJSON *o, const struct verify_report *r)
 {
         cJSON *items = cJSON_AddArrayToObject(o, "items");
         cJSON *undecided = cJSON_AddArrayToObject(o, "undecided_items");
+        cJSON *notes = cJSON_AddArrayToObject(o, "notes");
 
         for (unsigned i = 0; i < r->items_n; i++) {
                 const struct verify_item *x = &r->items[i];
@@ -183,13 +206,14 @@ static void add_items(cJSON *o, const struct verify_report *r)
                 add_name(t, &r->lines[x->table]);
                 if (x->kind != VERIFY_UNDECIDED)
                         json_text(t, "kind", kinds[x->kind]);
-                cJSON_AddItemToObject(t, "key", key ? key : cJSON_CreateNull());
-                if (x->kind != VERIFY_UNDECIDED)
-                        cJSON_AddItemToObject(
-                                t, "columns", columns ? columns : cJSON_CreateArray());
+                if (x->kind > VERIFY_UNDECIDED)
+                        add_note(t, key, columns);
                 else
-                        cJSON_Delete(columns);
-                cJSON_AddItemToArray(x->kind == VERIFY_UNDECIDED ? undecided : items, t);
+                        add_row(t, x, key, columns);
+                cJSON_AddItemToArray(x->kind > VERIFY_UNDECIDED    ? notes
+                                     : x->kind == VERIFY_UNDECIDED ? undecided
+                                                                   : items,
+                        t);
         }
         json_bool(o, "items_truncated", r->truncated);
 }

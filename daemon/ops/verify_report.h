@@ -13,8 +13,20 @@
 enum verify_state { VERIFY_IDLE, VERIFY_RUNNING, VERIFY_DONE, VERIFY_FAILED };
 const char *verify_state_name(enum verify_state s);
 
-/* UNDECIDED is no difference: a row that changed all the time. */
-enum verify_kind { VERIFY_MISSING, VERIFY_EXTRA, VERIFY_DIFFERS, VERIFY_UNDECIDED };
+/* UNDECIDED is no difference: a row that changed all the time. Those behind it are about no row
+ * (ops/verify_beyond.h). */
+enum verify_kind {
+        VERIFY_MISSING,
+        VERIFY_EXTRA,
+        VERIFY_DIFFERS,
+        VERIFY_UNDECIDED,
+        VERIFY_OBJECT_MISSING, /* of the target: a key, an index, a constraint */
+        VERIFY_OBJECT_EXTRA,   /* of the target: the source has none */
+        VERIFY_ORPHANS,        /* rows of the target whose foreign key refers to none */
+        VERIFY_COUNTER,        /* of the target: would give a value that is there */
+        VERIFY_UNCHECKED,      /* could not be found out */
+        VERIFY_KINDS
+};
 const char *verify_kind_name(enum verify_kind k);
 int verify_kind_of(const char *name); /* -1: no such kind */
 
@@ -33,7 +45,7 @@ struct verify_line {         /* a table */
 struct verify_item {
         unsigned table;
         enum verify_kind kind;
-        char *key;     /* JSON object */
+        char *key;     /* JSON object: of a row; else {"name", "detail"} */
         char *columns; /* JSON array */
 };
 

@@ -63,6 +63,29 @@ void verify_side_close(struct verify_side *s)
         }
 }
 
+static int my_first(struct verify_side *s, const char *sql, char **text, struct error *e)
+{
+        AUTO_MY_RESULT r = my_query(s->my.conn, e, sql);
+        MYSQL_ROW row = r ? mysql_fetch_row(r) : NULL;
+
+        *text = row ? memory_string(row[0]) : NULL;
+        return r ? 0 : -1;
+}
+
+int verify_side_text(struct verify_side *s, const char *sql, char **text, struct error *e)
+{
+        AUTO_RESULT r = NULL;
+
+        *text = NULL;
+        if (s->is_my)
+                return my_first(s, sql, text, e);
+        if (!(r = pg_query(s->pg, e, sql, 0, NULL)))
+                return -1;
+        if (PQntuples(r) && !PQgetisnull(r, 0, 0))
+                *text = memory_string(PQgetvalue(r, 0, 0));
+        return 0;
+}
+
 /* ---- SQL ---- */
 
 static void add_name(struct buf *sql, const struct verify_side *s, const char *name)

@@ -53,6 +53,9 @@ int verify_among(struct buf *sql, const struct verify_side *s, const struct veri
         bool first, const struct value *key, struct error *e);
 void verify_among_end(struct buf *sql, const struct verify_columns *c);
 
+/* The first field of the first row; NULL: there is none, or it is NULL. The caller frees. */
+int verify_side_text(struct verify_side *s, const char *sql, char **text, struct error *e);
+
 /* ---- reading ---- */
 
 int verify_side_read(struct verify_side *s, const struct verify_columns *c, const struct buf *sql,

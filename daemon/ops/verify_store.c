@@ -207,13 +207,26 @@ static void take_finding(void *context, const char *const *f)
         r->found(r->context, f[0], f[1], &x);
 }
 
+/* Those about rows, or the others. */
+static void select_results(
+        struct buf *sql, const struct verify_side *s, const char *pipeline, bool notes)
+{
+        buf_str(sql, "select source_schema, source_name, kind, row_key, column_names "
+                     "from culvert.verify_result where pipeline = ");
+        add_text(sql, s, pipeline);
+        buf_str(sql, notes ? " and kind not in (" : " and kind in (");
+        for (int k = VERIFY_MISSING; k <= VERIFY_UNDECIDED; k++)
+                buf_printf(sql, "%s'%s'", k ? ", " : "", verify_kind_name((enum verify_kind)k));
+        buf_printf(sql, ") order by id limit %d", VERIFY_ITEMS_MAX + 1);
+}
+
 int verify_store_read(struct verify_side *s, const char *pipeline,
         void (*each)(void *context, const struct verify_progress *p),
         void (*found)(void *context, const char *schema, const char *name,
                 const struct verify_finding *f),
         void *context, struct error *e)
 {
-        AUTO_BUF tables = BUF_INIT, items = BUF_INIT;
+        AUTO_BUF tables = BUF_INIT, items = BUF_INIT, notes = BUF_INIT;
         struct reading r = {each, found, context};
 
         buf_str(&tables, "select source_schema, source_name, state, phase, after_key, chunk, "
@@ -221,13 +234,11 @@ int verify_store_read(struct verify_side *s, const char *pipeline,
                          "from culvert.verify_table where pipeline = ");
         add_text(&tables, s, pipeline);
         buf_str(&tables, " order by source_schema, source_name");
-        buf_str(&items, "select source_schema, source_name, kind, row_key, column_names "
-                        "from culvert.verify_result where pipeline = ");
-        add_text(&items, s, pipeline);
-        buf_printf(&items, " order by id limit %d", VERIFY_ITEMS_MAX + 1);
-        if (query(s, &tables, take_table, &r, e) < 0)
+        select_results(&items, s, pipeline, false);
+        select_results(&notes, s, pipeline, true);
+        if (query(s, &tables, take_table, &r, e) < 0 || query(s, &items, take_finding, &r, e) < 0)
                 return -1;
-        return query(s, &items, take_finding, &r, e);
+        return query(s, &notes, take_finding, &r, e);
 }
 
 /* ---- writing ---- */
@@ -405,12 +416,17 @@ int verify_store_save(struct verify_side *s, const char *pipeline, const struct 
         return finish(s, rc, e);
 }
 
-int verify_store_end(
-        struct verify_side *s, const char *pipeline, const struct verify_run *r, struct error *e)
+int verify_store_end(struct verify_side *s, const char *pipeline, const struct verify_run *r,
+        const struct verify_note *notes, unsigned n, struct error *e)
 {
         int rc = begin(s, e);
 
         if (rc == 0)
                 rc = update_run(s, pipeline, r, e);
+        for (unsigned i = 0; rc == 0 && i < n; i++) {
+                struct verify_progress p = {.schema = notes[i].schema, .name = notes[i].name};
+
+                rc = insert_found(s, pipeline, &p, &notes[i].finding, 1, e);
+        }
         return finish(s, rc, e);
 }

@@ -35,6 +35,13 @@ struct verify_finding {
         const char *key, *columns; /* JSON */
 };
 
+/* What is about no row, of this table. Names are borrowed. */
+struct verify_note {
+        unsigned line; /* of the report */
+        const char *schema, *name;
+        struct verify_finding finding;
+};
+
 void verify_run_done(struct verify_run *r);
 
 int verify_store_run(
@@ -53,5 +60,6 @@ int verify_store_begin(struct verify_side *s, const char *pipeline, struct verif
 int verify_store_save(struct verify_side *s, const char *pipeline, const struct verify_run *r,
         const struct verify_progress *p, const struct verify_finding *found, unsigned n,
         struct error *e);
-int verify_store_end(
-        struct verify_side *s, const char *pipeline, const struct verify_run *r, struct error *e);
+/* In one transaction: the run is over, and has these notes. */
+int verify_store_end(struct verify_side *s, const char *pipeline, const struct verify_run *r,
+        const struct verify_note *notes, unsigned n, struct error *e);

@@ -267,3 +267,48 @@ def test_one_table_samples_and_pause(pair, culvert):
     assert sorted(found(verified(c))) == [("missing", "6000"), ("missing", "7")]
     text = c.ctl("verify", "status").stdout
     assert "missing" in text and '{"id":"7"}' in text and "2 differences" in text
+
+
+def notes(s):
+    return {(n["kind"], n["table"].split(".")[1], n["name"]) for n in s["notes"]}
+
+
+def test_what_rows_do_not_tell(way, culvert):
+    """Keys, indexes and constraints of one side only, orphans, counters: notes, and no differences."""
+    my, to_my = is_my(way.source), is_my(way.target)
+    counted = "int auto_increment primary key" if my else "serial primary key"
+    way.sql(f"create table owner (id {counted}, name varchar(20) not null);"
+            f"create table pet (id {counted}, owner_id int, name varchar(20), constraint pet_owner foreign key (owner_id) "
+            "references owner (id));"
+            "create index pet_name on pet (name, id);"
+            "create table lonely (id int primary key, owner_id int, constraint lonely_owner foreign key (owner_id) "
+            "references owner (id));"
+            "insert into owner (name) values ('a'), ('b'), ('c'); insert into pet (owner_id, name) values (1, 'x'), (2, 'y'), (null, 'z');"
+            "insert into lonely values (1, 1)")
+    c = start(way, culvert)
+    assert verify(c)["notes"] == []
+    way.sql("insert into owner (name) values ('d'); insert into pet (owner_id, name) values (3, 'w')")
+    c.wait(lag=0)
+    s = verify(c)
+    behind = set() if to_my else {("counter", "owner", "id"), ("counter", "pet", "id")}
+    assert notes(s) == behind, s["notes"]
+    if to_my:
+        way.target_sql("drop index pet_name on pet; alter table lonely drop foreign key lonely_owner;"
+                       "create unique index owner_name on owner (name);"
+                       "set foreign_key_checks = 0; delete from owner where id in (1, 3); set foreign_key_checks = 1")
+    else:
+        index = way.target_sql("select indexname from pg_indexes where tablename = 'pet' and indexdef like '%(name, id)'")[0][0]
+        way.target_sql(f"drop index {index}; alter table lonely drop constraint lonely_owner;"
+                       "create unique index owner_name on owner (name);"
+                       "set session_replication_role = replica; delete from owner where id in (1, 3)")
+    s = verify(c)
+    assert found(s) == {("missing", "1"): [], ("missing", "3"): []} and s["differences"] == 2
+    assert notes(s) == behind | {("object-missing", "pet", "pet_name"), ("object-missing", "lonely", "lonely_owner"),
+                                 ("object-extra", "owner", "owner_name"), ("orphans", "pet", "pet_owner")}
+    assert [n["detail"].split(" refer")[0] for n in s["notes"] if n["kind"] == "orphans"] == ["2 rows"]
+    text = c.ctl("verify", "status").stdout
+    assert "pet_name: index (name, id)" in text and "object-extra" in text
+    c.kill9()
+    c.start()
+    again = until(lambda: (x := status(c))["state"] == "done" and x, 20, "what was known")
+    assert again["notes"] == s["notes"]
