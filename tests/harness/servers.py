@@ -1,5 +1,7 @@
 """Private PostgreSQL servers: unprivileged, in a temporary folder, on free loopback ports."""
 import os
+import re
+import select
 import shutil
 import signal
 import socket
@@ -18,11 +20,15 @@ SETTINGS = {
     "max_replication_slots": "20",
     "max_connections": "60",
     "max_prepared_transactions": "20",
-    "shared_buffers": "64MB",
+    "shared_buffers": "16MB",
     "max_wal_size": "2GB",
     "log_min_messages": "warning",
     "timezone": "'UTC'",
 }
+
+
+# What wants its database for itself, or counts for sessions that begin after it.
+ANEW = re.compile(r"(create|drop|alter) database|alter (role|user|system)|pg_terminate_backend", re.I)
 
 
 def free_port():
@@ -42,6 +48,7 @@ class Postgres:
         self.data = os.path.join(folder, name)
         self.log = self.data + ".log"
         self.port = free_port()
+        self.sessions = {}  # that run() keeps, by database
         self.settings = {**SETTINGS, **{k: str(v) for k, v in settings.items()}}
         self._make()
 
@@ -126,14 +133,47 @@ class Postgres:
         return c
 
     def run(self, sql, *values, db="postgres", user="postgres"):
-        """One statement (or several without values); returns its rows."""
-        c = self.connect(db, user)
+        """One statement (or several without values); returns its rows. Each call is like a new session; the
+        superuser's sessions are kept, since a server process costs more than most statements."""
+        kept = user == "postgres" and not ANEW.search(sql)
+        if ANEW.search(sql):
+            self.forget()
+        c = (kept and self._kept(db)) or self.connect(db, user)
         try:
             with c.cursor() as cursor:
                 cursor.execute(sql, values or None)
-                return cursor.fetchall() if cursor.description else []
+                rows = cursor.fetchall() if cursor.description else []
+                if kept:
+                    self._keep(db, c, cursor)
+                return rows
         finally:
+            if c not in self.sessions.values():
+                c.close()
+
+    def _kept(self, db):
+        """A session that is still there: a server that closed it has said so."""
+        c = self.sessions.pop(db, None)
+        if c and select.select([c], [], [], 0)[0]:
             c.close()
+            return None
+        return c
+
+    def _keep(self, db, c, cursor):
+        try:
+            cursor.execute("discard all")
+        except psycopg2.Error:
+            return  # within a transaction, whose end is the session's
+        other = self.sessions.pop(db, None) or (self.sessions.pop(next(iter(self.sessions)), None)
+                                                if len(self.sessions) == 4 else None)
+        if other:
+            other.close()
+        self.sessions[db] = c
+
+    def forget(self):
+        for db in list(self.sessions):
+            c = self.sessions.pop(db, None)
+            if c:
+                c.close()
 
     def psql(self, db, *arguments, user="postgres", input=None):
         r = subprocess.run([os.path.join(self.bin, "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1",
