@@ -40,23 +40,26 @@ def pg_target(folder):
     server.destroy()
 
 
+# Parameters of fixtures that do the same under other circumstances.
+VARIANTS = ("pg", "my", "FULL", "NO_LOG")
+
+
 def directions_of(item):
     callspec = getattr(item, "callspec", None)
-    return [v for v in callspec.params.values() if v in SERVERS] if callspec else []
+    return [v for v in callspec.params.values() if v in SERVERS or v in VARIANTS] if callspec else []
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """A test of several directions runs in one of them in `make check`, another one for each test; in all of them
-    in `make check-all`."""
+    """A test of several directions, or variants, runs in one of them in `make check`, another one for each test; in
+    all of them in `make check-all`."""
     families = {}
     for item in items:
         direction = directions_of(item)
         if direction and not item.get_closest_marker("long"):
-            rest = item.nodeid
-            for d in direction:
-                rest = rest.replace(d, "*")
-            families.setdefault(rest, []).append(item)
+            parts = item.callspec.id.split("-")
+            same = "-".join("*" if p in VARIANTS else p for p in parts)
+            families.setdefault(f"{item.nodeid.split('[')[0]}[{same}]", []).append(item)
     for rest, family in families.items():
         chosen = zlib.crc32(rest.encode()) % len(family)
         for i, item in enumerate(family):

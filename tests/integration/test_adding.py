@@ -178,6 +178,7 @@ def test_killed_while_they_are_copied(pair, shop):
     assert compare(pair.source, pair.target, pair.name, tables=tables) == 101 + 1001 + 10
 
 
+@pytest.mark.long
 def test_killed_while_they_join(pair, shop):
     """The stream has to come to where the copy stands first, over a restart."""
     c = shop
@@ -226,6 +227,7 @@ def test_refused_and_mended(pair, shop):
     assert c.ctl("status", "--check").returncode == 0
 
 
+@pytest.mark.long
 def test_reload_while_paused(pair, shop):
     c = shop
     pair.sql("create table later (id int primary key); insert into later values (1), (2)")
@@ -238,6 +240,7 @@ def test_reload_while_paused(pair, shop):
     assert compare(pair.source, pair.target, pair.name) == 102
 
 
+@pytest.mark.long
 def test_publication_of_the_administrator(pair, culvert):
     pair.sql("create table t (id int primary key, v text); insert into t values (1, 'a')")
     pair.grant()
@@ -257,6 +260,7 @@ def test_publication_of_the_administrator(pair, culvert):
     assert compare(pair.source, pair.target, pair.name) == 4
 
 
+@pytest.mark.long
 def test_one_that_left_comes_back(pair, culvert):
     pair.sql("create table a (id int primary key); create table b (id int primary key, v text);"
              "insert into b select i, 'b' from generate_series(1, 10) i")

@@ -239,6 +239,7 @@ def there_and_back(cross, culvert, place, fill):
     assert s["source"]["kind"] == "segments" and s["target"]["kind"] != "segments"
 
 
+@pytest.mark.long
 def test_an_archive_goes_into_any_engine(cross, culvert, place):
     there_and_back(cross, culvert, place, lambda c, text: c.sql(text[c.direction[:2]]))
 

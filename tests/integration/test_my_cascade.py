@@ -472,7 +472,8 @@ def alter_target(cross, old="c_p", rule="on delete set null"):
         cross.target_sql(f"alter table c add constraint c_new foreign key (p) references p (id) {rule}")
 
 
-@pytest.mark.parametrize("rule", ["on delete set null", "on delete restrict", None])
+@pytest.mark.parametrize("rule", ["on delete set null", pytest.param("on delete restrict", marks=pytest.mark.long),
+                                  pytest.param(None, marks=pytest.mark.long)])
 @pytest.mark.parametrize("down", [True, False])
 def test_keys_altered_while_the_pipeline_lags(from_my, culvert, rule, down):
     """What came before the ALTER was done under the old key, whatever the catalogue says by now."""

@@ -153,6 +153,7 @@ def test_rows_between_two_of_them(shop):
         shop.sql("set global binlog_row_metadata = 'FULL'")
 
 
+@pytest.mark.long
 def test_rows_between_two_of_them_without_names(shop, request):
     """Nobody can know what they hold: it says what to do, and that works."""
     request.addfinalizer(lambda: shop.sql("set global binlog_row_metadata = 'FULL'"))

@@ -140,6 +140,7 @@ def test_checksums_and_compression(shop):
         shop.source.setting("log_bin_compress", "OFF")
 
 
+@pytest.mark.long
 def test_an_event_of_several_packets(from_my, culvert):
     """The protocol cuts what is longer than 16 MiB."""
     servers = [s for s in (from_my.source, from_my.target) if hasattr(s, "engine")]

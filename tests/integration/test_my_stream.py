@@ -136,6 +136,7 @@ def test_row_that_is_there_already(shop):
     same(shop)
 
 
+@pytest.mark.long
 def test_a_row_larger_than_the_queue(cross, culvert):
     text = {"my": "longtext", "pg": "text"}[cross.direction[:2]]
     cross.sql(f"create table fat (id int primary key, v {text})")
@@ -179,6 +180,7 @@ def mixed_backlog(shop):
         shop.sql(f"update byindex set v = '{i}' where code = 'one'; delete from plain where id = {3000 + i - 1}")
 
 
+@pytest.mark.long
 def test_a_backlog_of_the_same_rows(shop):
     mixed_backlog(shop)
     shop.culvert.start()

@@ -91,6 +91,7 @@ def test_a_column_is_dropped_and_added_again(shop):
     assert same(shop) == 111
 
 
+@pytest.mark.long
 def test_other_changes_of_a_definition_are_the_streams_to_tell(shop):
     shop.sql("alter table t add column w int; insert into t values (10, 'new', 1)")
     shop.culvert.wait_error("definition")
@@ -132,6 +133,7 @@ def test_a_partition_is_emptied_while_the_stream_runs(shop):
     assert same(shop) == 60
 
 
+@pytest.mark.long
 def test_added_and_left_tables_do_not_look_like_it(shop):
     """They move the publication's mark, and bring their own."""
     shop.sql("create table more (id int primary key, v text) partition by range (id);"

@@ -273,6 +273,7 @@ def same_indexes(cross, tables=(("id, v + 0, w + 0", "t"), ("v + 0, n", "k"), ("
         assert cross.sql(sql) == cross.target_sql(sql)
 
 
+@pytest.mark.long
 def test_many_empty_values_of_enums_are_copied(request, culvert):
     cross = make_cross(request, "my-my")
     try:

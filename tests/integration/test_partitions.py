@@ -98,8 +98,8 @@ def test_a_partition_is_detached(pair, culvert):
     "alter table log attach partition aside.extra for values in ('mars')",
     "begin; insert into aside.extra values ('mars', '2024-01-01', 95001, 'same transaction');"
     "alter table log attach partition aside.extra for values in ('mars'); commit",
-    "create table planets partition of log for values in ('mars') partition by range (day);"
-    "alter table planets attach partition aside.extra default",
+    pytest.param("create table planets partition of log for values in ('mars') partition by range (day);"
+                 "alter table planets attach partition aside.extra default", marks=pytest.mark.long),
 ], ids=["earlier", "same", "deep"])
 @pytest.mark.parametrize("rows", [True, False], ids=["rows", "empty"])
 def test_a_partition_is_attached(pair, culvert, attach, rows):
@@ -216,6 +216,7 @@ def test_a_new_partition_while_streaming(pair, culvert):
     assert "log_rest" in "".join(leaves(pair)) and "parts.log_rest" in leaves(pair)
 
 
+@pytest.mark.long
 def test_a_new_partition_that_the_target_has_no_place_for(pair, culvert):
     pair.sql("""create table r (id int primary key, v text) partition by range (id);
         create table r1 partition of r for values from (0) to (100); insert into r values (1, 'a')""")
@@ -271,6 +272,7 @@ def test_a_plain_source_into_a_partitioned_target(pair, culvert):
     assert same(pair, c) == 100
 
 
+@pytest.mark.long
 def test_inheritance(pair, culvert):
     """Parents and children are tables of their own: a parent's statements must not reach into its
     children on the target, where they arrive by themselves."""

@@ -137,6 +137,7 @@ def test_what_was_found_is_not_acknowledged_under_applied(shop):
     assert same(shop) == 1200
 
 
+@LONG
 @pytest.mark.parametrize("policy", ["applied", pytest.param("queued", marks=LONG)])
 def test_slow_target(shop, policy):
     """Memory is small; what does not fit goes to disk, and with `queued` the source is not held up."""
@@ -357,6 +358,7 @@ def test_drain_given_up(shop):
     assert same(shop) == 2200
 
 
+@LONG
 @pytest.mark.parametrize("direction", ["my-pg", pytest.param("my-my", marks=LONG),
                                        pytest.param("pg-my", marks=LONG)])
 def test_across_engines(direction, request, culvert):

@@ -51,6 +51,7 @@ def streaming(pair, culvert):
     return c
 
 
+@pytest.mark.long
 def test_slot_of_a_paused_pipeline(limited, culvert):
     c = streaming(limited, culvert)
     c.ctl("pause")
@@ -171,6 +172,7 @@ def purge(server):
     until(gone, 30, "the end of older files")
 
 
+@pytest.mark.long
 def test_expiry_of_a_paused_pipeline(request, culvert):
     shop = make_cross(request, "my-pg")
     shop.sql(SETUP)
@@ -231,6 +233,7 @@ def test_files_purged_while_paused(my):
     assert my.compare() == 2
 
 
+@pytest.mark.long
 def test_files_purged_while_the_target_is_down(my):
     c = my.culvert
     my.target.stop()
