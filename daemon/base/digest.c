@@ -45,15 +45,16 @@ void digest_add(struct digest *d, const void *data, size_t len)
 {
         const char *at = data;
         uint64_t block[2];
+        size_t left = len;
 
-        for (size_t left = len; left > 0;) {
-                size_t n = left < sizeof block ? left : sizeof block;
-
-                block[0] = block[1] = 0;
-                memcpy(block, at, n);
+        for (; left >= sizeof block; left -= sizeof block, at += sizeof block) {
+                memcpy(block, at, sizeof block);
                 mix(d, block[0], block[1]);
-                at += n;
-                left -= n;
+        }
+        if (left > 0) {
+                block[0] = block[1] = 0;
+                memcpy(block, at, left);
+                mix(d, block[0], block[1]);
         }
         end_piece(d, len);
 }

@@ -29,13 +29,26 @@ static bool is_pg(const struct coltype *t)
 
 /* ---- numbers ---- */
 
+/* As most integers are: digits, none of them a zero in front. */
+static bool is_plain(const struct value *v)
+{
+        const char *at = v->data, *end = at + v->len;
+
+        at += at < end && *at == '-';
+        if (at == end || *at == '0')
+                return v->len == 1 && *v->data == '0';
+        while (at < end && isdigit((unsigned char)*at))
+                at++;
+        return at == end;
+}
+
 static void plain_number(const struct coltype *t, struct arena *a, struct value *v)
 {
         struct number n = {0};
         size_t len = 0;
 
         (void)t;
-        if (!number_parse(v->data, v->len, &n) || !number_expand(&n, a))
+        if (is_plain(v) || !number_parse(v->data, v->len, &n) || !number_expand(&n, a))
                 return;
         if (number_is_zero(&n))
                 n.negative = false;
@@ -82,26 +95,29 @@ static void boolean(const struct coltype *t, struct arena *a, struct value *v)
 
 /* ---- texts and bytes that are padded ---- */
 
-static void cut_end(struct arena *a, struct value *v, char pad)
+static void cut_end(struct value *v, uint64_t pads)
 {
-        uint32_t n = v->len;
+        char pad[sizeof pads];
 
-        while (n > 0 && v->data[n - 1] == pad)
-                n--;
-        if (n != v->len)
-                put(a, v, v->data, n);
+        memcpy(pad, &pads, sizeof pad);
+        while (v->len >= sizeof pad && !memcmp(v->data + v->len - sizeof pad, pad, sizeof pad))
+                v->len -= (uint32_t)sizeof pad;
+        while (v->len > 0 && v->data[v->len - 1] == *pad)
+                v->len--;
 }
 
 static void without_blanks(const struct coltype *t, struct arena *a, struct value *v)
 {
         (void)t;
-        cut_end(a, v, ' ');
+        (void)a;
+        cut_end(v, UINT64_C(0x2020202020202020));
 }
 
 static void without_zeros(const struct coltype *t, struct arena *a, struct value *v)
 {
         (void)t;
-        cut_end(a, v, '\0');
+        (void)a;
+        cut_end(v, 0);
 }
 
 static void bit_bytes(const struct coltype *t, struct arena *a, struct value *v)

@@ -14,7 +14,8 @@
  * jsonb 1.0 and 1.00 arrays                   each element quoted all else                 to the
  * byte: texts, bytes, json as text, enums by name
  *
- * NULL stays NULL. Immutable; any thread. Results live in the arena, or are the input's own bytes.
+ * NULL stays NULL. Immutable; any thread. Results live in the arena, or are the input's own bytes,
+ * with a NUL behind them or not.
  */
 #include "base/arena.h"
 #include "model/coltype.h"

@@ -1,5 +1,7 @@
 #include "model/utf8.h"
 
+#include <string.h>
+
 /* What the second byte may be tells surrogates and overlong forms (RFC 3629, section 4). */
 unsigned utf8_next(const uint8_t *p, size_t len)
 {
@@ -27,12 +29,27 @@ unsigned utf8_next(const uint8_t *p, size_t len)
         return n;
 }
 
+/* How many bytes in front are ASCII, eight at a time. */
+static size_t ascii(const uint8_t *p, size_t len)
+{
+        uint64_t eight;
+        size_t at = 0;
+
+        for (; len - at >= sizeof eight; at += sizeof eight) {
+                memcpy(&eight, p + at, sizeof eight);
+                if (eight & UINT64_C(0x8080808080808080))
+                        break;
+        }
+        return at;
+}
+
 int64_t utf8_count(const char *text, size_t len)
 {
         const uint8_t *p = (const uint8_t *)text;
-        int64_t count = 0;
+        size_t at = ascii(p, len);
+        int64_t count = (int64_t)at;
 
-        for (size_t at = 0; at < len; count++) {
+        for (; at < len; count++) {
                 unsigned n = p[at] < 0x80 ? 1 : utf8_next(p + at, len - at);
 
                 if (n == 0)

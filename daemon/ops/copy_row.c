@@ -25,46 +25,50 @@ static char unescape(char c)
         return at ? to[at - from] : c;
 }
 
-/* Appends the value to r->text and a NUL; moves *at behind its tab. -1: cut in an escape. */
-static int take_value(struct copy_row *r, const char **at, const char *end, struct filter_value *v)
+/* The text of a value up to its tab, without escapes; behind what it wrote. NULL: cut in one. */
+static char *copy_unescaped(char *to, const char *from, const char *stop)
 {
-        const char *p = *at;
-        size_t start = r->text.len;
+        const char *mark;
 
-        *v = (struct filter_value){0};
-        if (end - p >= 2 && p[0] == '\\' && p[1] == 'N' && (end - p == 2 || p[2] == '\t')) {
-                v->null = true;
-                p += 2;
+        while ((mark = memchr(from, '\\', (size_t)(stop - from)))) {
+                memcpy(to, from, (size_t)(mark - from));
+                to += mark - from;
+                if (mark + 1 == stop)
+                        return NULL;
+                *to++ = unescape(mark[1]);
+                from = mark + 2;
         }
-        for (; p < end && *p != '\t'; p++) {
-                if (*p != '\\') {
-                        buf_char(&r->text, *p);
-                        continue;
-                }
-                if (++p == end)
-                        return -1;
-                buf_char(&r->text, unescape(*p));
-        }
-        v->len = r->text.len - start;
-        buf_char(&r->text, '\0');
-        *at = p;
-        return 0;
+        memcpy(to, from, (size_t)(stop - from));
+        return to + (stop - from);
 }
 
-/* The buffer may have moved while it grew: values point into it only now. */
-static void point(struct copy_row *r, unsigned n)
+/* The value to *to, which moves behind it and its NUL, as *at behind the value. A tab that is
+ * escaped is written as \t, so the next one ends it. -1: cut in an escape. */
+static int take_value(char **to, const char **at, const char *end, struct filter_value *v)
 {
-        const char *at = buf_text(&r->text);
+        const char *p = *at, *stop = memchr(p, '\t', (size_t)(end - p));
+        char *behind;
 
-        for (unsigned i = 0; i < n; i++) {
-                r->columns[i].text = at;
-                at += r->columns[i].len + 1;
+        if (!stop)
+                stop = end;
+        *v = (struct filter_value){.text = *to};
+        if (stop - p == 2 && p[0] == '\\' && p[1] == 'N') {
+                v->null = true;
+                p = stop;
         }
+        if (!(behind = copy_unescaped(*to, p, stop)))
+                return -1;
+        v->len = (size_t)(behind - *to);
+        *behind = '\0';
+        *to = behind + 1;
+        *at = stop;
+        return 0;
 }
 
 int copy_row_split(struct copy_row *r, const char *line, size_t len, unsigned n)
 {
         const char *at = line, *end = line + len;
+        char *to;
 
         if (!r->columns)
                 r->columns = memory_new(1664 * sizeof *r->columns);
@@ -73,16 +77,14 @@ int copy_row_split(struct copy_row *r, const char *line, size_t len, unsigned n)
         if (len && end[-1] == '\n')
                 end--;
         buf_clear(&r->text);
+        to = buf_room(&r->text, len + n + 1);
         for (unsigned i = 0; i < n; i++) {
-                if (take_value(r, &at, end, &r->columns[i]) < 0)
+                if (take_value(&to, &at, end, &r->columns[i]) < 0)
                         return -1;
                 if (i + 1 < n && (at == end || *at++ != '\t'))
                         return -1;
         }
-        if (at != end)
-                return -1;
-        point(r, n);
-        return 0;
+        return at == end ? 0 : -1;
 }
 
 int copy_filter_line(const struct copy_filter *f, struct copy_row *r, const char *line, size_t len)

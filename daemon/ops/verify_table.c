@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ARENA_MAX ((size_t)1 << 20) /* of converted values, before it is begun anew */
+#define ARENA_MAX ((size_t)1 << 18) /* of converted values, before it is begun anew */
 
 /* ---- types ---- */
 
@@ -255,9 +255,11 @@ static void begin_row(struct verify_hand *h)
 static void convert_column(struct verify_hand *h, const struct verify_table *t, uint16_t i)
 {
         const struct convert *c = t->map.convert ? t->map.convert[i] : NULL;
-        struct error ignored = ERROR_INIT;
+        const struct value *v = &h->row[t->map.source_of[i]];
 
-        if (convert_value(c, h->arena, &h->row[t->map.source_of[i]], &h->mapped[i], &ignored) < 0)
+        if (!c)
+                h->mapped[i] = *v;
+        else if (convert_value(c, h->arena, v, &h->mapped[i], &h->ignored) < 0)
                 h->mapped[i] = (struct value){.kind = VALUE_UNCHANGED};
 }
 

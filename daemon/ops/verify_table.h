@@ -42,6 +42,7 @@ struct verify_hand {
         struct value *own;    /* and as the side has them that the row was read from */
         struct filter_value *scratch;
         uint64_t *columns; /* a digest of each mapped column */
+        struct error ignored; /* why a value has no place: large, so not made for each */
 };
 
 /* Takes `known` over. -1: a column has no place, and so on. */
