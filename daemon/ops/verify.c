@@ -150,6 +150,9 @@ static int compare_table(struct verify_worker *w, struct error *e)
         p->state = "running";
         verify_show(w);
         verify_hand_init(&w->hand, &w->task->table);
+        verify_hand_init(&w->ahead.hand, &w->task->table);
+        w->ahead.side = &w->from;
+        w->ahead.table = &w->task->table;
         rc = w->task->table.way == VERIFY_BAG ? verify_bag(w, e) : verify_walk(w, e);
         if (rc == 0) {
                 p->phase = PHASE_OVER;
@@ -159,6 +162,8 @@ static int compare_table(struct verify_worker *w, struct error *e)
                 w->parts = 0;
                 rc = verify_save(w, e);
         }
+        verify_ahead_drop(&w->ahead);
+        verify_hand_done(&w->ahead.hand);
         verify_hand_done(&w->hand);
         verify_set_clear(&w->set);
         verify_set_clear(&w->doubts);
@@ -193,6 +198,7 @@ int verify_work(struct verify *v, unsigned number, struct error *e)
                 rc = verify_side_open(&w.to, v->config, true, v->halt, e);
         if (rc == 0)
                 rc = compare_tables(&w, e);
+        verify_ahead_done(&w.ahead);
         verify_side_close(&w.from);
         verify_side_close(&w.to);
         verify_set_done(&w.set);

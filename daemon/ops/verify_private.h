@@ -6,6 +6,8 @@
  */
 #include "ops/halt.h"
 #include "ops/verify.h"
+#include "ops/verify_ahead.h"
+#include "ops/verify_digest.h"
 #include "ops/verify_set.h"
 #include "ops/verify_store.h"
 #include "ops/verify_table.h"
@@ -61,6 +63,14 @@ struct verify {
         atomic_uint next;
 };
 
+/* Of which chunks digests are asked for, verify_walk.c. */
+struct verify_spans {
+        bool fit;         /* the servers can */
+        unsigned chunks;  /* at once, the next time */
+        unsigned by_rows; /* chunks that are read by rows before that */
+        unsigned missed;  /* in a row: how often it was of no use */
+};
+
 struct verify_worker {
         struct verify *verify;
         unsigned number;
@@ -68,6 +78,8 @@ struct verify_worker {
         struct verify_task *task;
         struct verify_hand hand;
         struct verify_set set, doubts;
+        struct verify_ahead ahead;
+        struct verify_spans spans;
         struct buf after; /* the last key of the walk (verify_keep); empty: at the beginning */
         unsigned parts;   /* of a table without a key */
         struct verify_finding *found;

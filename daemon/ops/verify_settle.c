@@ -280,6 +280,7 @@ int verify_settle(struct verify_worker *w, struct error *e)
 {
         uint32_t most = SLICE_CELLS / (w->task->table.to.shape->columns_n + 1u);
 
+        verify_ahead_wait(&w->ahead);
         most = most > 2000 ? 2000 : most < 20 ? 20 : most;
         for (uint32_t i = 0; i < w->doubts.n; i += most)
                 if (settle_some(w, i, w->doubts.n - i < most ? w->doubts.n - i : most, e) < 0)

@@ -19,6 +19,12 @@ void verify_columns_done(struct verify_columns *c)
 
 /* ---- connection ---- */
 
+/* A worker is one process on each server, and its statements are short. */
+#define PG_SESSION                                                                                 \
+        "set max_parallel_workers_per_gather = 0;"                                                 \
+        "select pg_catalog.set_config(name, 'off', false) from pg_catalog.pg_settings where name " \
+        "= 'jit'"
+
 static int open_my(struct verify_side *s, const struct config_end *end, struct error *e)
 {
         struct my_params *p = my_params_new(end, s->what, e);
@@ -37,7 +43,7 @@ static int open_pg(
 
         s->pg = p ? halt_connect(s->halt, p, e) : NULL;
         pg_params_free(p);
-        return s->pg ? 0 : -1;
+        return s->pg ? pg_run(s->pg, e, PG_SESSION) : -1;
 }
 
 int verify_side_open(

@@ -5,6 +5,11 @@
  * only it has are seen, too. Where it may not (texts, whose order is the collation's), it is asked
  * for the chunk's keys; then the target is walked in its own order, and the source asked for its
  * keys. The equality of a collation finds more rows than are the same to the byte, and never fewer.
+ *
+ * Between servers of one engine several chunks are first compared by digests of the servers' own
+ * (verify_digest.h): all at once, then in quarters, down to one chunk, whose rows are read when its
+ * digests differ. Where rows change all the time that comes to nothing, so more and more chunks are
+ * then read without asking.
  */
 #include "base/loop.h"
 #include "base/memory.h"
@@ -18,6 +23,8 @@
 #define DOUBTS_MAX 2000u
 #define SETTLE_EVERY (2 * SECOND)
 #define SAVE_EVERY SECOND
+#define SPAN_MAX 16u /* chunks of one digest */
+#define MISSED_MAX 5u
 
 /* ---- doubts ---- */
 
@@ -69,6 +76,12 @@ static void set_after(struct verify_worker *w, const struct value *key)
 {
         buf_clear(&w->after);
         verify_keep(&w->after, key, walked(w)->key_n);
+}
+
+static void move_on(struct verify_worker *w, const struct buf *at)
+{
+        buf_clear(&w->after);
+        buf_add(&w->after, at->data, at->len);
 }
 
 static char *after_json(struct verify_worker *w)
@@ -305,64 +318,6 @@ static void doubt_unseen(struct verify_worker *w)
 
 /* ---- chunks ---- */
 
-static bool has_place(const struct value *key, unsigned n)
-{
-        for (unsigned i = 0; i < n; i++)
-                if (key[i].kind != VALUE_TEXT)
-                        return false;
-        return true;
-}
-
-static void add_source_row(struct verify_worker *w)
-{
-        const struct verify_table *t = &w->task->table;
-        struct digest key = verify_key_digest(&w->hand, t);
-        struct digest digest = verify_row_digest(&w->hand, t);
-        bool known;
-        struct verify_row *row = verify_set_add(&w->set, &key, &known);
-
-        if (known)
-                return;
-        row->row = digest;
-        row->from = verify_keep(&w->set.keys, w->hand.own, t->from.key_n);
-        if (has_place(w->hand.key, t->to.key_n))
-                row->to = verify_keep(&w->set.keys, w->hand.key, t->to.key_n);
-}
-
-/* The source's rows behind w->after, which moves to the last of them; how many there were. */
-static int64_t read_source(struct verify_worker *w, uint32_t limit, struct error *e)
-{
-        const struct verify_table *t = &w->task->table;
-        AUTO_BUF sql = BUF_INIT, own = BUF_INIT;
-        int64_t n = 0;
-        int rc, counts;
-
-        verify_select(&sql, &w->from, &t->from, false);
-        if (add_after(w, &w->from, &sql, BOUND_BEYOND, e) < 0)
-                return -1;
-        verify_order(&sql, &w->from, &t->from);
-        buf_printf(&sql, " limit %u", limit);
-        if (verify_side_read(&w->from, &t->from, &sql, e) < 0)
-                return -1;
-        for (; (rc = verify_side_next(&w->from, w->hand.row, e)) > 0; n++) {
-                if ((counts = verify_take_source(&w->hand, t, false, e)) < 0)
-                        return -1;
-                if (counts)
-                        add_source_row(w);
-                buf_clear(&own);
-                for (unsigned i = 0; i < t->from.key_n; i++)
-                        w->hand.own[i] = w->hand.row[t->from.key[i]];
-                verify_keep(&own, w->hand.own, t->from.key_n);
-        }
-        if (rc < 0)
-                return -1;
-        if (n > 0) {
-                verify_kept(&own, 0, w->hand.own, t->from.key_n);
-                set_after(w, w->hand.own);
-        }
-        return n;
-}
-
 /* The bound of the source's walk in the target's values. */
 static int bound_there(struct verify_worker *w, struct buf *bound, struct error *e)
 {
@@ -383,28 +338,55 @@ static int bound_there(struct verify_worker *w, struct buf *bound, struct error 
         return 0;
 }
 
+/* Is the next chunk read by rows, too? Else nobody would take it. */
+static void read_ahead(struct verify_worker *w)
+{
+        bool by_rows = !w->spans.fit || w->spans.by_rows > 0;
+
+        if (by_rows && verify_is_sampled(w->verify, w->task->at.chunk))
+                verify_ahead_start(&w->ahead, &w->after, chunk_rows(w->verify));
+}
+
+/* The source's rows behind w->after, which moves to the last of them. */
+static int take_source(struct verify_worker *w, bool *more, struct error *e)
+{
+        struct verify_ahead *a = &w->ahead;
+        struct verify_set set = w->set;
+
+        if (!a->begun)
+                verify_ahead_start(a, &w->after, chunk_rows(w->verify));
+        if (verify_ahead_take(a, e) < 0)
+                return -1;
+        w->set = a->set;
+        a->set = set;
+        *more = a->n == a->limit;
+        w->task->at.seen += (uint64_t)a->n;
+        if (*more)
+                move_on(w, &a->after);
+        return 0;
+}
+
 static int compare_chunk(struct verify_worker *w, bool *more, struct error *e)
 {
         const struct verify_table *t = &w->task->table;
         struct verify_progress *p = &w->task->at;
         AUTO_BUF from = BUF_INIT, to = BUF_INIT;
-        uint32_t limit = chunk_rows(w->verify);
-        int64_t n;
+        uint64_t seen = p->seen;
 
-        verify_set_clear(&w->set);
         if (t->way == VERIFY_RANGES && bound_there(w, &from, e) < 0)
                 return -1;
-        if ((n = read_source(w, limit, e)) < 0)
+        if (take_source(w, more, e) < 0)
                 return -1;
-        *more = n == limit;
         if (t->way == VERIFY_RANGES && *more && bound_there(w, &to, e) < 0)
                 return -1;
+        p->chunk++;
+        if (*more)
+                read_ahead(w);
         if ((t->way == VERIFY_RANGES ? read_range(w, &from, &to, e) : read_keys(w, false, e)) < 0)
                 return -1;
         doubt_unseen(w);
         p->rows += w->set.n;
-        p->seen += (uint64_t)n;
-        return verify_throttle(w, (uint64_t)n, e);
+        return verify_throttle(w, p->seen - seen, e);
 }
 
 /* A walk of the target, for what the source has not. */
@@ -440,10 +422,8 @@ static int64_t read_target_keys(struct verify_worker *w, uint32_t limit, struct 
                 if (verify_key_back(t, w->hand.arena, w->hand.key, w->hand.own) == 0)
                         row->from = verify_keep(&w->set.keys, w->hand.own, t->from.key_n);
         }
-        if (n > 0 && rc == 0) {
-                buf_clear(&w->after);
-                buf_add(&w->after, last.data, last.len);
-        }
+        if (n > 0 && rc == 0)
+                move_on(w, &last);
         return rc < 0 ? -1 : n;
 }
 
@@ -456,37 +436,130 @@ static int compare_extras(struct verify_worker *w, bool *more, struct error *e)
         if ((n = read_target_keys(w, limit, e)) < 0 || read_keys(w, true, e) < 0)
                 return -1;
         *more = n == limit;
+        w->task->at.chunk++;
         doubt_unseen(w);
         return verify_throttle(w, (uint64_t)n, e);
 }
 
-/* Where the chunk would end, of one that no sample has. */
-static int skip_chunk(struct verify_worker *w, bool *more, struct error *e)
+/* The key of the row that is so many behind w->after, kept in `at`; empty: there are not as many.
+ */
+static int find_border(struct verify_worker *w, uint32_t rows, struct buf *at, struct error *e)
 {
         const struct verify_columns *c = walked(w);
-        bool source = w->task->at.phase == PHASE_SOURCE;
-        struct verify_side *s = source ? &w->from : &w->to;
-        uint32_t limit = chunk_rows(w->verify);
+        struct verify_side *s = w->task->at.phase == PHASE_SOURCE ? &w->from : &w->to;
         AUTO_BUF sql = BUF_INIT;
         int rc;
 
-        *more = false;
         verify_select(&sql, s, c, true);
         if (add_after(w, s, &sql, BOUND_BEYOND, e) < 0)
                 return -1;
         verify_order(&sql, s, c);
-        buf_printf(&sql, " limit 1 offset %u", limit - 1);
+        buf_printf(&sql, " limit 1 offset %u", rows - 1);
         if (verify_side_read(s, c, &sql, e) < 0)
                 return -1;
         while ((rc = verify_side_next(s, w->hand.row, e)) > 0) {
-                *more = true;
                 for (unsigned i = 0; i < c->key_n; i++)
                         w->hand.own[i] = w->hand.row[c->key[i]];
-                set_after(w, w->hand.own);
+                buf_clear(at);
+                verify_keep(at, w->hand.own, c->key_n);
         }
-        if (source && *more)
-                w->task->at.seen += limit;
         return rc;
+}
+
+/* One that no sample has. */
+static int skip_chunk(struct verify_worker *w, bool *more, struct error *e)
+{
+        struct verify_progress *p = &w->task->at;
+        uint32_t limit = chunk_rows(w->verify);
+        AUTO_BUF border = BUF_INIT;
+
+        if (find_border(w, limit, &border, e) < 0)
+                return -1;
+        *more = border.len > 0;
+        if (*more)
+                move_on(w, &border);
+        if (*more && p->phase == PHASE_SOURCE)
+                p->seen += limit;
+        p->chunk++;
+        return 0;
+}
+
+/* ---- digests ---- */
+
+/* A second of the rate has several of them. */
+static unsigned span_max(const struct verify *v)
+{
+        uint64_t rate = v->request.rate, most = rate / 2 / chunk_rows(v);
+
+        if (v->run.sample < 100)
+                return 1;
+        return !rate || most > SPAN_MAX ? SPAN_MAX : most ? (unsigned)most : 1;
+}
+
+static void begin_spans(struct verify_worker *w)
+{
+        w->spans = (struct verify_spans){
+                .chunks = SPAN_MAX, .fit = verify_digest_fits(&w->from, &w->to, &w->task->table)};
+}
+
+static bool is_span_due(const struct verify_worker *w)
+{
+        return w->spans.fit && w->spans.by_rows == 0 && w->task->at.phase == PHASE_SOURCE &&
+               !w->ahead.begun;
+}
+
+/* A smaller one is next; or the chunk is read by rows, and some more. */
+static void miss(struct verify_spans *s, unsigned chunks)
+{
+        s->chunks = chunks > 4 ? chunks / 4 : 1;
+        if (chunks > 1)
+                return;
+        s->by_rows = 1u << s->missed;
+        s->missed += s->missed < MISSED_MAX;
+}
+
+/* 1: the next chunks are the same on both sides; 0: rows have to be read; -1. */
+static int compare_span(struct verify_worker *w, bool *more, struct error *e)
+{
+        struct verify_progress *p = &w->task->at;
+        struct verify_spans *s = &w->spans;
+        unsigned most = span_max(w->verify), n = s->chunks < most ? s->chunks : most;
+        AUTO_BUF border = BUF_INIT;
+        uint64_t rows = 0;
+        int same;
+
+        if (find_border(w, n * chunk_rows(w->verify), &border, e) < 0)
+                return -1;
+        same = verify_digest_same(&w->from, &w->to, &w->task->table, &w->after, &border, &rows, e);
+        if (same < 0 || verify_throttle(w, rows, e) < 0)
+                return -1;
+        if (!same) {
+                miss(s, n);
+                return 0;
+        }
+        s->missed = 0;
+        s->chunks = n * 2 < SPAN_MAX ? n * 2 : SPAN_MAX;
+        *more = border.len > 0;
+        if (*more)
+                move_on(w, &border);
+        p->chunk += n;
+        p->rows += rows;
+        p->seen += rows;
+        return 1;
+}
+
+/* Digests first, where they are due, then rows. */
+static int compare_next(struct verify_worker *w, bool *more, struct error *e)
+{
+        while (is_span_due(w)) {
+                int same = compare_span(w, more, e);
+
+                if (same != 0)
+                        return same < 0 ? -1 : 0;
+        }
+        if (w->spans.by_rows > 0)
+                w->spans.by_rows--;
+        return compare_chunk(w, more, e);
 }
 
 /* ---- the walk ---- */
@@ -544,10 +617,9 @@ static int walk_phase(struct verify_worker *w, struct error *e)
                 if (!verify_is_sampled(w->verify, p->chunk))
                         rc = skip_chunk(w, &more, e);
                 else if (p->phase == PHASE_SOURCE)
-                        rc = compare_chunk(w, &more, e);
+                        rc = compare_next(w, &more, e);
                 else
                         rc = compare_extras(w, &more, e);
-                p->chunk++;
                 if (rc == 0)
                         rc = settle_and_save(w, !more, e);
         }
@@ -561,6 +633,7 @@ int verify_walk(struct verify_worker *w, struct error *e)
 
         read_after(w);
         w->settled = w->saved = verify_now();
+        begin_spans(w);
         if (p->phase == PHASE_SOURCE) {
                 if (walk_phase(w, e) < 0)
                         return -1;
