@@ -271,6 +271,12 @@ def way(request):
     yield from make_way(request, request.param)
 
 
+@pytest.fixture(params=["pg-pg", "my-my"])
+def alike(request):
+    """Those with one engine on both sides."""
+    yield from make_way(request, request.param)
+
+
 @pytest.fixture
 def faults(folder):
     """Below culvertd: culvert(...).start(**faults.environment)."""
