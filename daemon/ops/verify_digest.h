@@ -17,8 +17,8 @@
  *   PostgreSQL     integers, text and uuid by the server's hash functions with a seed for each
  *                  column, all others by hashtextextended of row(...)::text. Never
  * hashint8extended, which folds 64 bits into 32, or one that knows equal values of different texts
- *   MySQL family   SHA1 of the texts with their lengths in front. What is longer than
- *                  max_allowed_packet is NULL there; a range with such a row counts as different
+ *   MySQL family   SHA1 of the texts with their lengths in front. A row that is longer than
+ *                  max_allowed_packet has none; a range with such a one counts as different
  */
 #include "ops/verify_side.h"
 #include "ops/verify_table.h"
