@@ -62,7 +62,7 @@ static double patience(const struct options *o)
 {
         const char *timeout = options_argument(o, "timeout");
 
-        if (!strncmp(o->command->name, "quarantine ", 11))
+        if (!strncmp(o->command->name, "quarantine ", 11) || !strcmp(o->command->name, "repair"))
                 return -1;
         if (strcmp(o->command->name, "wait") != 0 && strcmp(o->command->name, "drain") != 0)
                 return PATIENCE;

@@ -69,6 +69,16 @@ static const struct command commands[] = {
                 render_verify},
         {"verify stop", COMMAND_ASK, "end it; what it found so far stays", {{0}}, NULL,
                 render_verify},
+        {"repair", COMMAND_ASK, "mend on the target what verify has found",
+                {{"table", "TABLE", "of this source table alone, schema.table"},
+                        {"dry-run", NULL, "say what would be done, and write nothing"}},
+                "Each row is read again on the source, written on the target, and compared once\n"
+                "more; what is equal then is no difference any more. The stream stands for a "
+                "moment\n"
+                "at each 1,000 rows. Exit status 1: some were refused by the target, or changed "
+                "all\n"
+                "the time.\n",
+                render_repair},
         {"reload", COMMAND_ASK, "read the configuration file again", {{0}},
                 "Says key by key what was applied, needs a restart, or was refused; when a key is\n"
                 "refused, nothing is applied and the exit status is 4.\n",
@@ -102,7 +112,6 @@ static const struct command commands[] = {
                 "transaction has the op passed. What is whole of a damaged file is printed, then\n"
                 "the error; the exit status is 1.\n",
                 NULL},
-        UNBUILT("repair", "mend differences"),
         UNBUILT("cutover", "move over to the target"),
         UNBUILT("rollback", "move back to the source"),
         UNBUILT("complete", "end the migration"),

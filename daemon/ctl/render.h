@@ -19,6 +19,7 @@ void render_progress(struct buf *out, const cJSON *body); /* the copy's bar, rat
 void render_quarantine(struct buf *out, const cJSON *body);
 void render_quarantine_done(struct buf *out, const cJSON *body);
 void render_verify(struct buf *out, const cJSON *body);
+void render_repair(struct buf *out, const cJSON *body);
 void render_tables(struct buf *out, const cJSON *body);
 void render_reload(struct buf *out, const cJSON *body);
 void render_state(struct buf *out, const cJSON *body); /* pause, resume */

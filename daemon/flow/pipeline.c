@@ -326,6 +326,13 @@ void pipeline_set_quarantined(struct pipeline *p, uint64_t changes)
         p->quarantined = (int64_t)changes;
 }
 
+void pipeline_tap(
+        struct pipeline *p, void (*see)(void *context, const struct txn *piece), void *context)
+{
+        p->see = see;
+        p->see_context = context;
+}
+
 void pipeline_reload(struct pipeline *p, const struct config *c)
 {
         p->config = c;

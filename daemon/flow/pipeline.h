@@ -68,6 +68,9 @@ bool pipeline_is_draining(const struct pipeline *p);
 bool pipeline_is_drained(const struct pipeline *p);
 /* Changes of culvert.quarantine that are left after somebody else has seen to it. */
 void pipeline_set_quarantined(struct pipeline *p, uint64_t changes);
+/* Shows each piece before the sink takes it, also again when it comes again; NULL: no more. */
+void pipeline_tap(
+        struct pipeline *p, void (*see)(void *context, const struct txn *piece), void *context);
 void pipeline_reload(struct pipeline *p, const struct config *c);
 /* Begins to ask what the source keeps for a stream that will start there. */
 void pipeline_watch(

@@ -64,6 +64,8 @@ struct pipeline {
         unsigned failed_times;
 
         uint64_t transactions, rows;
+        void (*see)(void *context, const struct txn *piece); /* NULL: nobody looks */
+        void *see_context;
         struct timer grace;
         bool last_stored; /* while shutting down: the last position is where readers see it */
         void (*shutdown_done)(void *context);

@@ -41,6 +41,8 @@ static void count(struct pipeline *p, const struct txn *t)
         if (p->counted)
                 return;
         p->counted = true;
+        if (p->see)
+                p->see(p->see_context, t);
         tally_piece(&p->tally, p->route, t);
         if (t->last)
                 times_push(&p->times, t->end, t->committed_at);

@@ -7,6 +7,7 @@
 #include "ops/metrics.h"
 #include "ops/migration.h"
 #include "ops/quarantine_command.h"
+#include "ops/repair_command.h"
 #include "ops/status_json.h"
 #include "ops/verify_command.h"
 #include "ops/wait.h"
@@ -26,6 +27,7 @@ struct commands {
         struct watcher *watchers;
         struct quarantine_command quarantine;
         struct verify_command verify;
+        struct repair_command repair;
 };
 
 /* Each ends the call, now or later. */
@@ -150,6 +152,14 @@ static void run_verify_stop(struct commands *c, struct control_call *call)
         verify_command_stop(&c->verify, c->migration, call);
 }
 
+static void run_repair(struct commands *c, struct control_call *call)
+{
+        if (c->repair.call)
+                control_call_refuse(call, CONTROL_REFUSED, "a repair is under way");
+        else
+                repair_command_start(&c->repair, c->migration, call);
+}
+
 /* A key that was refused keeps its old value, as do all others then. */
 static bool anything_refused(const cJSON *body)
 {
@@ -271,6 +281,7 @@ static const struct command table[] = {
         {"verify start", run_verify_start, "table sample"},
         {"verify status", run_verify_status, ""},
         {"verify stop", run_verify_stop, ""},
+        {"repair", run_repair, "table dry-run"},
         {"reload", run_reload, ""},
         {"show config", run_show_config, ""},
         {"metrics", run_metrics, ""},
@@ -325,6 +336,7 @@ struct commands *commands_free(struct commands *c)
                 watch_cancel(c->watchers);
         quarantine_command_cancel(&c->quarantine);
         verify_command_cancel(&c->verify);
+        repair_command_cancel(&c->repair);
         migration_unlisten(c->migration, &c->listener);
         free(c);
         return NULL;

@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "ops/pg_marks.h"
 #include "ops/migration_private.h"
+#include "ops/row_key.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -79,22 +80,6 @@ static void set_phase(struct migration *m, enum state phase)
         save(m);
 }
 
-/* A key is shown as it is over the socket only; in the log a hash of it tells two rows apart,
- * unless the operator chose otherwise. FNV-1a, 64 bits. */
-static void add_key(const struct migration *m, const char *key, struct buf *out)
-{
-        uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-        if (!*key)
-                return;
-        for (const char *p = key; *p; p++)
-                hash = (hash ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
-        if (m->config->log_keys)
-                buf_printf(out, ", key %s", key);
-        else
-                buf_printf(out, ", key #%016" PRIx64, hash);
-}
-
 static void log_stop(const struct migration *m, const struct error *e)
 {
         AUTO_BUF text = BUF_INIT;
@@ -103,7 +88,7 @@ static void log_stop(const struct migration *m, const struct error *e)
         buf_printf(&text, "stopped: %s", e->message);
         if (*e->table && !strstr(e->message, e->table))
                 buf_printf(&text, ", table %s", e->table);
-        add_key(m, e->key, &text);
+        row_key_for_log(&text, m->config, e->key);
         log_event(LOG_LEVEL_ERROR, LOG_STOPPED, &fields, "%s", buf_text(&text));
 }
 

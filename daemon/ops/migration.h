@@ -44,6 +44,18 @@ int migration_verify_stop(
         struct migration *m, void (*done)(void *context), void *context, struct error *e);
 struct cJSON *migration_verify_status(struct migration *m); /* the caller's */
 
+/* Repair (ops/repair.h) of what the last verification found: in one source table, or all (NULL).
+ * `done` comes once, with what the receiver may ask of the repair, unless the migration is freed
+ * before. -1: refused by the state. */
+struct repair;
+struct migration_repair_request {
+        const char *schema, *table;
+        bool dry_run;
+};
+typedef void migration_repaired(void *context, struct repair *r, const struct error *failed);
+int migration_repair(struct migration *m, const struct migration_repair_request *q,
+        migration_repaired *done, void *context, struct error *e);
+
 void migration_status(struct migration *m, struct status *s);
 /* Calls `each` once a table, in name order. */
 void migration_tables(struct migration *m,

@@ -2,7 +2,8 @@
 /*
  * What the files of ops/migration share: migration.c lives its life, migration_watch.c hears what
  * the watcher sees, migration_quarantine.c lets the stream stand for a job on the quarantine,
- * migration_verify.c tells a verification when the stream has come far enough,
+ * migration_verify.c tells a verification when the stream has come far enough, migration_repair.c
+ * lets the stream stand for a repair,
  * migration_retention.c minds what the source keeps, migration_status.c says what
  * is true of it.
  */
@@ -13,6 +14,7 @@
 #include "ops/migration.h"
 #include "ops/prepare.h"
 #include "ops/quarantine.h"
+#include "ops/repair.h"
 #include "ops/saved.h"
 #include "ops/state_row.h"
 #include "ops/verify.h"
@@ -80,6 +82,12 @@ struct migration {
                 void (*stopped)(void *context);
                 void *context;
                 struct task end;
+
+                struct repair *repair; /* the job is one; NULL: it is a verification */
+                bool resting;          /* the stream stands for it */
+                struct error broken;   /* why it was ended before its time */
+                migration_repaired *repaired;
+                void *repair_context;
         } verify;
 
         uint64_t rows_at[RATE_SLOTS + 1];
@@ -104,6 +112,16 @@ void migration_verify_init(struct migration *m);
 void migration_verify_done(struct migration *m);
 /* The stream has begun: goes on with what a restart interrupted. */
 void migration_verify_resume(struct migration *m);
+/* Takes the request over, in the place of the job before. */
+void migration_verify_begin(struct migration *m, struct verify_request *q);
+bool migration_verify_is_running(struct migration *m);
+bool migration_verify_has_result(struct migration *m);
+bool migration_is_migrated(const struct migration *m, const char *schema, const char *table);
+/* The stream goes on, if it stands for a repair. */
+void migration_repair_go(void *context);
+/* Can it go on? */
+void migration_repair_look(struct migration *m);
+void migration_repair_ended(struct migration *m);
 /* Marks that are wanted are asked for, and answered when the stream has passed them. */
 void migration_verify_look(struct migration *m);
 /* A task: the stream is to stand while tables are added. */

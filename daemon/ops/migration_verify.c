@@ -41,6 +41,7 @@ void migration_verify_look(struct migration *m)
 
         if (!m->verify.job)
                 return;
+        migration_repair_look(m);
         pipeline_status(m->pipeline, &p);
         for (unsigned i = 0; i < VERIFY_WORKERS; i++) {
                 struct verify_ask *a = &m->verify.asks[i];
@@ -85,6 +86,11 @@ static void drop(struct migration *m)
                 forget(&m->verify.asks[i]);
         m->verify.job = verify_free(m->verify.job);
         m->verify.ended = false;
+        if (m->verify.repair) {
+                pipeline_tap(m->pipeline, NULL, NULL);
+                migration_repair_go(m);
+                m->verify.repair = repair_free(m->verify.repair);
+        }
 }
 
 static void run_end(void *context)
@@ -102,13 +108,15 @@ static void on_done(void *context)
 
         m->verify.stopped = NULL;
         m->verify.ended = true;
+        if (m->verify.repair)
+                migration_repair_ended(m);
         loop_defer(m->loop, &m->verify.end);
         migration_changed(m);
         if (stopped)
                 stopped(m->verify.context);
 }
 
-static void begin(struct migration *m, struct verify_request *q)
+void migration_verify_begin(struct migration *m, struct verify_request *q)
 {
         static const struct verify_events events = {on_ask, on_done};
         const struct route_table **tables =
@@ -120,6 +128,7 @@ static void begin(struct migration *m, struct verify_request *q)
         q->tables_n = m->progress.tables_n;
         q->rate = (uint64_t)m->config->verify.rate;
         drop(m);
+        m->verify.repair = q->repair;
         m->verify.job = verify_new(m->loop, m->config, m->route, q, m->verify.report, &events, m);
         free(tables);
         migration_changed(m);
@@ -137,10 +146,10 @@ void migration_verify_resume(struct migration *m)
         if (m->verify.loaded || !has_rows_on_both(m))
                 return;
         m->verify.loaded = true;
-        begin(m, &q);
+        migration_verify_begin(m, &q);
 }
 
-static bool is_running(struct migration *m)
+bool migration_verify_is_running(struct migration *m)
 {
         struct verify_sums s;
 
@@ -148,7 +157,17 @@ static bool is_running(struct migration *m)
         return m->verify.job && !m->verify.ended && s.state == VERIFY_RUNNING;
 }
 
-static bool is_migrated(const struct migration *m, const char *schema, const char *table)
+bool migration_verify_has_result(struct migration *m)
+{
+        bool has;
+
+        pthread_mutex_lock(&m->verify.report->lock);
+        has = m->verify.report->lines_n > 0;
+        pthread_mutex_unlock(&m->verify.report->lock);
+        return has;
+}
+
+bool migration_is_migrated(const struct migration *m, const char *schema, const char *table)
 {
         const struct route_table *t = route_find(m->route, schema, table);
 
@@ -170,22 +189,24 @@ int migration_verify_start(struct migration *m, const char *schema, const char *
         if (m->saved.phase != STATE_STREAMING || !m->verify.loaded)
                 return error_set(e, ERROR_CONFIG,
                         "the pipeline is starting or copying: try again when it streams");
-        if (is_running(m))
+        if (migration_verify_is_running(m))
                 return error_set(e, ERROR_CONFIG, "a verification is under way");
-        if (table && !is_migrated(m, schema, table))
+        if (m->verify.repair && !m->verify.ended)
+                return error_set(e, ERROR_CONFIG, "a repair is under way");
+        if (table && !migration_is_migrated(m, schema, table))
                 return error_set(
                         e, ERROR_CONFIG, "table %.255s.%.255s is not migrated", schema, table);
         q.schema = memory_string(schema);
         q.name = memory_string(table);
         q.sample = sample ? sample : (unsigned)m->config->verify.sample;
-        begin(m, &q);
+        migration_verify_begin(m, &q);
         return 0;
 }
 
 int migration_verify_stop(
         struct migration *m, void (*done)(void *context), void *context, struct error *e)
 {
-        if (!is_running(m))
+        if (!migration_verify_is_running(m))
                 return error_set(e, ERROR_CONFIG, "no verification is under way");
         if (m->verify.stopped)
                 return error_set(e, ERROR_CONFIG, "it is being stopped already");

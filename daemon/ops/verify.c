@@ -5,6 +5,7 @@
 #include "ops/crew.h"
 #include "ops/destination.h"
 #include "ops/origin.h"
+#include "ops/repair.h"
 #include "ops/verify_beyond.h"
 
 #include <errno.h>
@@ -17,6 +18,7 @@
 
 #define RETRY_AFTER (2 * SECOND)
 #define WAIT_SLICE (100 * MILLISECOND)
+#define REPAIR_ATTEMPTS 5 /* somebody waits for its end */
 
 int64_t verify_now(void)
 {
@@ -488,6 +490,42 @@ static int end_run(struct verify *v, struct verify_side *s, enum verify_state st
         return 0;
 }
 
+static int compare_with(struct verify *v, struct verify_side *s, struct ends *x, struct error *e)
+{
+        if (look(v, x, e) < 0 || compare_all(v, e) < 0 || verify_beyond(v, x->defs, s, e) < 0)
+                return -1;
+        return end_run(v, s, VERIFY_DONE, "", e);
+}
+
+/* What is to be mended; else a task is over. */
+static void choose_damaged(struct verify *v)
+{
+        const struct verify_request *q = &v->request;
+
+        for (unsigned i = 0; i < v->tasks_n; i++) {
+                struct verify_progress *p = &v->tasks[i].at;
+                bool wanted =
+                        !q->schema || (!strcmp(q->schema, p->schema) && !strcmp(q->name, p->name));
+
+                p->phase = wanted && p->differences + p->undecided > 0 ? PHASE_SOURCE : PHASE_OVER;
+        }
+}
+
+static int repair_with(struct verify *v, struct verify_side *s, struct ends *x, struct error *e)
+{
+        struct error ignored = ERROR_INIT;
+        int rc;
+
+        if (v->run.number == 0)
+                return error_set(
+                        e, ERROR_CONFIG, "there is no result of a verification: verify start");
+        choose_damaged(v);
+        rc = look(v, x, e);
+        if (rc == 0)
+                rc = repair_run(v->request.repair, v, e);
+        return load(v, s, rc < 0 ? &ignored : e) < 0 ? -1 : rc; /* what is left of the findings */
+}
+
 static int run_with(struct verify *v, struct verify_side *s, struct error *e)
 {
         struct ends x = {.from = origin_ops_of(v->config->source.kind),
@@ -496,15 +534,9 @@ static int run_with(struct verify *v, struct verify_side *s, struct error *e)
 
         if ((v->request.begin && begin(v, s, e) < 0) || load(v, s, e) < 0)
                 return -1;
-        if (v->run.number == 0 || v->run.state != VERIFY_RUNNING)
+        if (!v->request.repair && (v->run.number == 0 || v->run.state != VERIFY_RUNNING))
                 return 0;
-        rc = look(v, &x, e);
-        if (rc == 0)
-                rc = compare_all(v, e);
-        if (rc == 0)
-                rc = verify_beyond(v, x.defs, s, e);
-        if (rc == 0)
-                rc = end_run(v, s, VERIFY_DONE, "", e);
+        rc = v->request.repair ? repair_with(v, s, &x, e) : compare_with(v, s, &x, e);
         forget_tasks(v);
         table_defs_free(x.defs);
         x.from->close(x.origin);
@@ -614,19 +646,23 @@ static void *run(void *context)
         bool went_on = !v->request.begin;
         int rc = -1;
 
-        while (rc < 0 && renew_halt(v)) {
+        for (unsigned i = 0; rc < 0 && renew_halt(v); i++) {
                 error_clear(&e);
                 if ((rc = attempt(v, &e)) == 0 || is_stopped(v))
                         break;
-                if (e.class != ERROR_RETRY)
+                if (e.class != ERROR_RETRY || (v->request.repair && i >= REPAIR_ATTEMPTS))
                         break;
                 if (strcmp(before.message, e.message) != 0)
                         log_failure(LOG_LEVEL_WARNING, LOG_RETRY, &e,
-                                "verification is interrupted, trying again");
+                                v->request.repair ? "repair is interrupted, trying again"
+                                                  : "verification is interrupted, trying again");
                 before = e;
                 wait_to_retry(v);
         }
-        if (is_stopped(v) && rc < 0) {
+        if (v->request.repair) {
+                if (rc < 0)
+                        repair_fail(v->request.repair, &e);
+        } else if (is_stopped(v) && rc < 0) {
                 if (v->forget)
                         write_end(v, NULL);
         } else if (rc < 0) {
@@ -649,6 +685,14 @@ static void start(struct verify *v)
         pthread_sigmask(SIG_SETMASK, &old, NULL);
         if (v->threaded)
                 return;
+        if (v->request.repair) {
+                struct error e = ERROR_INIT;
+
+                error_set(&e, ERROR_RETRY, "no thread could be started");
+                repair_fail(v->request.repair, &e);
+                loop_post(v->loop, on_done, v);
+                return;
+        }
         v->report->state = VERIFY_FAILED;
         snprintf(v->report->message, sizeof v->report->message, "no thread could be started");
         loop_post(v->loop, on_done, v);

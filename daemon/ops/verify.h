@@ -17,15 +17,17 @@
 #include "ops/verify_report.h"
 
 struct loop;
+struct repair;
 struct verify;
 
 #define VERIFY_WORKERS 8 /* at most */
 
 struct verify_request {
-        bool begin;          /* else: goes on with what the target knows, if it was running */
-        char *schema, *name; /* on the source; NULL: all */
-        unsigned sample;     /* percent of the chunks */
-        uint64_t rate;       /* rows a second; 0: no limit */
+        bool begin;            /* else: goes on with what the target knows, if it was running */
+        char *schema, *name;   /* on the source; NULL: all */
+        unsigned sample;       /* percent of the chunks */
+        uint64_t rate;         /* rows a second; 0: no limit */
+        struct repair *repair; /* mends what the last one found, instead; borrowed; or NULL */
         const struct route_table **tables; /* those that are migrated; borrowed by the call only */
         unsigned tables_n;
 };

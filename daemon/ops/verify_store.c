@@ -208,16 +208,22 @@ static void take_finding(void *context, const char *const *f)
 }
 
 /* Those about rows, or the others. */
+static void of_rows(struct buf *sql, bool rows)
+{
+        buf_str(sql, rows ? " and kind in (" : " and kind not in (");
+        for (int k = VERIFY_MISSING; k <= VERIFY_UNDECIDED; k++)
+                buf_printf(sql, "%s'%s'", k ? ", " : "", verify_kind_name((enum verify_kind)k));
+        buf_char(sql, ')');
+}
+
 static void select_results(
         struct buf *sql, const struct verify_side *s, const char *pipeline, bool notes)
 {
         buf_str(sql, "select source_schema, source_name, kind, row_key, column_names "
                      "from culvert.verify_result where pipeline = ");
         add_text(sql, s, pipeline);
-        buf_str(sql, notes ? " and kind not in (" : " and kind in (");
-        for (int k = VERIFY_MISSING; k <= VERIFY_UNDECIDED; k++)
-                buf_printf(sql, "%s'%s'", k ? ", " : "", verify_kind_name((enum verify_kind)k));
-        buf_printf(sql, ") order by id limit %d", VERIFY_ITEMS_MAX + 1);
+        of_rows(sql, !notes);
+        buf_printf(sql, " order by id limit %d", VERIFY_ITEMS_MAX + 1);
 }
 
 int verify_store_read(struct verify_side *s, const char *pipeline,
@@ -428,5 +434,101 @@ int verify_store_end(struct verify_side *s, const char *pipeline, const struct v
 
                 rc = insert_found(s, pipeline, &p, &notes[i].finding, 1, e);
         }
+        return finish(s, rc, e);
+}
+
+/* ---- findings, for whoever mends them ---- */
+
+struct picking {
+        void (*found)(void *context, uint64_t id, const struct verify_finding *f);
+        void *context;
+        int n;
+};
+
+static void take_picked(void *context, const char *const *f)
+{
+        struct picking *p = context;
+        int kind = f[1] ? verify_kind_of(f[1]) : -1;
+        struct verify_finding x = {.key = f[2] ? f[2] : "", .columns = "[]"};
+
+        p->n++;
+        if (kind < 0)
+                return;
+        x.kind = (enum verify_kind)kind;
+        p->found(p->context, count_of(f[0]), &x);
+}
+
+static void of_table(struct buf *sql, const struct verify_side *s, const struct verify_progress *p)
+{
+        buf_str(sql, " and source_schema = ");
+        add_text(sql, s, p->schema);
+        buf_str(sql, " and source_name = ");
+        add_text(sql, s, p->name);
+}
+
+int verify_store_findings(struct verify_side *s, const char *pipeline,
+        const struct verify_progress *p, uint64_t after, unsigned limit,
+        void (*found)(void *context, uint64_t id, const struct verify_finding *f), void *context,
+        struct error *e)
+{
+        struct picking picking = {.found = found, .context = context};
+        AUTO_BUF sql = BUF_INIT;
+
+        buf_str(&sql, "select id, kind, row_key from culvert.verify_result where pipeline = ");
+        add_text(&sql, s, pipeline);
+        of_table(&sql, s, p);
+        of_rows(&sql, true);
+        buf_printf(&sql, " and id > %" PRIu64 " order by id limit %u", after, limit);
+        return query(s, &sql, take_picked, &picking, e) < 0 ? -1 : picking.n;
+}
+
+static int delete_findings(struct verify_side *s, const char *pipeline,
+        const struct verify_progress *p, const uint64_t *ids, unsigned n, struct error *e)
+{
+        AUTO_BUF sql = BUF_INIT;
+
+        buf_str(&sql, "delete from culvert.verify_result where pipeline = ");
+        add_text(&sql, s, pipeline);
+        of_table(&sql, s, p);
+        for (unsigned i = 0; i < n; i++)
+                buf_printf(&sql, "%s%" PRIu64, i ? ", " : " and id in (", ids[i]);
+        buf_str(&sql, ")");
+        return run(s, buf_text(&sql), e);
+}
+
+static void less(struct buf *sql, const char *column, uint64_t n)
+{
+        buf_printf(sql, "%s = case when %s > %" PRIu64 " then %s - %" PRIu64 " else 0 end", column,
+                column, n, column, n);
+}
+
+/* First the row that proves that the run is the present one. */
+static int count_down(struct verify_side *s, const char *pipeline, const struct verify_run *r,
+        const struct verify_progress *p, uint64_t differences, uint64_t undecided, struct error *e)
+{
+        AUTO_BUF sql = BUF_INIT;
+        uint64_t found = 0;
+
+        buf_str(&sql, "update culvert.verify_table set ");
+        less(&sql, "differences", differences);
+        buf_str(&sql, ", ");
+        less(&sql, "undecided", undecided);
+        where_run(&sql, s, pipeline, r->number);
+        of_table(&sql, s, p);
+        if (run_counted(s, buf_text(&sql), &found, e) < 0)
+                return -1;
+        return found == 1 ? 0 : superseded(e);
+}
+
+int verify_store_resolve(struct verify_side *s, const char *pipeline, const struct verify_run *r,
+        const struct verify_progress *p, const uint64_t *ids, unsigned n, uint64_t differences,
+        uint64_t undecided, struct error *e)
+{
+        int rc = begin(s, e);
+
+        if (rc == 0)
+                rc = count_down(s, pipeline, r, p, differences, undecided, e);
+        for (unsigned i = 0; rc == 0 && i < n; i += AT_ONCE)
+                rc = delete_findings(s, pipeline, p, ids + i, n - i < AT_ONCE ? n - i : AT_ONCE, e);
         return finish(s, rc, e);
 }

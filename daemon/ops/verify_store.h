@@ -63,3 +63,12 @@ int verify_store_save(struct verify_side *s, const char *pipeline, const struct 
 /* In one transaction: the run is over, and has these notes. */
 int verify_store_end(struct verify_side *s, const char *pipeline, const struct verify_run *r,
         const struct verify_note *notes, unsigned n, struct error *e);
+/* What was found in one table, behind the finding `after`, at most `limit`; how many, or -1. */
+int verify_store_findings(struct verify_side *s, const char *pipeline,
+        const struct verify_progress *p, uint64_t after, unsigned limit,
+        void (*found)(void *context, uint64_t id, const struct verify_finding *f), void *context,
+        struct error *e);
+/* In one transaction: these findings of the table are gone, and it has so many fewer. */
+int verify_store_resolve(struct verify_side *s, const char *pipeline, const struct verify_run *r,
+        const struct verify_progress *p, const uint64_t *ids, unsigned n, uint64_t differences,
+        uint64_t undecided, struct error *e);

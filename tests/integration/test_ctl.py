@@ -18,7 +18,7 @@ from harness.until import until
 ITEMS = """create table t (id int primary key, v text);
 create table "Odd.T" (id int primary key);
 insert into t select i, 'row ' || i from generate_series(1, 100) i"""
-UNBUILT = (("repair",), ("cutover", "--yes"), ("rollback",), ("complete",),
+UNBUILT = (("cutover", "--yes"), ("rollback",), ("complete",),
            ("throttle", "--rows", "5"), ("report",))
 SIDE = {"kind", "connected", "position", "acknowledged", "server_version"}
 STATUS = {

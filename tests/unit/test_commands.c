@@ -5,6 +5,7 @@
 #include "ops/commands.h"
 #include "ops/control.h"
 #include "ops/migration.h"
+#include "ops/repair.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,6 +29,9 @@ struct migration {
         void (*job_done)(void *context, struct quarantine_result *r);
         void *job_context;
         struct quarantine_request job;
+        migration_repaired *repaired;
+        void *repair_context;
+        char repair[64];   /* what `repair` was asked for */
         char verified[64]; /* what `verify start` was asked for */
         void (*stopped)(void *context);
         void *stopped_context;
@@ -144,6 +148,18 @@ cJSON *migration_verify_status(struct migration *fake)
 
         json_text(o, "state", fake->stopped ? "idle" : "running");
         return o;
+}
+
+int migration_repair(struct migration *fake, const struct migration_repair_request *q,
+        migration_repaired *done, void *context, struct error *e)
+{
+        if (fake->refuses)
+                return error_set(e, ERROR_CONFIG, "not in this state");
+        fake->repaired = done;
+        fake->repair_context = context;
+        snprintf(fake->repair, sizeof fake->repair, "%s %s%s", q->schema ? q->schema : "-",
+                q->table ? q->table : "-", q->dry_run ? " dry" : "");
+        return 0;
 }
 
 int migration_quarantine(struct migration *fake, struct quarantine_request *q,
@@ -904,6 +920,64 @@ static void test_verify_stop(void **state)
         assert_int_equal(call.code, CONTROL_NO_DAEMON);
 }
 
+static void never(void *context)
+{
+        (void)context;
+        fail();
+}
+
+/* How it ends, of a repair in which nothing happened. */
+static void expect_repair(const struct error *e, int code, const char *text)
+{
+        static const struct repair_events events = {never, never};
+        struct repair *r = repair_new(loop, false, &events, NULL);
+
+        begin("repair");
+        run();
+        assert_false(call.ended);
+        m.repaired(m.repair_context, r, e);
+        assert_true(call.ended);
+        assert_int_equal(call.code, code);
+        assert_non_null(strstr(call.text, text));
+        repair_free(r);
+}
+
+static void test_repair(void **state)
+{
+        struct control_call other = {.command = "repair"};
+        struct error e = ERROR_INIT;
+
+        (void)state;
+        begin("repair");
+        argument("table", "public.\"A b\"");
+        argument("dry-run", "");
+        run();
+        assert_string_equal(m.repair, "public A b dry");
+        commands_handle(commands, &other); /* one at a time */
+        assert_int_equal(other.code, CONTROL_REFUSED);
+        free(other.text);
+        call.gone(call.gone_context);
+        m.repaired(m.repair_context, NULL, &e);
+        assert_false(call.ended);
+        expect_repair(NULL, CONTROL_DONE, "\"dry_run\":false,\"repaired\":0");
+        assert_string_equal(m.repair, "- -");
+        error_set(&e, ERROR_BUG, "fenced");
+        expect_repair(&e, CONTROL_FAILED, "fenced (what came before it is done)");
+        begin("repair");
+        argument("table", "t");
+        run();
+        assert_int_equal(call.code, CONTROL_USAGE);
+        m.refuses = true;
+        begin("repair");
+        run();
+        assert_int_equal(call.code, CONTROL_REFUSED);
+        m.refuses = false;
+        begin("repair");
+        run();
+        commands = commands_free(commands);
+        assert_int_equal(call.code, CONTROL_NO_DAEMON);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -936,6 +1010,7 @@ int main(void)
                 TEST(test_quarantine_ends),
                 TEST(test_verify),
                 TEST(test_verify_stop),
+                TEST(test_repair),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

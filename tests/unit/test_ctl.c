@@ -81,7 +81,7 @@ static void test_options(void **state)
 static void test_unbuilt(void **state)
 {
         static const char *const names[] = {
-                "repair", "cutover", "rollback", "complete", "throttle", "report"};
+                "cutover", "rollback", "complete", "throttle", "report"};
 
         (void)state;
         for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -93,7 +93,7 @@ static void test_unbuilt(void **state)
                 assert_int_equal(o.command->kind, COMMAND_UNBUILT);
                 assert_false(o.help);
         }
-        assert_true(expect_parsed("ctl repair start --help", "repair").help);
+        assert_true(expect_parsed("ctl cutover start --help", "cutover").help);
 }
 
 static void test_refused(void **state)
