@@ -229,15 +229,23 @@ static void defer_statement(struct pipeline *p)
                 "again");
 }
 
+/* All that was delivered is on the target, which keeps it: a crash of the target behind the stop
+ * would take back what the operator has acted upon. */
+static bool is_settled(const struct pipeline *p)
+{
+        return !checkpoint_pending(&p->checkpoint) &&
+               position_compare(p->checkpoint.durable, p->checkpoint.stored) == 0;
+}
+
 /* A transaction whose rest will not come cannot be waited for, and a pause holds what is here. */
 void pipeline_last_step(struct pipeline *p)
 {
-        bool stuck =
-                p->paused || !p->sink_ready || (p->sink_partial && queue_is_drained(&p->queue));
+        bool stuck = !p->sink_ready || (p->sink_partial && queue_is_drained(&p->queue)) ||
+                     (p->paused && checkpoint_pending(&p->checkpoint));
 
-        if (p->last.class == ERROR_NONE || (!stuck && checkpoint_pending(&p->checkpoint)))
+        if (p->last.class == ERROR_NONE || (!stuck && !is_settled(p)))
                 return;
-        if (checkpoint_pending(&p->checkpoint))
+        if (!is_settled(p))
                 defer_statement(p);
         pipeline_stop_on(p, &p->last);
 }
@@ -310,6 +318,7 @@ static void sink_durable(void *context, struct position end)
         pipeline_settle(p);
         queue_applied(&p->queue, end);
         pipeline_acknowledge(p);
+        pipeline_last_step(p);
         pipeline_shutdown_step(p);
         pipeline_drained_step(p);
 }
@@ -322,6 +331,13 @@ static void begin_carefully(struct pipeline *p, const struct error *e)
         begin_again(p);
 }
 
+/* The target itself, not what it was to do. */
+static bool is_lost(const struct error *e)
+{
+        return e->class == ERROR_RETRY && strncmp(e->code, "40", 2) != 0 &&
+               strcmp(e->code, SINK_CAREFUL_CODE) != 0;
+}
+
 static void sink_failed(void *context, const struct error *why)
 {
         struct pipeline *p = context;
@@ -331,10 +347,11 @@ static void sink_failed(void *context, const struct error *why)
         p->sink_ready = false;
         if (p->stopping.class != ERROR_NONE) /* the stop is on its way, a retry would undo it */
                 return;
-        if (p->last.class != ERROR_NONE) {
+        if (p->last.class != ERROR_NONE && is_lost(&e)) {
                 pipeline_last_step(p);
                 return;
         }
+        error_clear(&p->last); /* the stream comes to it again: this is in front of it */
         if (p->shutdown_done || pipeline_gives_up(p, &e)) {
                 pipeline_stop_on(p, &e);
                 return;

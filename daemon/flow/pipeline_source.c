@@ -19,11 +19,17 @@ static void source_ready(void *context)
         pipeline_connected(p);
 }
 
+/* What the source still sends is not for this run: the next one is told it again. */
+static bool takes_no_more(const struct pipeline *p)
+{
+        return p->ended || p->draining;
+}
+
 static int source_relation(void *context, const struct relation *shape, struct error *e)
 {
         struct pipeline *p = context;
 
-        return route_relation(p->route, shape, e);
+        return takes_no_more(p) ? 0 : route_relation(p->route, shape, e);
 }
 
 static const struct relation *source_known(
@@ -38,7 +44,7 @@ static int source_statement(void *context, const struct statement *s, struct err
 {
         struct pipeline *p = context;
 
-        return route_statement(p->route, s, e);
+        return takes_no_more(p) ? 0 : route_statement(p->route, s, e);
 }
 
 static void passed(struct pipeline *p, struct position end)
@@ -136,7 +142,7 @@ static int source_piece(void *context, struct txn **piece, struct error *e)
         struct txn *t = *piece;
         char text[POSITION_TEXT];
 
-        if (p->ended || p->draining || is_repeat(p, t))
+        if (takes_no_more(p) || is_repeat(p, t))
                 return 0;
         if (is_beyond(p, t->commit)) {
                 end_stream(p);
@@ -174,7 +180,7 @@ static void source_passed(void *context, struct position end, struct position lo
         p->log_end = position_max(p->log_end, log_end);
         if (position_is_none(p->goal))
                 p->goal = log_end;
-        if (p->ended || p->draining)
+        if (takes_no_more(p))
                 return;
         if (is_beyond(p, end))
                 end_stream(p);

@@ -11,6 +11,11 @@
  * order, at any moment; nothing is acknowledged that the target may still lose; the queue keeps
  * its bound; the tables of source and sink are called as their headers allow; and once the trouble
  * ends, everything arrives.
+ *
+ * In some stories the log tells statements (DDL, writes that were not logged by row), which stop
+ * the pipeline where all before them is applied and nothing behind them; the operator accepts them.
+ * In some the source has GTIDs and is replaced, again and again, by another server, where the same
+ * transactions are at other positions.
  */
 #include "base/loop.h"
 #include "base/memory.h"
@@ -30,6 +35,8 @@
 #define QUEUE_MEMORY (64 * 1024)
 #define TRANSACTIONS_MAX 60
 #define NO_DDL TRANSACTIONS_MAX
+#define STATEMENT_ROOM 32 /* of a statement in the log; it lies in the middle */
+#define SERVERS 11
 
 enum { TABLE_WANTED, TABLE_OTHER, TABLES };
 
@@ -45,6 +52,7 @@ struct fact {
 struct mark_of_target { /* what a target transaction stores */
         unsigned rows;
         struct position position;
+        int seen; /* GTIDs: so many transactions of the source; -1: not known */
 };
 
 struct world {
@@ -65,12 +73,17 @@ struct world {
         unsigned until;   /* the stream is to end before this transaction; NO_DDL: it is not */
         unsigned copied;  /* the copy's snapshot had this transaction already; NO_DDL: none */
         bool snapshot_known;
-        struct position confirmed;
+        uint64_t confirmed;
+        uint64_t statements, accepted; /* bit i: the log has one before transaction i */
+        bool has_gtids;
+        unsigned server;   /* which one is the source now */
+        uint64_t followed; /* where POSITION_BY_GTID is */
 
         /* the target's server */
         struct mark_of_target committed, durable;
         unsigned ever_rows;
-        unsigned poison; /* this transaction meets a deadlock each time; NO_DDL: none */
+        unsigned poison;  /* this transaction meets a deadlock each time; NO_DDL: none */
+        unsigned belongs; /* the source that the stored position belongs to */
 
         /* trouble, in percent a step */
         unsigned source_fails, sink_fails, deadlocks, crashes, data_errors;
@@ -81,7 +94,9 @@ struct world {
         bool stopped, started, shutting_down, paused;
         bool must_stop; /* an error was reported that no retry mends */
         struct sink *sink;
-        unsigned stuck;
+        struct source *source;
+        unsigned stuck, stopped_on; /* a server that told the last accepted statement */
+        unsigned failovers;
         int64_t shutdown_at, grace;
         unsigned marks_asked, marks_answered, gave_up, processes;
         struct error last;
@@ -135,14 +150,71 @@ static bool trouble(unsigned percent)
         return elapsed() < TROUBLE_ENDS && chance(percent);
 }
 
-/* Wanted changes of all transactions that end at or before `p`. */
-static unsigned rows_before(struct position p)
+/* The servers' binlogs: neither number nor offset of a file has to do with those of another.
+ * Without GTIDs there is one server, and its positions are those of the facts. */
+static uint32_t file_of(unsigned server)
+{
+        return w->has_gtids ? 2 + (server * 7 + 3) % SERVERS : 0;
+}
+
+static uint64_t shift_of(unsigned server)
+{
+        return server * 7919 % 13 * 1000;
+}
+
+/* Where the source has this place of the story. */
+static struct position place_of(uint64_t lsn)
+{
+        return (struct position){.lsn = lsn + shift_of(w->server), .file = file_of(w->server)};
+}
+
+/* And back, from any server's. */
+static uint64_t story_of(struct position p)
+{
+        if (position_is_none(p))
+                return 0;
+        if (position_compare(p, POSITION_BY_GTID) == 0)
+                return w->followed;
+        for (unsigned i = 0; i < SERVERS; i++)
+                if (file_of(i) == p.file)
+                        return p.lsn - shift_of(i);
+        problem("a position of no server");
+        return 0;
+}
+
+static unsigned rows_until(uint64_t lsn)
 {
         unsigned n = 0;
 
-        for (unsigned i = 0; i < w->facts_n && w->facts[i].end <= p.lsn; i++)
+        for (unsigned i = 0; i < w->facts_n && w->facts[i].end <= lsn; i++)
                 n = w->facts[i].after;
         return n;
+}
+
+/* Wanted changes of all transactions that end at or before `p`. */
+static unsigned rows_before(struct position p)
+{
+        return rows_until(story_of(p));
+}
+
+static unsigned rows_of_first(int transactions)
+{
+        return transactions > 0 ? w->facts[transactions - 1].after : 0;
+}
+
+/* "~g7": the stream begins by GTID. -1: not known. */
+static int parse_gtids(const char *text)
+{
+        if (!text || !*text)
+                return -1;
+        text += *text == '~';
+        must(*text == 'g', "GTIDs that no transaction had");
+        return atoi(text + 1);
+}
+
+static bool has_statement(unsigned i)
+{
+        return i < w->facts_n && w->statements >> i & 1;
 }
 
 static bool happened(unsigned i)
@@ -160,7 +232,8 @@ static uint64_t log_end(void)
                 i++;
         end = i ? w->facts[i - 1].end : 1000;
         grown = end + (uint64_t)(elapsed() - (i ? w->facts[i - 1].at : 0)) / 1000;
-        return i < w->facts_n && grown > w->facts[i].commit ? w->facts[i].commit : grown;
+        end = i < w->facts_n ? w->facts[i].commit - (has_statement(i) ? STATEMENT_ROOM : 0) : grown;
+        return grown > end ? end : grown;
 }
 
 /* ---- the source ---- */
@@ -176,6 +249,8 @@ struct source {
         bool reading, in_event, in_failed;
         unsigned fact, change; /* what comes next */
         unsigned marks;
+        unsigned told; /* the statement before this transaction was told, if there is one */
+        bool other;    /* the stream is asked of another server than the source is */
         struct relation *shapes[TABLES];
         bool shape_is_new;
 };
@@ -270,7 +345,7 @@ static int source_piece(struct source *s, struct error *e)
                         return -1;
         t = txn_new();
         t->first = s->change == 0;
-        t->commit.lsn = f->commit;
+        t->commit = place_of(f->commit);
         t->xid = (uint32_t)(w->xids + at);
         t->committed_at = w->began + f->at;
         for (; s->change < f->changes && most && txn_bytes(t) < s->piece_bytes; most--)
@@ -279,8 +354,14 @@ static int source_piece(struct source *s, struct error *e)
                 w->largest_piece = txn_bytes(t);
         if (s->change == f->changes) {
                 t->last = true;
-                t->end.lsn = f->end;
+                t->end = place_of(f->end);
                 s->fact++;
+                if (w->has_gtids) {
+                        char gtids[16];
+
+                        snprintf(gtids, sizeof gtids, "g%u", s->fact);
+                        t->gtids = arena_text(t->arena, gtids, strlen(gtids));
+                }
                 s->change = 0;
         }
         s->in_event = true;
@@ -292,14 +373,44 @@ static int source_piece(struct source *s, struct error *e)
         return rc;
 }
 
+static bool tells_statement(const struct source *s)
+{
+        return s->change == 0 && s->told != s->fact && has_statement(s->fact);
+}
+
+static int source_statement(struct source *s, struct error *e)
+{
+        uint64_t commit = w->facts[s->fact].commit;
+        struct statement told = {.kind = s->fact % 2 ? STATEMENT_ALTER : STATEMENT_WRITE,
+                .schema = "public",
+                .table = "wanted",
+                .at = place_of(commit - STATEMENT_ROOM + 8),
+                .end = place_of(commit - 8)};
+        int rc;
+
+        s->told = s->fact;
+        s->in_event = true;
+        rc = s->events.statement(s->context, &told, e);
+        s->in_event = false;
+        return rc;
+}
+
+/* What the log has next: a statement, or a piece. */
+static int source_next(struct source *s, struct error *e)
+{
+        return tells_statement(s) ? source_statement(s, e) : source_piece(s, e);
+}
+
 static void source_keepalive(struct source *s)
 {
-        struct position end = {.lsn = happened(s->fact) ? w->facts[s->fact].commit : log_end()};
+        uint64_t end = happened(s->fact) ? w->facts[s->fact].commit : log_end();
 
         if (s->change > 0)
                 return;
+        if (tells_statement(s) && end > w->facts[s->fact].commit - STATEMENT_ROOM)
+                end = w->facts[s->fact].commit - STATEMENT_ROOM;
         s->in_event = true;
-        s->events.passed(s->context, end, (struct position){.lsn = log_end()});
+        s->events.passed(s->context, place_of(end), place_of(log_end()));
         s->in_event = false;
 }
 
@@ -309,7 +420,7 @@ static void source_answer_marks(struct source *s)
 
         s->in_event = true;
         for (; s->marks; s->marks--)
-                s->events.marked(s->context, (struct position){.lsn = log_end()}, &none);
+                s->events.marked(s->context, place_of(log_end()), &none);
         s->in_event = false;
 }
 
@@ -332,6 +443,12 @@ static void source_step(void *context)
                 source_lost(s);
                 return;
         }
+        if (s->phase == STARTING && s->other) {
+                error_set(&e, ERROR_DATA, "the source is another server");
+                snprintf(e.code, sizeof e.code, "%s", IDENTITY_OTHER_CODE);
+                source_fail(s, &e);
+                return;
+        }
         timer_set(&s->timer, soon(8));
         if (s->phase == STARTING) {
                 s->phase = UP;
@@ -343,7 +460,7 @@ static void source_step(void *context)
         if (chance(50))
                 source_answer_marks(s);
         for (uint64_t burst = 1 + below(8); burst && s->reading && happened(s->fact); burst--) {
-                if (source_piece(s, &e) < 0) {
+                if (source_next(s, &e) < 0) {
                         source_fail(s, &e);
                         return;
                 }
@@ -364,6 +481,7 @@ static struct source *fake_source_create(struct loop *l, const struct config *c,
         s->events = *events;
         s->context = context;
         s->piece_bytes = limits->piece_bytes;
+        w->source = s;
         timer_init(&s->timer, l, source_step, s);
         return s;
 }
@@ -377,22 +495,45 @@ static struct source *fake_source_destroy(struct source *s)
 }
 
 /* As PostgreSQL does it: what commits at or after `from`, but never what was confirmed before. */
+static void begin_at(struct source *s, struct position from, int seen)
+{
+        uint64_t at = story_of(from);
+
+        must(at >= w->confirmed, "source started before what it was told to forget");
+        must(seen < 0 || rows_of_first(seen) == rows_until(at),
+                "the GTIDs that the source is started with are not those of the position");
+        for (s->fact = 0; s->fact < w->facts_n && w->facts[s->fact].commit < at;)
+                s->fact++;
+        s->told = s->fact < w->facts_n && at + 8 >= w->facts[s->fact].commit ? s->fact : NO_DDL;
+        if (!w->has_gtids && chance(30)) /* what was delivered may come again, if not confirmed */
+                while (s->fact > (w->ddl_known ? w->ddl : 0) &&
+                        w->facts[s->fact - 1].commit >= w->confirmed && chance(60)) {
+                        s->fact--;
+                        s->told = NO_DDL;
+                }
+}
+
+static void begin_by_gtid(struct source *s, int seen)
+{
+        must(w->has_gtids && seen >= 0, "source started by GTID without GTIDs");
+        s->fact = (unsigned)seen;
+        s->told = NO_DDL;
+}
+
 static void fake_source_start(struct source *s, const struct source_identity *identity,
         struct position from, const char *gtids, struct position durable)
 {
-        (void)gtids;
+        int seen = parse_gtids(gtids);
+
         must(s->phase == IDLE && (!s->in_event || s->in_failed), "source started at a bad moment");
         must(!w->must_stop, "source started again after an error that no retry mends");
-        must(!strcmp(identity->system, "42"), "source started for another identity");
+        must(strtoul(identity->system, NULL, 10) == w->belongs, "source started for another one");
         must(position_compare(from, durable) >= 0, "source started before what is durable");
-        must(position_compare(from, w->confirmed) >= 0,
-                "source started before what it was told to forget");
-        for (s->fact = 0; s->fact < w->facts_n && w->facts[s->fact].commit < from.lsn;)
-                s->fact++;
-        if (chance(30)) /* what was delivered may come again, if it was not confirmed */
-                while (s->fact > (w->ddl_known ? w->ddl : 0) &&
-                        w->facts[s->fact - 1].commit >= w->confirmed.lsn && chance(60))
-                        s->fact--;
+        s->other = w->belongs != w->server;
+        if (position_compare(from, POSITION_BY_GTID) == 0)
+                begin_by_gtid(s, seen);
+        else
+                begin_at(s, from, seen);
         s->change = 0;
         s->phase = STARTING;
         s->reading = true;
@@ -415,8 +556,8 @@ static void fake_source_acknowledge(struct source *s, struct position p)
         must(s->phase != IDLE, "an idle source was acknowledged to");
         must(position_compare(p, w->durable.position) <= 0,
                 "acknowledged %" PRIx64 ", durable is %" PRIx64, p.lsn, w->durable.position.lsn);
-        if (s->phase == UP && chance(70))
-                w->confirmed = position_max(w->confirmed, p);
+        if (s->phase == UP && story_of(p) > w->confirmed && chance(70))
+                w->confirmed = story_of(p);
 }
 
 static void fake_source_mark(struct source *s)
@@ -465,6 +606,7 @@ struct sink {
         uint64_t open_transactions, open_rows;
         bool committing;
         struct position idle, sync; /* wanted; what the sync under way makes durable */
+        int idle_seen;              /* GTIDs at `idle` */
         struct mark_of_target sync_to;
         bool syncing;
         uint64_t epoch;
@@ -484,6 +626,10 @@ static void target_commits(struct sink *s)
         must(s->open.rows == rows_before(s->open.position),
                 "the target commits %u rows at %" PRIx64 ", the source had %u", s->open.rows,
                 s->open.position.lsn, rows_before(s->open.position));
+        for (unsigned i = 0; i < w->facts_n; i++)
+                must(!has_statement(i) || w->accepted >> i & 1 ||
+                                s->open.rows <= w->facts[i].before,
+                        "rows from behind a statement were applied before it was accepted");
         w->committed = s->open;
         if (w->committed.rows > w->ever_rows)
                 w->ever_rows = w->committed.rows;
@@ -515,7 +661,10 @@ static void sink_fail(struct sink *s, enum error_class class, const char *code)
         error_set(&e, class, "target says no (%u)", (unsigned)below(3));
         snprintf(e.code, sizeof e.code, "%s", code);
         sink_empty(s);
-        w->must_stop |= class != ERROR_RETRY;
+        if (class != ERROR_RETRY)
+                w->must_stop = true;
+        else if (*code == '4') /* what it was to do lies before the source's error */
+                w->must_stop = false;
         s->in_event = s->in_failed = true;
         s->events.failed(s->context, &e);
         s->in_event = s->in_failed = false;
@@ -531,10 +680,15 @@ static void target_crashes(struct sink *s)
 
 static void sink_comes_up(struct sink *s)
 {
+        char gtids[16];
         struct sink_start start = {.position = w->committed.position,
+                .gtids = w->committed.seen < 0 ? NULL : gtids,
                 .epoch = ++s->epoch,
-                .identity = {.system = "42", .timeline = 1, .slot = "sim"}};
+                .identity = {.timeline = 1, .slot = "sim"}};
 
+        snprintf(gtids, sizeof gtids, "%sg%d",
+                position_compare(start.position, POSITION_BY_GTID) ? "" : "~", w->committed.seen);
+        snprintf(start.identity.system, sizeof start.identity.system, "%u", w->belongs);
         s->phase = UP;
         sink_begin(s);
         w->durable = w->committed; /* the epoch's commit was synchronous, and all before it */
@@ -549,7 +703,7 @@ static void sink_comes_up(struct sink *s)
 static bool sink_apply(struct sink *s)
 {
         struct txn *t = s->head;
-        bool refused = w->poison < w->facts_n && t->commit.lsn == w->facts[w->poison].commit;
+        bool refused = w->poison < w->facts_n && story_of(t->commit) == w->facts[w->poison].commit;
 
         must(t->first == !s->partial, "a piece does not fit the one before");
         for (const struct change *c = t->changes; c && !refused; c = c->next) {
@@ -566,6 +720,7 @@ static bool sink_apply(struct sink *s)
         s->partial = !t->last;
         if (t->last) {
                 s->open.position = t->end;
+                s->open.seen = parse_gtids(t->gtids);
                 s->open_transactions++;
         }
         txn_free(t);
@@ -623,7 +778,10 @@ static bool sink_act(struct sink *s)
                 }
         } else if (!s->partial &&
                    (s->refresh || position_compare(s->idle, w->committed.position) > 0)) {
-                s->open.position = position_max(s->idle, w->committed.position);
+                if (position_compare(s->idle, w->committed.position) > 0) {
+                        s->open.position = s->idle;
+                        s->open.seen = s->idle_seen;
+                }
                 s->committing = true;
                 s->refresh = false;
         }
@@ -708,12 +866,15 @@ static enum sink_push fake_sink_push(struct sink *s, struct txn **piece)
 
 static bool fake_sink_idle(struct sink *s, struct position p, const char *gtids)
 {
-        (void)gtids;
         must(s->phase == UP, "an idle position for a sink that is not ready");
         must(!s->head && !s->partial && !s->open_transactions,
                 "an idle position while something is pending");
         must(rows_before(p) == w->committed.rows, "an idle position past what is applied");
-        s->idle = position_max(s->idle, p);
+        if (position_compare(p, s->idle) > 0) {
+                s->idle = p;
+                s->idle_seen = gtids ? parse_gtids(gtids) : w->committed.seen;
+                must(!w->has_gtids || s->idle_seen >= 0, "an idle position without GTIDs");
+        }
         s->refresh |= chance(50); /* where readers look, an older position may stand */
         return s->refresh || position_compare(s->idle, w->committed.position) > 0;
 }
@@ -753,7 +914,8 @@ static void check_status(void)
         must(rows_before(s.applied) <= w->ever_rows,
                 "status says %" PRIx64 " is applied (%u rows), the target has had %u rows",
                 s.applied.lsn, rows_before(s.applied), w->ever_rows);
-        must(position_compare(s.acknowledged, w->durable.position) <= 0,
+        must(story_of(s.acknowledged) <= story_of(w->durable.position) ||
+                        (w->failovers && rows_before(s.acknowledged) <= w->durable.rows),
                 "status says more is acknowledged than is durable");
         must(route_find(w->route, "public", "wanted")->durable.inserts <= w->durable.rows,
                 "%" PRIu64 " rows are counted, %u are durable",
@@ -771,6 +933,36 @@ static bool was_copied(const struct error *e)
         return w->copied != NO_DDL && strstr(e->message, "was in the copy already");
 }
 
+static bool is_statement(const struct error *e)
+{
+        return !strcmp(e->code, ROUTE_STATEMENT_CODE) || !strcmp(e->code, ROUTE_WRITE_CODE);
+}
+
+static unsigned fact_of_statement(const struct error *e)
+{
+        struct error none = ERROR_INIT;
+        struct position end = POSITION_NONE;
+        unsigned i = 0;
+
+        position_parse(&end, e->position, &none);
+        while (i < w->facts_n && !(has_statement(i) && w->facts[i].commit - 8 == story_of(end)))
+                i++;
+        must(i < w->facts_n, "stopped on a statement that the log has not");
+        return i < w->facts_n ? i : 0;
+}
+
+/* Whoever accepts it does so for all that came before. */
+static void check_stop_on_statement(const struct error *e)
+{
+        unsigned i = fact_of_statement(e);
+
+        must(w->committed.rows == w->facts[i].before,
+                "%u rows where a statement stopped it, not %u", w->committed.rows,
+                w->facts[i].before);
+        must(!(w->accepted >> i & 1) || w->stopped_on != w->belongs,
+                "an accepted statement stopped it again");
+}
+
 static void on_stopped(void *context, const struct error *e)
 {
         (void)context;
@@ -778,6 +970,8 @@ static void on_stopped(void *context, const struct error *e)
         must(w->started, "stopped, and was not running");
         must(e->class == (was_copied(e) ? ERROR_BUG : ERROR_DATA), "stopped with class %s: %s",
                 error_class_name(e->class), e->message);
+        if (is_statement(e))
+                check_stop_on_statement(e);
         w->must_stop = false;
         w->gave_up += strstr(e->message, "given up") != NULL;
         w->stopped = true;
@@ -803,7 +997,8 @@ static void on_marked(void *context, struct position p, const struct error *e)
 
 static void set_until(void)
 {
-        struct position until = {.lsn = w->until == NO_DDL ? 0 : w->facts[w->until].commit};
+        struct position until =
+                w->until == NO_DDL ? POSITION_NONE : place_of(w->facts[w->until].commit);
 
         pipeline_until(w->pipeline, until);
 }
@@ -816,7 +1011,7 @@ static void on_reached(void *context)
         must(w->committed.rows == w->facts[w->until].before,
                 "%u rows where the stream ended, not %u", w->committed.rows,
                 w->facts[w->until].before);
-        must(w->committed.position.lsn >= w->facts[w->until].commit,
+        must(story_of(w->committed.position) >= w->facts[w->until].commit,
                 "the position where the stream ended is not stored");
         w->until = NO_DDL;
         set_until();
@@ -914,6 +1109,44 @@ static void expect_shapes(bool changed)
         }
 }
 
+/* As ops/migration.c does at `resume`. */
+static void accept_statement(void)
+{
+        struct error none = ERROR_INIT;
+        struct position end;
+
+        w->accepted |= UINT64_C(1) << fact_of_statement(&w->last);
+        w->stopped_on = w->belongs;
+        if (position_parse(&end, w->last.position, &none) == 0)
+                route_accept_statements(w->route, end);
+}
+
+/* As ops/move_follow.c does: the target's GTIDs are what it has, wherever that is now. */
+static void follow(void)
+{
+        int seen = w->committed.seen;
+
+        must(seen >= 0 && rows_of_first(seen) == w->committed.rows,
+                "the target has %u rows, and GTIDs of %u", w->committed.rows, rows_of_first(seen));
+        w->followed = seen > 0 ? w->facts[seen - 1].end : 900;
+        w->committed.position = POSITION_BY_GTID;
+        w->durable = w->committed;
+        w->belongs = w->server;
+        route_forget_statements(w->route);
+}
+
+/* Writers and culvert go to another server, which has all that the old one had. */
+static void fail_over(void)
+{
+        if (!w->has_gtids || w->server + 1 >= SERVERS)
+                return;
+        w->server++;
+        w->failovers++;
+        w->confirmed = 0;
+        if (w->source->phase != IDLE)
+                source_lost(w->source);
+}
+
 /* What an operator does about a stop: deadlocks are over, a new column is taken over once all
  * before it is applied. */
 static void repair(void)
@@ -927,6 +1160,10 @@ static void repair(void)
                 w->poison = NO_DDL;
         if (strstr(w->last.message, "the definition of public.wanted changed"))
                 w->held_at = w->ddl;
+        if (is_statement(&w->last))
+                accept_statement();
+        if (!strcmp(w->last.code, IDENTITY_OTHER_CODE))
+                follow();
         start();
 }
 
@@ -934,7 +1171,7 @@ static void take_over_ddl(void)
 {
         if (w->ddl == NO_DDL || w->held_at != w->ddl || w->ddl_known)
                 return;
-        if (w->ddl > 0 && w->durable.position.lsn < w->facts[w->ddl - 1].end)
+        if (w->ddl > 0 && story_of(w->durable.position) < w->facts[w->ddl - 1].end)
                 return;
         must(w->committed.rows <= w->facts[w->ddl].before, "rows of the new shape were applied");
         stop();
@@ -965,7 +1202,7 @@ static void check_not_stuck(void)
 
 static void misbehave(void)
 {
-        switch (below(14)) {
+        switch (below(16)) {
         case 0:
                 set_paused(true);
                 break;
@@ -995,6 +1232,9 @@ static void misbehave(void)
         case 7:
                 pipeline_reload(w->pipeline, w->config);
                 break;
+        case 8:
+                fail_over();
+                break;
         default:
                 break;
         }
@@ -1007,8 +1247,8 @@ static bool all_done(void)
 
         pipeline_status(w->pipeline, &s);
         return w->started && w->durable.rows == last->after && s.pending == 0 && s.owed == 0 &&
-               s.queue_bytes == 0 && s.acknowledged.lsn >= last->end &&
-               w->confirmed.lsn >= last->end;
+               s.queue_bytes == 0 && story_of(s.acknowledged) >= last->end &&
+               w->confirmed >= last->end;
 }
 
 static void on_operator(void *context)
@@ -1033,6 +1273,7 @@ static void on_operator(void *context)
                                 route_find(w->route, "public", "wanted")->durable.inserts,
                                 w->durable.rows);
                         must(w->until == NO_DDL, "the stream did not end");
+                        must(w->accepted == w->statements, "a statement was not told");
                         loop_stop(w->loop);
                 }
         }
@@ -1055,11 +1296,14 @@ static void make_facts(void)
         unsigned rows = 0, size = chance(30) ? 2900 : 40, busy = 1 + (unsigned)below(60);
 
         w->facts_n = 1 + (unsigned)below(TRANSACTIONS_MAX);
+        for (unsigned i = chance(25) ? 0 : w->facts_n; i < w->facts_n; i++)
+                w->statements |= (uint64_t)chance(6) << i;
         for (unsigned i = 0; i < w->facts_n; i++) {
                 struct fact *f = &w->facts[i];
 
                 lsn += chance(30) ? 0 : below(5000); /* may begin where the last one ends */
                 lsn += chance(2) ? UINT64_C(40) << 20 : 0;
+                lsn += w->statements >> i & 1 ? STATEMENT_ROOM : 0;
                 at += (int64_t)below(busy) * 10 * TICK;
                 f->commit = lsn;
                 f->end = lsn += 8 + below(100);
@@ -1087,6 +1331,7 @@ static void make_trouble(void)
         w->xids = chance(50) ? 700 : (UINT64_C(3) << 32) - below(TRANSACTIONS_MAX);
         w->copied = chance(10) ? (unsigned)below(w->facts_n) : NO_DDL;
         w->until = w->copied == NO_DDL && chance(30) ? (unsigned)below(w->facts_n) : NO_DDL;
+        w->has_gtids = w->copied == NO_DDL && w->until == NO_DDL && chance(40);
 }
 
 static struct config *make_config(void)
@@ -1117,7 +1362,9 @@ static void begin(uint64_t seed)
         make_facts();
         make_trouble();
         expect_shapes(false);
-        w->committed.position.lsn = w->durable.position.lsn = w->confirmed.lsn = 900;
+        w->confirmed = 900;
+        w->committed = w->durable =
+                (struct mark_of_target){.position = place_of(900), .seen = w->has_gtids ? 0 : -1};
         timer_init(&w->operator, w->loop, on_operator, NULL);
         task_init(&w->restart, new_process, NULL);
         timer_set(&w->operator, TICK);
