@@ -72,3 +72,200 @@ def test_damage_is_mended(every_way, culvert):
     assert log.count("repair: update, table") == 12 and log.count("repair: insert, table") == 1
     assert log.count("repair: delete, table") == 2 and SECRET not in log
     assert c.status()["state"] == "streaming"
+
+
+def spoil_kinds(both):
+    both.target_sql(
+        "update words set w = 'BC' where w = 'bc'; delete from words where n = 5; insert into words values ('zzz', 1);"
+        "update words set n = -1 where w = 'ce';"
+        "update pairs set n = 7.51 where a = 1 and b = 'Y' and c = '2024-01-03'; insert into pairs values (1, 'ZZ', '2024-01-03', 1);"
+        "delete from pairs where a = -2 and b = 'x' and c = '2024-01-01'; insert into moments values ('2023-01-01 00:00:00', 1);"
+        "delete from moments where n = 897; insert into nothing values (1, 1);"
+        "update renamed set note = 'other' where id = 4; insert into renamed (id, state) values (5, 'shut');"
+        "insert into bag values (1, 'twice'), (1, 'twice'); insert into bag values (3, '')")
+    both.target_sql("update bag set note = 'note  8' where note = 'note 8'")
+    if not is_my(both.source):
+        both.target_sql("delete from parts where id = 7; update parts set v = 'V8' where id = 8")
+
+
+def test_kinds_of_tables(way, culvert):
+    """Keys that the sides sort in different ways, of several columns, none; filters, other names."""
+    both = way
+    make_kinds(both)
+    c = start(both, culvert, **{f"table {source_name(both, 'renamed')}": {
+        "where": "state = 'open'", "columns.exclude": "secret", "column.old_note.to": "note"}})
+    spoil_kinds(both)
+    s = verify(c)
+    one = repair(c, "--table", source_name(both, "pairs"))
+    assert outcomes(one) == {("pairs", "repaired"): 3}
+    left = json.loads(c.ctl("verify", "status", "--json").stdout)
+    assert left["differences"] == s["differences"] - 3
+    body = repair(c)
+    assert body["refused"] == body["undecided"] == 0, body
+    copies = [i["key"]["copies"] for i in body["items"] if i["table"].endswith(".bag")]
+    assert sorted(copies) == sorted(["2", "1", *(str(n) for n in eights(both) * 2)])
+    clean(both, c)
+    assert both.target_sql("select count(*) from nothing")[0][0] == 0
+    bag = "select n, note, count(*) from bag group by n, note order by n, note"
+    assert sorted(map(str, both.sql(bag))) == sorted(map(str, both.target_sql(bag)))
+    assert "rows mended" in c.ctl("repair").stdout
+
+
+def test_values_that_are_taken(way, culvert):
+    """Unique values in a pair that was swapped, in a ring, in a chain; one that a row has which is too much."""
+    both = way
+    both.sql("create table t (id int primary key, u int not null unique, v varchar(20))")
+    both.sql("insert into t values " + ", ".join(f"({i}, {i * 10}, 'v{i}')" for i in range(1, 41)))
+    c = start(both, culvert)
+    both.target_sql("update t set u = -1 where id = 1; update t set u = 10 where id = 2; update t set u = 20 where id = 1;"
+                    "update t set u = -1 where id = 3; update t set u = 30 where id = 4; update t set u = 40 where id = 5;"
+                    "update t set u = 50 where id = 3; update t set u = 1000 where id = 6; update t set u = 60 where id = 7;"
+                    "update t set u = 70 where id = 8; delete from t where id = 9; insert into t values (100, 90, 'too much')")
+    assert verify(c)["differences"] == 10
+    body = repair(c)
+    assert outcomes(body) == {("t", "repaired"): 10}, body
+    clean(both, c)
+    same(both)
+
+
+def test_a_row_that_is_refused(way, culvert):
+    """It is named with the reason and stays a difference; the others are mended."""
+    both = way
+    both.sql("create table t (id int primary key, v int, note varchar(40))")
+    both.sql("insert into t values " + ", ".join(f"({i}, {i}, '{SECRET}')" for i in range(1, 21)))
+    c = start(both, culvert)
+    both.target_sql("delete from t where id in (3, 5, 7); update t set v = 100 where id = 9;"
+                    "alter table t add constraint odd check (v <> 5 and v <> 100 or id = 9)")
+    assert verify(c)["differences"] == 4
+    body = repair(c, code=1)
+    assert (body["repaired"], body["refused"]) == (3, 1)
+    refused = [i for i in body["items"] if i["result"] == "refused"]
+    assert [i["key"] for i in refused] == [{"id": "5"}] and "odd" in refused[0]["error"]
+    left = json.loads(c.ctl("verify", "status", "--json").stdout)
+    assert found(left) == {("missing", "5"): []} and left["differences"] == 1
+    assert "repair: refused" in c.log_text() and SECRET not in c.log_text()
+    text = c.ctl("repair", check=False)
+    assert text.returncode == 1 and "refused" in text.stdout and '{"id":"5"}' in text.stdout, text
+    both.target_sql("alter table t drop constraint odd")
+    assert repair(c)["repaired"] == 1
+    clean(both, c)
+    same(both)
+
+
+@pytest.mark.long
+def test_states(pair, culvert):
+    things(pair, 50)
+    c = start(pair, culvert)
+    pair.target_sql("delete from things where id = 7; delete from things where id = 8")
+    verify(c)
+    assert "not migrated" in repair(c, "--table", "no.such", code=4)
+    assert "schema.table" in repair(c, "--table", "things", code=2)
+    c.ctl("pause")
+    assert "paused" in repair(c, code=4)
+    c.ctl("resume")
+    pair.sql("insert into things (id) values (1000)")
+    c.wait(lag=0)
+    pair.target_sql("delete from things where id = 1000")
+    pair.sql("update things set code = 'x' where id = 1000")
+    c.wait_error("conflict")
+    assert "stopped" in repair(c, code=4)
+    pair.target_sql("insert into things (id) values (1000)")
+    c.ctl("resume")
+    c.wait(lag=0)
+    pair.sql("insert into things (id, name) values (7000, 'there')")  # what is equal by now needs nothing
+    c.wait(lag=0)
+    pair.target_sql("insert into things select 8, name, price, at, moment, note, code, doc, amount from things where id = 9;"
+                    "update things set name = 'row 8 \U0001f600', price = 8.123456, at = '2024-02-29 10:11:12.000008', note = 'note', "
+                    "code = 'code 8', amount = 8.1 where id = 8")
+    pair.target_sql("update things set note = null where id = 8 and (select note from things where id = 10) is null")
+    body = repair(c)
+    assert outcomes(body) in ({("things", "equal"): 1, ("things", "repaired"): 1}, {("things", "repaired"): 2}), body
+    clean(pair, c)
+    same(pair)
+
+
+@pytest.mark.long
+def test_several_rows_of_a_key(pair, culvert):
+    """Which no index of the target forbids."""
+    pair.sql("create table t (id int primary key, v text); insert into t select i, 'v' || i from generate_series(1, 20) i")
+    c = start(pair, culvert)
+    pair.target_sql("alter table t drop constraint t_pkey; insert into t values (3, 'v3'), (4, 'other'), (50, 'a'), (50, 'b')")
+    pair.target_sql("alter table t replica identity full")
+    s = verify(c)
+    assert s["differences"] == 3, s
+    body = repair(c)
+    assert outcomes(body) == {("t", "repaired"): 3}, body
+    clean(pair, c)
+    assert pair.target_sql("select * from t order by id") == pair.sql("select * from t order by id")
+
+
+def many(both, culvert, n=12000):
+    things(both, n)
+    c = start(both, culvert)
+    both.target_sql(f"delete from things where id % 3 = 0; update things set name = 'x' where id % 3 = 1;")
+    both.target_sql("insert into things (id, name) select -id, 'extra' from things where id % 30 = 1")
+    return c
+
+
+@pytest.mark.long
+def test_kill_in_between(way, culvert):
+    """A transaction of it is there or is not; a repair that is begun again goes on."""
+    both = way
+    c = many(both, culvert)
+    left = verify(c, timeout=120)["differences"]
+    assert left == 8400
+    kills = 0
+    import subprocess
+    with Load(both.sql, 11000, 12000):
+        while kills < 5:
+            p = subprocess.Popen([c.process.args[0].replace("culvertd", "culvertctl"), "-s", c.socket, "repair"],
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            mended = c.log_text().count("repair: ")
+            until(lambda: c.log_text().count("repair: ") > mended or p.poll() is not None, 60, "a row that is mended")
+            c.kill9()
+            assert p.wait(20) != 0 or kills > 0
+            c.start()
+            c.wait(lag=0)
+            until(lambda: json.loads(c.ctl("verify", "status", "--json").stdout)["tables"], 20, "what was known")
+            kills += 1
+            now = json.loads(c.ctl("verify", "status", "--json").stdout)["differences"]
+            assert now <= left
+            left = now
+        body = repair(c)
+    assert body["refused"] == body["undecided"] == 0
+    clean(both, c)
+    same(both)
+
+
+def no_conflict(both, culvert, rounds):
+    """Damage in rows that come, go and change all the time: what the stream brings later fits what was mended."""
+    things(both, 200)
+    both.sql(f"create table bag (id int, name varchar(200), price {'decimal' if is_my(both.source) else 'numeric'}(20,6), "
+             "code varchar(60))" + ("" if is_my(both.source) else "; alter table bag replica identity full"))
+    both.sql("insert into bag select id, name, price, code from things where id < 40")
+    c = start(both, culvert)
+    with Load(both.sql, 101, 130, seed=1), Load(both.sql, 60, 100, seed=2), Load(both.sql, 1, 12, seed=3, table="bag"):
+        for i in range(rounds):
+            both.target_sql("update things set note = 'damaged' where id between 60 and 130;"
+                            "update things set doc = '[1]' where id between 60 and 130;"
+                            "delete from things where id in (131, 132); delete from bag where id between 20 and 24;"
+                            f"insert into bag (id, name) values (300, 'x'); insert into things (id, name) values ({1000 + i}, 'x')")
+            s = verify(c, timeout=120)
+            assert s["differences"] > 0
+            r = c.ctl("repair", "--json", check=False)
+            assert r.returncode in (0, 1) and json.loads(r.stdout)["refused"] == 0, r
+            assert c.status()["state"] == "streaming", c.status()["error"]
+    c.wait(lag=0)
+    verify(c)
+    repair(c)
+    clean(both, c)
+    same(both, only=["things"])
+
+
+def test_rows_on_the_move(way, culvert):
+    no_conflict(way, culvert, 2)
+
+
+@pytest.mark.long
+def test_rows_on_the_move_for_long(every_way, culvert):
+    no_conflict(every_way, culvert, 25)
