@@ -80,6 +80,7 @@ def test_everything_arrives(pair, culvert):
                            "and last_analyze is not null")[0][0] >= 6
 
 
+@pytest.mark.long
 def test_divided_table_under_load(pair, culvert):
     """Rows that move between pages while several workers read ranges of them: each once."""
     fill(pair)

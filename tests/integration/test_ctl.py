@@ -107,6 +107,7 @@ def test_error_in_the_status(shop):
     assert "9999" not in shop.c.log_text() and "in the way" not in text
 
 
+@pytest.mark.long
 def test_watch(shop):
     c = shop.c
     lines = c.ctl("watch", "--count", "3").stdout.splitlines()

@@ -95,8 +95,9 @@ def test_kill9_thirty_times(bank, culvert):
     kill_loop(bank, culvert(bank.least(apply={"batch_rows": 50})).start(), 30)
 
 
-@pytest.mark.parametrize("side", ["source", "target"])
-@pytest.mark.parametrize("mode", ["fast", "immediate"])
+@pytest.mark.parametrize("side,mode", [("source", "fast"), ("target", "immediate"),
+                                       pytest.param("source", "immediate", marks=pytest.mark.long),
+                                       pytest.param("target", "fast", marks=pytest.mark.long)])
 def test_restart_of_a_server(bank, culvert, side, mode):
     c = culvert(bank.least()).start()
     c.wait(lag=0)

@@ -54,6 +54,7 @@ def test_A3_deferrable_key_of_the_target(pair, culvert):
     assert slots(pair) == [] and pair.target_sql("select count(*) from t") == [(0,)]
 
 
+@pytest.mark.long
 def test_A3_other_deferrable_keys_are_named_and_follow(pair, culvert):
     c = streaming(pair, culvert, """create table t (id int primary key, pos int, r int4range,
         constraint t_pos unique (pos) deferrable initially deferred,
@@ -81,6 +82,7 @@ def go_back(pair, lsn):
     assert position(pair) == lsn
 
 
+@pytest.mark.long
 def test_A5_target_restored_from_an_older_backup(pair, culvert):
     c = streaming(pair, culvert)
     c.terminate()
@@ -119,6 +121,7 @@ def test_A5_target_restored_from_a_dump(pair, culvert):
     assert pair.target_sql("select count(*) from t where id > 100") == [(0,)]
 
 
+@pytest.mark.long
 def test_A5_target_copied_as_a_template(pair, culvert):
     """The copy has the row and the table's oid, but the origin is the server's and went on."""
     c = streaming(pair, culvert)
@@ -371,6 +374,7 @@ def test_A15_actions_without_the_replica_role(pair, culvert, lowly, made_by):
     assert "session_replication_role" in c.log_text()
 
 
+@pytest.mark.long
 def test_A15_plain_foreign_keys_without_the_replica_role(pair, culvert, lowly):
     pair.sql(FAMILY.format(action=""))
     c = culvert(pair.config(target={"uri": pair.target.uri(pair.name, lowly)})).start()
