@@ -332,6 +332,20 @@ static int check_log(const struct source *s, const char *log_end, struct error *
                 log_end, position_format(s->from, text));
 }
 
+/* Whether a promoted standby has all that the target has, is for the start to find out, before
+ * positions of its timeline are stored. */
+static int check_identity(
+        const struct source *s, const struct source_identity *now, struct error *e)
+{
+        if (pg_slot_server_ready(pg_link_conn(s->link), e) < 0)
+                return -1;
+        if (identity_check(&s->identity, now, e) == 0)
+                return 0;
+        if (!strcmp(now->system, s->identity.system) && now->timeline > s->identity.timeline)
+                snprintf(e->code, sizeof e->code, "%s", IDENTITY_OTHER_CODE);
+        return -1;
+}
+
 static void on_identified(void *context, PGresult *r, const struct error *why)
 {
         struct source *s = context;
@@ -347,7 +361,7 @@ static void on_identified(void *context, PGresult *r, const struct error *why)
         now.timeline = (uint32_t)strtoul(pg_text(r, 0, 1), NULL, 10);
         snprintf(now.slot, sizeof now.slot, "%s", s->slot);
         if (position_parse(&s->log_end, pg_text(r, 0, 2), &e) < 0 ||
-                identity_check(&s->identity, &now, &e) < 0) {
+                check_identity(s, &now, &e) < 0) {
                 fail(s, &e);
                 return;
         }

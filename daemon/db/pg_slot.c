@@ -21,3 +21,14 @@ int pg_slot_usable(const char *slot, const char *wal_status, const char *reason,
         return error_set(
                 e, ERROR_DATA, "resync required: slot %s is invalidated (%.100s)", slot, reason);
 }
+
+int pg_slot_server_ready(const PGconn *c, struct error *e)
+{
+        const char *standby = PQparameterStatus(c, "in_hot_standby");
+
+        if (!standby || strcmp(standby, "on") != 0)
+                return 0;
+        return error_set(e, ERROR_RETRY,
+                "source: the server is a standby; it is waited for until it is promoted, or the "
+                "address leads to the primary");
+}

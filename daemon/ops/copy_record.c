@@ -247,6 +247,23 @@ int copy_record_checkpoint(const struct copy_book *b, const struct copy_record *
                        : error_set(e, ERROR_BUG, "the checkpoint row is gone");
 }
 
+int copy_record_moved(const struct copy_book *b, const struct source_identity *to, struct error *e)
+{
+        char source[IDENTITY_TEXT];
+        const char *values[] = {b->pipeline, identity_format(to, source)};
+        AUTO_RESULT done = pg_query(b->target, e,
+                "update culvert.checkpoint set source = $2, counter = counter + 1, "
+                "updated_at = pg_catalog.clock_timestamp() "
+                "where pipeline = $1 and direction = 'forward' and lane = 0",
+                2, values);
+
+        if (!done)
+                return error_context(e, "target");
+        return strcmp(PQcmdTuples(done), "1") == 0
+                       ? 0
+                       : error_set(e, ERROR_BUG, "the checkpoint row is gone");
+}
+
 int copy_record_finish(const struct copy_book *b, const struct copy_record *r, struct error *e)
 {
         struct copy_record last = *r;

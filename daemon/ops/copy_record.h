@@ -80,6 +80,8 @@ void copy_book_rollback(const struct copy_book *b);
 int copy_record_write(const struct copy_book *b, const struct copy_record *r, struct error *e);
 int table_records_clear(const struct copy_book *b, struct error *e);
 int table_record_write(const struct copy_book *b, const struct table_record *t, struct error *e);
+/* The checkpoint belongs to that source from now on; the position is as good there. */
+int copy_record_moved(const struct copy_book *b, const struct source_identity *to, struct error *e);
 /* The checkpoint stands at the record's start, and belongs to its source. */
 int copy_record_checkpoint(const struct copy_book *b, const struct copy_record *r, struct error *e);
 /* The checkpoint's GTID state; NULL: it has none. The caller frees. */

@@ -59,6 +59,29 @@ static int rebind(struct move *m, const char *gtids, struct error *e)
         return m->to->commit(m->destination, e);
 }
 
+/* A promoted standby: positions stay what they are, but belong to its timeline from now on. */
+static int follow_branch(struct move *m, const struct source_identity *stored, struct error *e)
+{
+        struct copy_record *r = &m->p->record;
+        struct position last = m->p->stored;
+        int rc;
+
+        for (unsigned i = 0; i < m->p->known->n; i++)
+                if (is_in_stream(&m->p->known->items[i]))
+                        last = position_max(last, m->p->known->items[i].start);
+        if ((rc = m->from->branch(m->origin, stored, &m->p->identity, last, e)) <= 0)
+                return rc;
+        r->source = m->p->identity;
+        r->start = m->p->stored;
+        if (m->to->begin(m->destination, e) < 0 || m->to->write_record(m->destination, r, e) < 0 ||
+                m->to->checkpoint(m->destination, r, e) < 0)
+                return error_context(e, "target");
+        if (m->to->commit(m->destination, e) < 0)
+                return -1;
+        identity_format(&m->p->identity, m->p->stored_source);
+        return 0;
+}
+
 int move_follow(struct move *m, const struct source_identity *stored, struct error *e)
 {
         struct prepare *p = m->p;
@@ -67,6 +90,8 @@ int move_follow(struct move *m, const struct source_identity *stored, struct err
 
         if (identity_check(stored, &p->identity, &other) == 0)
                 return 0;
+        if (m->from->branch && p->config->target.kind != KIND_SEGMENTS)
+                return follow_branch(m, stored, e);
         if (m->to->gtids(m->destination, &gtids, e) < 0)
                 return error_context(e, "target");
         if (!m->from->follow || !gtids) {

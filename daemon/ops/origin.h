@@ -75,6 +75,10 @@ struct origin_ops {
         int (*gtids)(struct origin *o, struct position start, char **gtids, struct error *e);
         /* Can this server take the place of the one that the state is of? A DATA error if not. */
         int (*follow)(struct origin *o, const char *gtids, struct error *e);
+        /* Where the server's place may be taken by one whose log is the same up to a position: is
+         * it the one that was stored (0), or one that has everything before `at` (1)? */
+        int (*branch)(struct origin *o, const struct source_identity *stored,
+                const struct source_identity *now, struct position at, struct error *e);
         /* As `arrange` and `point`, for tables that come beside the stream: all readers stand at
          * `start`. There may be fewer of them than asked for. */
         int (*add)(struct origin *o, const struct table_defs *t, unsigned *readers,

@@ -251,10 +251,30 @@ static int pg_origin_watch(struct origin *o, const struct carried *c, struct err
                        : pg_publication_same(o->conn, name, &wanted, c->published, e);
 }
 
-static int pg_origin_resume(
-        struct origin *o, const struct carried *c, struct error *e)
+/* For a standby that may be promoted; the stream needs it not. */
+static void keep_for_failover(struct origin *o)
 {
-        return pg_slot_check(o->conn, o->config->pg.slot, e) < 0 ? -1 : pg_origin_watch(o, c, e);
+        const char *slot = o->config->pg.slot;
+        struct error e = ERROR_INIT;
+
+        if (connect_replication(o, &e) < 0 ||
+                pg_slot_set_failover(o->conn, o->replication, slot, &e) < 0)
+                log_warning("slot %s is not kept on standbys: %s", slot, e.message);
+}
+
+static int pg_origin_resume(struct origin *o, const struct carried *c, struct error *e)
+{
+        if (pg_slot_check(o->conn, o->config->pg.slot, e) < 0 || pg_origin_watch(o, c, e) < 0)
+                return -1;
+        keep_for_failover(o);
+        return 0;
+}
+
+static int pg_origin_branch(struct origin *o, const struct source_identity *stored,
+        const struct source_identity *now, struct position at, struct error *e)
+{
+        return connect_replication(o, e) < 0 ? -1
+                                             : pg_source_follow(o->replication, stored, now, at, e);
 }
 
 static char *pg_origin_published(struct origin *o, const struct carried *c, struct error *e)
@@ -545,6 +565,7 @@ const struct origin_ops pg_origin_ops = {
         .logs_cascades = pg_origin_logs_cascades,
         .arrange = pg_origin_arrange,
         .resume = pg_origin_resume,
+        .branch = pg_origin_branch,
         .watch = pg_origin_watch,
         .published = pg_origin_published,
         .marks = pg_origin_marks,

@@ -1,7 +1,9 @@
 #include "ops/pg_source.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/loop.h"
 #include "db/pg_slot.h"
+#include "db/pg_timeline.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -14,8 +16,11 @@
 int pg_source_identity(
         PGconn *replication, const char *slot, struct source_identity *id, struct error *e)
 {
-        AUTO_RESULT r = PQexec(replication, "IDENTIFY_SYSTEM");
+        AUTO_RESULT r = NULL;
 
+        if (pg_slot_server_ready(replication, e) < 0)
+                return -1;
+        r = PQexec(replication, "IDENTIFY_SYSTEM");
         if (PQresultStatus(r) != PGRES_TUPLES_OK)
                 return pg_error(e, replication, r, "source: IDENTIFY_SYSTEM");
         if (PQntuples(r) != 1 || PQnfields(r) < 2)
@@ -24,6 +29,82 @@ int pg_source_identity(
         id->timeline = (uint32_t)strtoul(pg_text(r, 0, 1), NULL, 10);
         snprintf(id->slot, sizeof id->slot, "%s", slot);
         return 0;
+}
+
+/* The server's own history, as its file has it. */
+static PGresult *read_history(PGconn *replication, uint32_t timeline, struct error *e)
+{
+        AUTO_BUF sql = BUF_INIT;
+        PGresult *r;
+
+        buf_printf(&sql, "TIMELINE_HISTORY %" PRIu32, timeline);
+        r = PQexec(replication, buf_text(&sql));
+        if (PQresultStatus(r) == PGRES_TUPLES_OK && PQntuples(r) == 1 && PQnfields(r) >= 2)
+                return r;
+        pg_error(e, replication, r, "source: TIMELINE_HISTORY");
+        PQclear(r);
+        return NULL;
+}
+
+static void say_moved(
+        const struct source_identity *stored, const struct source_identity *now, const char *left)
+{
+        log_event(LOG_LEVEL_WARNING, LOG_PLAIN, NULL,
+                "the source is a promoted standby: it was on timeline %" PRIu32
+                ", it is on timeline %" PRIu32 " since %s; it has all that the target has, so the "
+                "stream goes on there",
+                stored->timeline, now->timeline, left);
+}
+
+int pg_source_follow(PGconn *replication, const struct source_identity *stored,
+        const struct source_identity *now, struct position at, struct error *e)
+{
+        struct source_identity later = *stored;
+        struct position left;
+        AUTO_RESULT r = NULL;
+        char a[POSITION_TEXT], b[POSITION_TEXT];
+
+        if (now->timeline > stored->timeline)
+                later.timeline = now->timeline;
+        if (identity_check(&later, now, e) < 0)
+                return -1;
+        if (later.timeline == stored->timeline)
+                return 0;
+        if (!(r = read_history(replication, now->timeline, e)) ||
+                pg_timeline_left(pg_text(r, 0, 1), stored->timeline, &left, e) < 0)
+                return -1;
+        if (position_compare(at, left) <= 0) {
+                say_moved(stored, now, position_format(left, a));
+                return 1;
+        }
+        return error_set(e, ERROR_DATA,
+                "resync required: the source is a promoted standby, which left timeline %" PRIu32
+                " at %s; the checkpoint %s is ahead of that: what was committed in between is on "
+                "the target and not on this server",
+                stored->timeline, position_format(left, a), position_format(at, b));
+}
+
+int pg_slot_set_failover(PGconn *source, PGconn *replication, const char *slot, struct error *e)
+{
+        AUTO_BUF sql = BUF_INIT;
+        AUTO_RESULT r = NULL;
+        AUTO_RESULT done = NULL;
+
+        if (PQserverVersion(source) < 170000)
+                return 0;
+        r = pg_query(source, e,
+                "select 1 from pg_catalog.pg_replication_slots s where s.slot_name = $1 "
+                "and pg_catalog.to_jsonb(s) ->> 'failover' = 'false'",
+                1, &slot);
+        if (!r || PQntuples(r) == 0)
+                return r ? 0 : -1;
+        buf_str(&sql, "ALTER_REPLICATION_SLOT ");
+        pg_ident(&sql, slot);
+        buf_str(&sql, " (FAILOVER true)");
+        done = PQexec(replication, buf_text(&sql));
+        return PQresultStatus(done) == PGRES_COMMAND_OK
+                       ? 0
+                       : pg_error(e, replication, done, "source: ALTER_REPLICATION_SLOT");
 }
 
 int pg_slot_exists(PGconn *source, const char *slot, struct error *e)
@@ -40,7 +121,7 @@ enum { PLUGIN, DATABASE_OK, DATABASE, KIND, TEMPORARY, PID, WAL, INVALID };
 #define SLOT_SQL                                                                                   \
         "select coalesce(s.plugin, ''), s.database = pg_catalog.current_database(),"               \
         " coalesce(s.database, ''), s.slot_type, s.temporary, coalesce(s.active_pid::text, ''),"   \
-        " coalesce(s.wal_status, ''),"                  \
+        " coalesce(s.wal_status, ''),"                                                             \
         " " PG_SLOT_REASON " from pg_catalog.pg_replication_slots s where s.slot_name = $1"
 
 /* Is it a slot as culvert makes them, with its WAL? */
@@ -166,8 +247,9 @@ static void create_sql(PGconn *c, const struct pg_slot_order *o, struct buf *out
         pg_ident(out, o->slot);
         buf_str(out, o->temporary ? " TEMPORARY" : "");
         if (PQserverVersion(c) >= 150000)
-                buf_printf(out, " LOGICAL pgoutput (SNAPSHOT '%s')",
-                        o->snapshot ? "export" : "nothing");
+                buf_printf(out, " LOGICAL pgoutput (SNAPSHOT '%s'%s)",
+                        o->snapshot ? "export" : "nothing",
+                        PQserverVersion(c) >= 170000 && !o->temporary ? ", FAILOVER true" : "");
         else
                 buf_printf(out, " LOGICAL pgoutput %s",
                         o->snapshot ? "EXPORT_SNAPSHOT" : "NOEXPORT_SNAPSHOT");

@@ -9,9 +9,18 @@
 #include "ops/halt.h"
 #include "ops/pg_publication.h"
 
-/* IDENTIFY_SYSTEM on a replication connection. */
+/* IDENTIFY_SYSTEM on a replication connection. A standby is a RETRY error: it may be promoted. */
 int pg_source_identity(
         PGconn *replication, const char *slot, struct source_identity *id, struct error *e);
+/*
+ * Is it the server that the checkpoint belongs to (0), or a standby of it that was promoted since
+ * and has everything before `at` (1)? Else a DATA error, "resync required: ...".
+ */
+int pg_source_follow(PGconn *replication, const struct source_identity *stored,
+        const struct source_identity *now, struct position at, struct error *e);
+/* PostgreSQL 17 and later: standbys that synchronise slots keep this one, too. Of a slot that an
+ * older culvert has made; nothing connected to it. */
+int pg_slot_set_failover(PGconn *source, PGconn *replication, const char *slot, struct error *e);
 
 /* 1: a slot of that name is there; 0: none; -1. */
 int pg_slot_exists(PGconn *source, const char *slot, struct error *e);

@@ -200,6 +200,40 @@ static int check_known(struct prepare *p, struct error *e)
         return check_marks(p, e);
 }
 
+/* A table's copy that the stream had not come to stands at a place of the old timeline, too. */
+static struct position last_known(const struct prepare *p)
+{
+        struct position last = p->stored;
+
+        for (unsigned i = 0; i < p->known->n; i++)
+                if (is_streamed(&p->known->items[i]))
+                        last = position_max(last, p->known->items[i].start);
+        return last;
+}
+
+/* From now on the checkpoint belongs to the promoted standby's timeline. */
+static int follow(struct prepare *p, const struct source_identity *stored, struct error *e)
+{
+        int rc = pg_source_follow(p->replication, stored, &p->identity, last_known(p), e);
+
+        if (rc <= 0)
+                return rc;
+        p->record.source = p->identity;
+        if (copy_book_begin(&p->book, e) < 0 || copy_record_write(&p->book, &p->record, e) < 0 ||
+                copy_record_moved(&p->book, &p->identity, e) < 0)
+                return -1;
+        return copy_book_commit(&p->book, e);
+}
+
+/* For a standby that may be promoted; the stream needs it not. */
+static void keep_for_failover(struct prepare *p)
+{
+        struct error e = ERROR_INIT;
+
+        if (pg_slot_set_failover(p->source, p->replication, p->config->pg.slot, &e) < 0)
+                log_warning("slot %s is not kept on standbys: %s", p->config->pg.slot, e.message);
+}
+
 int prepare_resume(struct prepare *p, struct error *e)
 {
         struct source_identity stored;
@@ -207,8 +241,9 @@ int prepare_resume(struct prepare *p, struct error *e)
         if (identity_parse(&stored, p->stored_source, e) < 0)
                 return error_context(e, "culvert.checkpoint on the target");
         p->record.stage = STAGE_DONE;
-        if (identity_check(&stored, &p->identity, e) < 0 || check_known(p, e) < 0)
+        if (follow(p, &stored, e) < 0 || check_known(p, e) < 0)
                 return -1;
+        keep_for_failover(p);
         prepare_set_counters(p);
         return prepare_join(p, e) < 0 ? -1 : prepare_add(p, e);
 }

@@ -4,12 +4,14 @@ import itertools
 import os
 import subprocess
 
+import psycopg2
 import pytest
+from psycopg2.extras import LogicalReplicationConnection
 
 from harness import servers
 from harness.compare import compare
 from harness.until import until
-from integration.conftest import Pair
+from integration.conftest import Cross, Pair
 from integration.test_stream import SETUP
 
 CONF = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
@@ -214,3 +216,193 @@ def test_plan_and_watch_ask_what_the_version_has(pair_of, culvert, version):
         c.stop()
     finally:
         p.source.setting("max_slot_wal_keep_size", "-1")
+
+
+class Failover:
+    """A primary with a standby that synchronises its slots. Writers and culvert go to the standby when
+    the primary is gone; `both`: the URI has had both from the beginning."""
+
+    def __init__(self, folder, culvert, version, target, both=False, guarded=True, crossing=False):
+        self.name = f"failover{next(COUNT)}"
+        self.primary = servers.Postgres(folder, self.name + "p", binaries(version)).start()
+        self.standby = self.primary.standby(self.name + "s", "mirror", hot_standby_feedback="on",
+                                            sync_replication_slots="on").start()
+        if guarded:
+            self.primary.setting("synchronized_standby_slots", "'mirror'")
+        self.crossing = crossing
+        self.pair = (Cross if crossing else Pair)(self.primary, target, self.name)
+        config = self.pair.config(tables={"create": self.fill(version)})
+        if both:
+            config["source"]["uri"] = (
+                f"postgresql://postgres@127.0.0.1:{self.primary.port},127.0.0.1:{self.standby.port}/"
+                f"{self.name}?target_session_attrs=read-write")
+        self.culvert = culvert(config, self.name).start()
+        self.culvert.wait(lag=0)
+
+    def fill(self, version):
+        if not self.crossing:
+            return fill(self.pair, version)
+        self.pair.sql("create table plain (id int primary key, v text);"
+                      "insert into plain select g, 'x' from generate_series(1, 100) g")
+        return "yes"
+
+    def slot_is_synchronised(self):
+        """The standby's slot is there for good. It is brought up to date now and then, by what is written."""
+        self.pair.sql("select pg_log_standby_snapshot()")
+        return self.standby.run("select 1 from pg_replication_slots where slot_name = %s and synced and "
+                                "not temporary and invalidation_reason is null", "culvert_" + self.name)
+
+    def standby_has_all(self):
+        end = self.primary.run("select pg_current_wal_lsn()")[0][0]
+        until(lambda: self.standby.run("select pg_last_wal_replay_lsn() >= %s", end)[0][0], 30, end)
+
+    def go_over(self):
+        """The standby takes the crashed primary's place."""
+        self.primary.kill9()
+        self.standby.promote()
+        self.pair.source = self.standby
+        self.culvert.config["source"]["uri"] = self.culvert.config["source"]["uri"].replace(
+            str(self.primary.port), str(self.standby.port))
+
+    def same(self):
+        self.culvert.wait(lag=0)
+        return (self.pair.compare() if self.crossing else
+                compare(self.pair.source, self.pair.target, self.name))
+
+    def destroy(self):
+        self.culvert.destroy()
+        try:
+            self.pair.drop()
+        finally:
+            self.standby.destroy()
+            self.primary.destroy()
+
+
+@pytest.fixture
+def failover(folder, culvert, server):
+    made = []
+
+    def make(version, **how):
+        target = how.pop("target", None) or server(HOUSE, "dst")
+        made.append(Failover(folder, culvert, version, target, **how))
+        return made[-1]
+
+    yield make
+    for f in made:
+        f.destroy()
+
+
+SYNCHRONISING = [v for v in OTHERS if v >= 17]
+
+
+@pytest.mark.parametrize("version", SYNCHRONISING)
+def test_failover_to_a_standby(failover, version):
+    """The URI has both; culvert streams when the primary crashes, and goes on by itself."""
+    f = failover(version, both=True)
+    until(f.slot_is_synchronised, 60, "the slot on the standby", every=1)
+    f.pair.sql(CHANGES)
+    f.same()
+    f.pair.sql("insert into plain select g, 'late' from generate_series(10000, 12000) g")
+    f.standby_has_all()
+    f.go_over()
+    f.pair.sql("update plain set v = 'new primary' where id between 10000 and 10100; "
+               "insert into plain values (20000, 'new primary'); delete from plain where id = 12000")
+    before = f.same()
+    assert f.pair.target_sql("select count(*) from plain where id >= 10000") == [(2001,)]
+    assert "is a promoted standby: it was on timeline 1, it is on timeline 2" in f.culvert.log_text()
+    f.culvert.kill9()
+    f.pair.sql("insert into plain values (20001, 'after the kill')")
+    f.culvert.start()
+    assert f.same() == before + 1
+    assert f.culvert.log_text().count("is a promoted standby") == 1
+
+
+def test_failover_while_it_was_away(failover):
+    """The URI is changed, and what was written on both timelines comes once."""
+    f = failover(SYNCHRONISING[0])
+    until(f.slot_is_synchronised, 60, "the slot on the standby", every=1)
+    f.culvert.terminate()
+    f.pair.sql(CHANGES)
+    f.standby_has_all()
+    f.go_over()
+    f.pair.sql("insert into plain values (20000, 'new primary')")
+    f.culvert.write()
+    f.culvert.start()
+    f.same()
+    assert f.pair.target_sql("select v from plain where id = 20000") == [("new primary",)]
+
+
+def test_failover_with_a_target_of_another_engine(failover, my_target):
+    f = failover(SYNCHRONISING[-1], target=my_target, crossing=True)
+    until(f.slot_is_synchronised, 60, "the slot on the standby", every=1)
+    f.pair.sql("insert into plain values (200, 'old')")
+    f.same()
+    f.standby_has_all()
+    f.culvert.terminate()
+    f.go_over()
+    f.culvert.write()
+    f.culvert.start()
+    f.pair.sql("insert into plain values (201, 'new')")
+    f.same()
+    assert list(f.pair.target_sql("select id from plain where id > 100 order by 1")) == [(200,), (201,)]
+    f.culvert.kill9()
+    f.pair.sql("delete from plain where id = 1")
+    f.culvert.start()
+    f.same()
+
+
+def test_a_standby_is_waited_for(failover):
+    f = failover(SYNCHRONISING[-1])
+    until(f.slot_is_synchronised, 60, "the slot on the standby", every=1)
+    f.culvert.terminate()
+    primary = f.culvert.config["source"]["uri"]
+    f.culvert.config["source"]["uri"] = primary.replace(str(f.primary.port), str(f.standby.port))
+    f.culvert.write()
+    f.culvert.start()
+    until(lambda: "the server is a standby" in str(f.culvert.status()["error"]), 30, "the reason")
+    f.culvert.config["source"]["uri"] = primary
+    f.go_over()
+    f.pair.sql("insert into plain values (20000, 'promoted')")
+    f.same()
+
+
+def test_failover_behind_the_target(failover):
+    """An asynchronous standby has not what the target has: no way on, and nothing of the new primary
+    is applied."""
+    f = failover(SYNCHRONISING[0], guarded=False)
+    until(f.slot_is_synchronised, 60, "the slot on the standby", every=1)
+    f.standby.run("select pg_wal_replay_pause()")
+    f.standby.stop("immediate")
+    f.pair.sql("insert into plain values (20000, 'old primary only')")
+    f.culvert.wait(lag=0)
+    f.culvert.terminate()
+    f.primary.kill9()
+    f.standby.start()
+    f.standby.promote()
+    f.pair.source = f.standby
+    f.culvert.config["source"]["uri"] = f.culvert.config["source"]["uri"].replace(
+        str(f.primary.port), str(f.standby.port))
+    f.culvert.write()
+    f.pair.sql("insert into plain values (30000, 'new primary only')")
+    f.culvert.start()
+    error = f.culvert.wait_error("resync required: the source is a promoted standby")
+    assert "is ahead of that" in error["message"] and error["class"] == "data"
+    assert f.pair.target_sql("select id from plain where id >= 20000") == [(20000,)]
+
+
+def test_a_slot_from_before_is_kept_on_standbys(pair_of, culvert):
+    """An older culvert made it without `failover`."""
+    p = pair_of(17, HOUSE)
+    c = culvert(p.config(tables={"create": fill(p, 17)}), p.name).start()
+    c.wait(lag=0)
+    slot = "select failover from pg_replication_slots where database = current_database()"
+    assert p.sql(slot) == [(True,)]
+    c.terminate()
+    made = psycopg2.connect(p.source.uri(p.name), connection_factory=LogicalReplicationConnection)
+    with made.cursor() as cursor:
+        cursor.execute(f"ALTER_REPLICATION_SLOT culvert_{p.name} (FAILOVER false)")
+    made.close()
+    assert p.sql(slot) == [(False,)]
+    c.start().wait(lag=0)
+    assert p.sql(slot) == [(True,)]
+    c.stop()

@@ -184,6 +184,29 @@ class Postgres:
             raise RuntimeError(f"psql on {self.name}: {r.stdout[-4000:]}")
         return r.stdout
 
+    def standby(self, name, slot, **settings):
+        """A standby that streams by a slot of that name: this server's files, for which it is stopped a
+        while. Not started."""
+        s = Postgres.__new__(Postgres)
+        s.folder, s.name, s.bin, s.port = self.folder, name, self.bin, free_port()
+        s.data = os.path.join(self.folder, name)
+        s.log = s.data + ".log"
+        self.run("select pg_create_physical_replication_slot(%s, true)", slot)
+        self.stop()
+        shutil.copytree(self.data, s.data, ignore=lambda folder, names:
+                        names if os.path.basename(folder) == "pg_replslot" else [])
+        os.chmod(s.data, 0o700)
+        self.start()
+        s.settings = {**self.settings, "primary_slot_name": f"'{slot}'", "primary_conninfo":
+                      f"'host=127.0.0.1 port={self.port} user=postgres dbname=postgres'",
+                      **{k: str(v) for k, v in settings.items()}}
+        s.write_settings()
+        open(os.path.join(s.data, "standby.signal"), "w").close()
+        return s
+
+    def promote(self):
+        self._run("pg_ctl", "-D", self.data, "-w", "promote")
+
     def uri(self, db, user="postgres", port=None, more=""):
         return f"postgresql://{user}@127.0.0.1:{port or self.port}/{db}{more}"
 
