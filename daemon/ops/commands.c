@@ -70,13 +70,20 @@ static void run_wait(struct commands *c, struct control_call *call)
         wait_start(c->loop, c->migration, call, &c->waits);
 }
 
+/* The state does not allow it; or the disk does not. */
+static void refuse_change(struct control_call *call, const struct error *e)
+{
+        control_call_refuse(
+                call, e->class == ERROR_RETRY ? CONTROL_FAILED : CONTROL_REFUSED, "%s", e->message);
+}
+
 /* Answered when the target stands still, so that a script may rely on it. */
 static void run_pause(struct commands *c, struct control_call *call)
 {
         struct error e = ERROR_INIT;
 
         if (migration_pause(c->migration, &e) < 0)
-                control_call_refuse(call, CONTROL_REFUSED, "%s", e.message);
+                refuse_change(call, &e);
         else
                 wait_settled(c->loop, c->migration, call, &c->waits);
 }
@@ -88,7 +95,7 @@ static void run_resume(struct commands *c, struct control_call *call)
         cJSON *o;
 
         if (migration_resume(c->migration, &e) < 0) {
-                control_call_refuse(call, CONTROL_REFUSED, "%s", e.message);
+                refuse_change(call, &e);
                 return;
         }
         migration_status(c->migration, &s);

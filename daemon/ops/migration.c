@@ -54,6 +54,18 @@ static void save(struct migration *m)
                 log_failure(LOG_LEVEL_ERROR, LOG_PLAIN, &e, "the saved state");
 }
 
+/* What an operator is told is done has to outlive us: it is saved before anything is changed. A
+ * RETRY error where it cannot be. */
+static int save_first(struct migration *m, const struct saved *now, struct error *e)
+{
+        if (saved_write(now, m->config->pipeline.state_dir, e) < 0) {
+                e->class = ERROR_RETRY;
+                return error_context(e, "nothing was changed: the state could not be saved");
+        }
+        m->saved = *now;
+        return 0;
+}
+
 static void refresh(struct migration *m)
 {
         enum state now = state_now(m);
@@ -475,14 +487,17 @@ void migration_shutdown(
 
 int migration_pause(struct migration *m, struct error *e)
 {
+        struct saved now = m->saved;
+
         if (m->preparing && m->progress.copying)
                 return error_set(e, ERROR_CONFIG,
                         "the copy is under way and stands on one snapshot of the source; pause is "
                         "for the stream that follows");
         if (m->stopped)
                 return error_set(e, ERROR_CONFIG, "the pipeline is stopped on an error");
-        m->saved.paused = true;
-        save(m);
+        now.paused = true;
+        if (save_first(m, &now, e) < 0)
+                return -1;
         pipeline_pause(m->pipeline, true);
         refresh(m);
         return 0;
@@ -511,8 +526,8 @@ bool migration_is_drained(const struct migration *m)
         return m->streaming && pipeline_is_drained(m->pipeline);
 }
 
-/* The stream stopped at a statement that its log told; it goes on behind it. */
-static void accept_statement(struct migration *m)
+/* The stream stopped at a statement that its log told; it goes on behind it. False: it did not. */
+static bool accept_statement(const struct migration *m, struct saved *now)
 {
         bool altered = !strcmp(m->error.code, ROUTE_STATEMENT_CODE);
         bool written = !strcmp(m->error.code, ROUTE_WRITE_CODE);
@@ -520,34 +535,36 @@ static void accept_statement(struct migration *m)
         struct position at;
 
         if (!m->stopped || !(altered || written))
-                return;
+                return false;
         if (position_parse(&at, m->error.position, &ignored) == 0) {
-                route_accept_statements(m->route, at);
-                m->saved.accepted = at;
-                m->saved.accepted_of = m->identity;
+                now->accepted = at;
+                now->accepted_of = m->identity;
         }
         if (altered)
-                snprintf(m->saved.accepting, sizeof m->saved.accepting, "%s", m->error.table);
-        save(m);
+                snprintf(now->accepting, sizeof now->accepting, "%s", m->error.table);
+        return true;
 }
 
 int migration_resume(struct migration *m, struct error *e)
 {
+        struct saved now = m->saved;
+        bool accepted = accept_statement(m, &now);
+
         if (!m->saved.paused && !m->stopped)
                 return error_set(e, ERROR_CONFIG, "the pipeline is neither paused nor stopped");
-        if (m->saved.paused) {
-                m->saved.paused = false;
-                save(m);
-                if (!m->stopped)
-                        error_clear(&m->error);
-        }
+        now.paused = false;
+        if ((m->saved.paused || accepted) && save_first(m, &now, e) < 0)
+                return -1;
+        if (accepted)
+                route_accept_statements(m->route, now.accepted);
+        if (!m->stopped)
+                error_clear(&m->error);
         pipeline_pause(m->pipeline, false);
         if (m->streaming && m->add)
                 watcher_look(m->watcher);
         if (m->stopped || (!m->streaming && !m->preparing)) {
                 m->accept = m->stopped;
                 m->accept_marks = m->stopped && !strcmp(m->error.code, PG_MARKS_CODE);
-                accept_statement(m);
                 m->stopped = false;
                 error_clear(&m->error);
                 migration_start_prepare(m);

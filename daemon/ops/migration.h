@@ -21,7 +21,8 @@ void migration_start(struct migration *m);
 void migration_shutdown(
         struct migration *m, int64_t grace, void (*done)(void *context), void *context);
 
-/* 0, or -1: refused by the state (exit status 4), nothing changed. */
+/* 0, or -1 and nothing changed: refused by the state (exit status 4), or, with a RETRY error, not
+ * to be saved (exit status 1). */
 int migration_pause(struct migration *m, struct error *e);
 int migration_resume(struct migration *m, struct error *e);
 

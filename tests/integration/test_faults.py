@@ -59,7 +59,9 @@ def test_no_space_in_the_state_directory(bank, culvert, faults, policy):
         many(bank)
         w.more(20)
         until(lambda: "No space left" in error(c), 40, "a word about the disk")
-        c.ctl("resume")
+        refused = c.ctl("resume", check=False)  # could not be remembered
+        assert refused.returncode == 1 and "No space left" in refused.stderr
+        assert c.status()["state"] == "paused"
         w.more(10)
         until(lambda: faults.skip(30) or "No space left" in error(c), 40, "the same word, after a retry")
         c.kill9()
@@ -67,7 +69,7 @@ def test_no_space_in_the_state_directory(bank, culvert, faults, policy):
         until(lambda: faults.skip(30) or "No space left" in error(c), 40, "the same word, after a restart")
         w.more(10)
         faults.full(False)
-        c.ctl("resume")  # which could not be remembered before
+        c.ctl("resume")
         until(lambda: faults.skip(30) or c.status()["target"]["connected"], 40, "another try")
     same(bank, c)
 

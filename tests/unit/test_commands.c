@@ -20,7 +20,7 @@
 struct migration {
         struct status status;
         struct migration_listener *listeners;
-        bool refuses;
+        bool refuses, disk_is_full;
         void (*mark_done)(void *context, struct position p, const struct error *e);
         void *mark_context;
         unsigned marks, cancels;
@@ -70,6 +70,8 @@ static int set_state(struct migration *fake, enum state s, struct error *e)
 {
         if (fake->refuses)
                 return error_set(e, ERROR_CONFIG, "not in this state");
+        if (fake->disk_is_full)
+                return error_set(e, ERROR_RETRY, "no space");
         fake->status.state = s;
         return 0;
 }
@@ -419,6 +421,13 @@ static void test_pause_resume(void **state)
         begin("resume");
         run();
         expect_end(CONTROL_DONE, "\"state\":\"streaming\"");
+        m.disk_is_full = true;
+        begin("pause");
+        run();
+        expect_end(CONTROL_FAILED, "no space");
+        begin("resume");
+        run();
+        expect_end(CONTROL_FAILED, "no space");
         m.refuses = true;
         begin("pause");
         run();
