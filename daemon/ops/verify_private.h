@@ -1,8 +1,8 @@
 #pragma once
 /*
  * What the files of ops/verify share: verify.c starts and ends the threads, verify_walk.c reads
- * chunk by chunk, verify_bag.c does the same for tables without a key, verify_settle.c reads again
- * what differed.
+ * chunk by chunk, verify_span.c has the servers compare several chunks themselves, verify_bag.c
+ * does the same as the walk for tables without a key, verify_settle.c reads again what differed.
  */
 #include "ops/halt.h"
 #include "ops/verify.h"
@@ -63,7 +63,7 @@ struct verify {
         atomic_uint next;
 };
 
-/* Of which chunks digests are asked for, verify_walk.c. */
+/* Of which chunks digests are asked for, verify_span.c. */
 struct verify_spans {
         bool fit;         /* the servers can */
         unsigned chunks;  /* at once, the next time */
@@ -99,6 +99,18 @@ int verify_await(struct verify_worker *w, struct error *e);
 bool verify_is_sampled(const struct verify *v, uint64_t chunk);
 
 int verify_walk(struct verify_worker *w, struct error *e);
+uint32_t verify_chunk_rows(const struct verify *v);
+/* The key of the row that is so many behind w->after, kept in `at`; empty: there are not as many.
+ */
+int verify_border(struct verify_worker *w, uint32_t rows, struct buf *at, struct error *e);
+void verify_move_on(struct verify_worker *w, const struct buf *at);
+
+void verify_spans_begin(struct verify_worker *w);
+/* Are digests asked for before the next chunk is read? */
+bool verify_span_due(const struct verify_worker *w);
+/* 1: the next chunks are the same on both sides, and done; 0: rows have to be read; -1. */
+int verify_span(struct verify_worker *w, bool *more, struct error *e);
+
 int verify_bag(struct verify_worker *w, struct error *e);
 /* Reads w->doubts again until each is decided; what differs goes to w->found. */
 int verify_settle(struct verify_worker *w, struct error *e);

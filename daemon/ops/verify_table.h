@@ -41,7 +41,7 @@ struct verify_hand {
         struct value *key;    /* the key's values before that, as the target takes them */
         struct value *own;    /* and as the side has them that the row was read from */
         struct filter_value *scratch;
-        uint64_t *columns; /* a digest of each mapped column */
+        uint64_t *columns;    /* a digest of each mapped column */
         struct error ignored; /* why a value has no place: large, so not made for each */
 };
 

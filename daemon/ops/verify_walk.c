@@ -6,10 +6,7 @@
  * for the chunk's keys; then the target is walked in its own order, and the source asked for its
  * keys. The equality of a collation finds more rows than are the same to the byte, and never fewer.
  *
- * Between servers of one engine several chunks are first compared by digests of the servers' own
- * (verify_digest.h): all at once, then in quarters, down to one chunk, whose rows are read when its
- * digests differ. Where rows change all the time that comes to nothing, so more and more chunks are
- * then read without asking.
+ * Between servers of one engine digests of several chunks come first (verify_span.c).
  */
 #include "base/loop.h"
 #include "base/memory.h"
@@ -23,8 +20,6 @@
 #define DOUBTS_MAX 2000u
 #define SETTLE_EVERY (2 * SECOND)
 #define SAVE_EVERY SECOND
-#define SPAN_MAX 16u /* chunks of one digest */
-#define MISSED_MAX 5u
 
 /* ---- doubts ---- */
 
@@ -78,7 +73,7 @@ static void set_after(struct verify_worker *w, const struct value *key)
         verify_keep(&w->after, key, walked(w)->key_n);
 }
 
-static void move_on(struct verify_worker *w, const struct buf *at)
+void verify_move_on(struct verify_worker *w, const struct buf *at)
 {
         buf_clear(&w->after);
         buf_add(&w->after, at->data, at->len);
@@ -140,7 +135,7 @@ static int add_after(struct verify_worker *w, const struct verify_side *s, struc
         return verify_bound(sql, s, c, bound, w->hand.own, e);
 }
 
-static uint32_t chunk_rows(const struct verify *v)
+uint32_t verify_chunk_rows(const struct verify *v)
 {
         uint64_t rate = v->request.rate;
 
@@ -344,7 +339,7 @@ static void read_ahead(struct verify_worker *w)
         bool by_rows = !w->spans.fit || w->spans.by_rows > 0;
 
         if (by_rows && verify_is_sampled(w->verify, w->task->at.chunk))
-                verify_ahead_start(&w->ahead, &w->after, chunk_rows(w->verify));
+                verify_ahead_start(&w->ahead, &w->after, verify_chunk_rows(w->verify));
 }
 
 /* The source's rows behind w->after, which moves to the last of them. */
@@ -354,7 +349,7 @@ static int take_source(struct verify_worker *w, bool *more, struct error *e)
         struct verify_set set = w->set;
 
         if (!a->begun)
-                verify_ahead_start(a, &w->after, chunk_rows(w->verify));
+                verify_ahead_start(a, &w->after, verify_chunk_rows(w->verify));
         if (verify_ahead_take(a, e) < 0)
                 return -1;
         w->set = a->set;
@@ -362,7 +357,7 @@ static int take_source(struct verify_worker *w, bool *more, struct error *e)
         *more = a->n == a->limit;
         w->task->at.seen += (uint64_t)a->n;
         if (*more)
-                move_on(w, &a->after);
+                verify_move_on(w, &a->after);
         return 0;
 }
 
@@ -423,13 +418,13 @@ static int64_t read_target_keys(struct verify_worker *w, uint32_t limit, struct 
                         row->from = verify_keep(&w->set.keys, w->hand.own, t->from.key_n);
         }
         if (n > 0 && rc == 0)
-                move_on(w, &last);
+                verify_move_on(w, &last);
         return rc < 0 ? -1 : n;
 }
 
 static int compare_extras(struct verify_worker *w, bool *more, struct error *e)
 {
-        uint32_t limit = chunk_rows(w->verify);
+        uint32_t limit = verify_chunk_rows(w->verify);
         int64_t n;
 
         verify_set_clear(&w->set);
@@ -443,7 +438,7 @@ static int compare_extras(struct verify_worker *w, bool *more, struct error *e)
 
 /* The key of the row that is so many behind w->after, kept in `at`; empty: there are not as many.
  */
-static int find_border(struct verify_worker *w, uint32_t rows, struct buf *at, struct error *e)
+int verify_border(struct verify_worker *w, uint32_t rows, struct buf *at, struct error *e)
 {
         const struct verify_columns *c = walked(w);
         struct verify_side *s = w->task->at.phase == PHASE_SOURCE ? &w->from : &w->to;
@@ -470,89 +465,25 @@ static int find_border(struct verify_worker *w, uint32_t rows, struct buf *at, s
 static int skip_chunk(struct verify_worker *w, bool *more, struct error *e)
 {
         struct verify_progress *p = &w->task->at;
-        uint32_t limit = chunk_rows(w->verify);
+        uint32_t limit = verify_chunk_rows(w->verify);
         AUTO_BUF border = BUF_INIT;
 
-        if (find_border(w, limit, &border, e) < 0)
+        if (verify_border(w, limit, &border, e) < 0)
                 return -1;
         *more = border.len > 0;
         if (*more)
-                move_on(w, &border);
+                verify_move_on(w, &border);
         if (*more && p->phase == PHASE_SOURCE)
                 p->seen += limit;
         p->chunk++;
         return 0;
 }
 
-/* ---- digests ---- */
-
-/* A second of the rate has several of them. */
-static unsigned span_max(const struct verify *v)
-{
-        uint64_t rate = v->request.rate, most = rate / 2 / chunk_rows(v);
-
-        if (v->run.sample < 100)
-                return 1;
-        return !rate || most > SPAN_MAX ? SPAN_MAX : most ? (unsigned)most : 1;
-}
-
-static void begin_spans(struct verify_worker *w)
-{
-        w->spans = (struct verify_spans){
-                .chunks = SPAN_MAX, .fit = verify_digest_fits(&w->from, &w->to, &w->task->table)};
-}
-
-static bool is_span_due(const struct verify_worker *w)
-{
-        return w->spans.fit && w->spans.by_rows == 0 && w->task->at.phase == PHASE_SOURCE &&
-               !w->ahead.begun;
-}
-
-/* A smaller one is next; or the chunk is read by rows, and some more. */
-static void miss(struct verify_spans *s, unsigned chunks)
-{
-        s->chunks = chunks > 4 ? chunks / 4 : 1;
-        if (chunks > 1)
-                return;
-        s->by_rows = 1u << s->missed;
-        s->missed += s->missed < MISSED_MAX;
-}
-
-/* 1: the next chunks are the same on both sides; 0: rows have to be read; -1. */
-static int compare_span(struct verify_worker *w, bool *more, struct error *e)
-{
-        struct verify_progress *p = &w->task->at;
-        struct verify_spans *s = &w->spans;
-        unsigned most = span_max(w->verify), n = s->chunks < most ? s->chunks : most;
-        AUTO_BUF border = BUF_INIT;
-        uint64_t rows = 0;
-        int same;
-
-        if (find_border(w, n * chunk_rows(w->verify), &border, e) < 0)
-                return -1;
-        same = verify_digest_same(&w->from, &w->to, &w->task->table, &w->after, &border, &rows, e);
-        if (same < 0 || verify_throttle(w, rows, e) < 0)
-                return -1;
-        if (!same) {
-                miss(s, n);
-                return 0;
-        }
-        s->missed = 0;
-        s->chunks = n * 2 < SPAN_MAX ? n * 2 : SPAN_MAX;
-        *more = border.len > 0;
-        if (*more)
-                move_on(w, &border);
-        p->chunk += n;
-        p->rows += rows;
-        p->seen += rows;
-        return 1;
-}
-
 /* Digests first, where they are due, then rows. */
 static int compare_next(struct verify_worker *w, bool *more, struct error *e)
 {
-        while (is_span_due(w)) {
-                int same = compare_span(w, more, e);
+        while (verify_span_due(w)) {
+                int same = verify_span(w, more, e);
 
                 if (same != 0)
                         return same < 0 ? -1 : 0;
@@ -633,7 +564,7 @@ int verify_walk(struct verify_worker *w, struct error *e)
 
         read_after(w);
         w->settled = w->saved = verify_now();
-        begin_spans(w);
+        verify_spans_begin(w);
         if (p->phase == PHASE_SOURCE) {
                 if (walk_phase(w, e) < 0)
                         return -1;
