@@ -35,7 +35,10 @@ void render_repair(struct buf *out, const cJSON *body)
 {
         const cJSON *t;
 
-        cJSON_ArrayForEach(t, cJSON_GetObjectItemCaseSensitive(body, "items")) add_item(out, t);
+        cJSON_ArrayForEach(t, cJSON_GetObjectItemCaseSensitive(body, "items"))
+        {
+                add_item(out, t);
+        }
         if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(body, "items_truncated")))
                 buf_str(out, "and more\n");
         if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(body, "dry_run")))

@@ -232,7 +232,7 @@ static void count(struct repair *r, struct repair_batch *b, const struct verify_
                 const struct repair_row *row = &b->rows[i];
 
                 pass->repaired += row->end == REPAIR_REPAIRED;
-                pass->taken += row->end == REPAIR_REFUSED && !strncmp(row->why.code, "23", 2);
+                pass->taken += row->end == REPAIR_REFUSED && repair_is_taken(row);
                 repair_report(r, p, row);
         }
 }

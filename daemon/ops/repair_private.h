@@ -114,6 +114,8 @@ enum repair_action repair_action_of(const struct repair_batch *b, const struct r
 /* The stream stands: writes the rows that are ready, in one transaction; their `action` and `why`
  * say what came of it. */
 int repair_write(struct repair *r, struct repair_batch *b, struct error *e);
+/* Was it refused since a unique value of it belongs to another row? */
+bool repair_is_taken(const struct repair_row *row);
 
 /* ---- repair_report.c ---- */
 

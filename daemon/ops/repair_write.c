@@ -203,7 +203,7 @@ static int replace(struct writing *w, struct repair_row **rows, unsigned n, stru
 }
 
 /* SQLSTATE: PostgreSQL says which constraint's kind it is, the MySQL family only that it is one. */
-static bool is_taken(const struct repair_row *row)
+bool repair_is_taken(const struct repair_row *row)
 {
         return !strcmp(row->why.code, "23505") || !strcmp(row->why.code, "23000");
 }
@@ -217,7 +217,8 @@ static int replace_left(struct writing *w, struct error *e)
         for (unsigned i = 0; i < w->batch->rows_n; i++) {
                 struct repair_row *row = &w->batch->rows[i];
 
-                if (row->ready && !is_many(w, row) && row->action == REPAIR_UPDATE && is_taken(row))
+                if (row->ready && !is_many(w, row) && row->action == REPAIR_UPDATE &&
+                        repair_is_taken(row))
                         rows[n++] = row;
         }
         if (n > 0 && w->may_replace)
@@ -294,6 +295,8 @@ static int take(struct repair *r, struct quarantine_store *s, struct error *e)
         for (int i = 0; (taken = s->ops->take(s, e)) == 1 && i < LOCK_TRIES; i++)
                 if (verify_pause(&r->worker, LOCK_PAUSE, e) < 0)
                         return -1;
+        if (taken == 1) /* not to be waited for: the other daemon may repair */
+                e->class = ERROR_CONFIG;
         return taken == 0 ? 0 : -1;
 }
 

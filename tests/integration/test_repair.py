@@ -1,11 +1,16 @@
 """culvertctl repair: what a verification has found is put right, on live tables, in all four directions."""
 import json
+import os
+import signal
+import subprocess
 
 import pytest
 
 from harness.compare import compare
+from harness.daemon import BUILD
 from harness.until import until
 from harness.verifying import Load, found, is_my, things, verify
+from integration.test_hazards import twin
 from integration.test_verify import SECRET, damage, eights, make_kinds, source_name, start
 
 
@@ -199,11 +204,16 @@ def test_several_rows_of_a_key(pair, culvert):
     assert pair.target_sql("select * from t order by id") == pair.sql("select * from t order by id")
 
 
+def in_background(c):
+    return subprocess.Popen([os.path.join(BUILD, "culvertctl"), "-s", c.socket, "repair"], text=True,
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
 def many(both, culvert, n=12000):
     things(both, n)
     c = start(both, culvert)
-    both.target_sql(f"delete from things where id % 3 = 0; update things set name = 'x' where id % 3 = 1;")
-    both.target_sql("insert into things (id, name) select -id, 'extra' from things where id % 30 = 1")
+    both.target_sql("delete from things where id % 3 = 0 and id <= 10500; update things set name = 'x' where id % 3 = 1 and id <= 10500;"
+                    "insert into things (id, name) select -id, 'extra' from things where id % 30 = 1 and id <= 10500")
     return c
 
 
@@ -213,17 +223,15 @@ def test_kill_in_between(way, culvert):
     both = way
     c = many(both, culvert)
     left = verify(c, timeout=120)["differences"]
-    assert left == 8400
+    assert left == 7350
     kills = 0
-    import subprocess
     with Load(both.sql, 11000, 12000):
         while kills < 5:
-            p = subprocess.Popen([c.process.args[0].replace("culvertd", "culvertctl"), "-s", c.socket, "repair"],
-                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            p = in_background(c)
             mended = c.log_text().count("repair: ")
             until(lambda: c.log_text().count("repair: ") > mended or p.poll() is not None, 60, "a row that is mended")
             c.kill9()
-            assert p.wait(20) != 0 or kills > 0
+            p.wait(20)
             c.start()
             c.wait(lag=0)
             until(lambda: json.loads(c.ctl("verify", "status", "--json").stdout)["tables"], 20, "what was known")
@@ -235,6 +243,57 @@ def test_kill_in_between(way, culvert):
     assert body["refused"] == body["undecided"] == 0
     clean(both, c)
     same(both)
+
+
+def held(pair):
+    """A transaction of a repair that stands before a lock."""
+    return pair.target_sql("select pid from pg_locks join pg_stat_activity using (pid) where not granted and "
+                           "application_name = 'culvert shop quarantine' and query not like '%advisory%'")
+
+
+@pytest.mark.long
+def test_fenced_and_killed_inside_the_transaction(pair, culvert, folder):
+    """It is not there, neither after a kill nor after another daemon has taken over, who can do it instead."""
+    things(pair, 100)
+    c = start(pair, culvert)
+    pair.target_sql("delete from things where id in (7, 8); update things set name = 'x' where id = 90")
+    verify(c)
+    before = everything(pair)
+    holder = pair.target.connect(pair.name, autocommit=False)
+    with holder.cursor() as cursor:
+        cursor.execute("update things set name = name where id = 90")
+    p = in_background(c)
+    until(lambda: held(pair), 30, "the repair before the lock")
+    c.kill9()
+    assert p.wait(20) != 0
+    holder.rollback()
+    until(lambda: not pair.target_sql("select 1 from pg_stat_activity where application_name = 'culvert shop quarantine'"), 30,
+          "the end of its session")
+    assert everything(pair) == before
+    c.start()
+    c.wait(lag=0)
+    until(lambda: json.loads(c.ctl("verify", "status", "--json").stdout)["tables"], 20, "what was known")
+    with holder.cursor() as cursor:
+        cursor.execute("update things set name = name where id = 90")
+    p = in_background(c)
+    pid = until(lambda: held(pair), 30, "the repair before the lock")[0][0]
+    second = twin(pair, folder, c)
+    try:
+        c.process.send_signal(signal.SIGSTOP)
+        pair.target_sql(f"select pg_terminate_backend({pid}, 5000)")
+        holder.rollback()
+        second.start().wait(state="streaming", timeout=60)
+        c.process.send_signal(signal.SIGCONT)
+        assert p.wait(60) == 1 and "another session" in p.stderr.read()
+        assert everything(pair) == before
+        assert verify(second)["differences"] == 3
+        assert repair(second)["repaired"] == 3
+        clean(pair, second)
+        same(pair)
+    finally:
+        c.process.send_signal(signal.SIGCONT)
+        holder.close()
+        second.destroy()
 
 
 def no_conflict(both, culvert, rounds):
