@@ -284,7 +284,9 @@ def test_fenced_and_killed_inside_the_transaction(pair, culvert, folder):
         holder.rollback()
         second.start().wait(state="streaming", timeout=60)
         c.process.send_signal(signal.SIGCONT)
-        assert p.wait(60) == 1 and "another session" in p.stderr.read()
+        assert p.wait(60) == 1  # for the lock, or since the other one has moved the slot on
+        said = p.stderr.read()
+        assert "another session" in said or "stopped on an error" in said, said
         assert everything(pair) == before
         assert verify(second)["differences"] == 3
         assert repair(second)["repaired"] == 3
