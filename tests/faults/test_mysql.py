@@ -14,6 +14,7 @@ from integration import test_my_exactly_once as bank_test
 from integration import test_my_stream as stream
 from integration import test_my_xa as xa
 from integration import test_quarantine as quarantine
+from integration import test_repair as repairing
 from integration import test_my_types as types
 from integration import test_verify as verification
 from integration import test_my_values as values
@@ -426,3 +427,13 @@ def test_verification(make, culvert, direction):
 @pytest.mark.parametrize("direction", ["mysql-pg", "pg-mysql", "mysql-mysql"])
 def test_verification_of_all_kinds_of_tables(make, culvert, direction):
     verification.test_kinds_of_tables(make(direction), culvert)
+
+
+@pytest.mark.parametrize("direction", ["mysql-pg", "pg-mysql", "mysql-mysql"])
+def test_repair(make, culvert, direction):
+    repairing.test_damage_is_mended(make(direction), culvert)
+
+
+@pytest.mark.parametrize("direction", ["mysql-pg", "pg-mysql", "mysql-mysql"])
+def test_repair_of_all_kinds_of_tables(make, culvert, direction):
+    repairing.test_kinds_of_tables(make(direction), culvert)

@@ -324,9 +324,9 @@ def no_conflict(both, culvert, rounds):
 
 
 def test_rows_on_the_move(way, culvert):
-    no_conflict(way, culvert, 2)
+    no_conflict(way, culvert, 1)
 
 
 @pytest.mark.long
 def test_rows_on_the_move_for_long(every_way, culvert):
-    no_conflict(every_way, culvert, 25)
+    no_conflict(every_way, culvert, 8)
