@@ -4,7 +4,8 @@
  * (tests/harness/faults.py has the same layout); without it every call passes as it is.
  *
  * Points are passages: before and after each call that changes a file, and around the bytes that
- * commit on the target or acknowledge to the source. Each is counted, and the passage that the
+ * commit on the target or acknowledge to the source, and those of the copy: that take the snapshot
+ * and the slot, carry many rows, define keys and tables, or record how far it is. Each is counted, and the passage that the
  * test has ordered ends the process as kill -9 does. Clocks may be ahead or behind, and the disk
  * may have no room.
  */
@@ -57,12 +58,24 @@ enum {
         COMMIT_ANSWERED,
         ACK,
         ACK_SENT,
+        SNAPSHOT,
+        SNAPSHOT_SENT,
+        SLOT,
+        SLOT_SENT,
+        ROWS,
+        ROWS_SENT,
+        DEFINITION,
+        DEFINITION_SENT,
+        RECORD,
+        RECORD_SENT,
         POINTS
 };
 
 static const char *const names[POINTS] = {"create", "created", "write", "written", "sync", "synced",
         "sync folder", "synced folder", "rename", "renamed", "unlink", "unlinked", "truncate",
-        "truncated", "commit", "commit sent", "commit answered", "ack", "ack sent"};
+        "truncated", "commit", "commit sent", "commit answered", "ack", "ack sent", "snapshot",
+        "snapshot sent", "slot", "slot sent", "rows", "rows sent", "definition",
+        "definition sent", "record", "record sent"};
 
 struct page {
         _Atomic int64_t calendar;  /* ns that CLOCK_REALTIME is ahead */
@@ -247,9 +260,27 @@ static bool has_ack(const void *from, size_t len)
         return memmem(from, len, head, sizeof head) != NULL;
 }
 
+/* Statements of the copy, by words that are in no others. Rows are what fills a buffer. */
+static int copy_point(const void *from, size_t len)
+{
+        static const struct {
+                const char *word;
+                int point;
+        } words[] = {{"CREATE_REPLICATION_SLOT", SLOT}, {"set transaction snapshot", SNAPSHOT},
+                {"with consistent snapshot", SNAPSHOT}, {"into culvert.copy", RECORD},
+                {"into culvert.`copy`", RECORD}, {"create table ", DEFINITION},
+                {"alter table ", DEFINITION}, {"create index", DEFINITION}};
+
+        for (unsigned i = 0; i < sizeof words / sizeof *words; i++)
+                if (memmem(from, len, words[i].word, strlen(words[i].word)))
+                        return words[i].point;
+        return len >= 4096 ? ROWS : POINTS;
+}
+
 ssize_t send(int fd, const void *from, size_t len, int flags)
 {
         NEXT(send);
+        int copy = page ? copy_point(from, len) : POINTS;
         bool commit = page && has_commit(from, len), ack = page && has_ack(from, len);
         ssize_t n;
 
@@ -257,6 +288,8 @@ ssize_t send(int fd, const void *from, size_t len, int flags)
                 pass(COMMIT);
         if (ack)
                 pass(ACK);
+        if (copy != POINTS)
+                pass(copy);
         if (commit && fd >= 0 && fd < FDS)
                 committing[fd] = true;
         n = next(fd, from, len, flags);
@@ -264,6 +297,8 @@ ssize_t send(int fd, const void *from, size_t len, int flags)
                 pass(COMMIT_SENT);
         if (ack)
                 pass(ACK_SENT);
+        if (copy != POINTS)
+                pass(copy + 1);
         return n;
 }
 
