@@ -95,7 +95,7 @@ struct world {
         bool must_stop; /* an error was reported that no retry mends */
         struct sink *sink;
         struct source *source;
-        unsigned stuck, stopped_on; /* a server that told the last accepted statement */
+        unsigned stuck, accepted_of[TRANSACTIONS_MAX]; /* the server that told the statement */
         unsigned failovers;
         int64_t shutdown_at, grace;
         unsigned marks_asked, marks_answered, gave_up, processes;
@@ -959,7 +959,7 @@ static void check_stop_on_statement(const struct error *e)
         must(w->committed.rows == w->facts[i].before,
                 "%u rows where a statement stopped it, not %u", w->committed.rows,
                 w->facts[i].before);
-        must(!(w->accepted >> i & 1) || w->stopped_on != w->belongs,
+        must(!(w->accepted >> i & 1) || w->accepted_of[i] != w->belongs,
                 "an accepted statement stopped it again");
 }
 
@@ -1112,11 +1112,12 @@ static void expect_shapes(bool changed)
 /* As ops/migration.c does at `resume`. */
 static void accept_statement(void)
 {
+        unsigned i = fact_of_statement(&w->last);
         struct error none = ERROR_INIT;
         struct position end;
 
-        w->accepted |= UINT64_C(1) << fact_of_statement(&w->last);
-        w->stopped_on = w->belongs;
+        w->accepted |= UINT64_C(1) << i;
+        w->accepted_of[i] = w->belongs;
         if (position_parse(&end, w->last.position, &none) == 0)
                 route_accept_statements(w->route, end);
 }
