@@ -188,7 +188,7 @@ class Postgres:
         """A standby that streams by a slot of that name: this server's files, for which it is stopped a
         while. Not started."""
         s = Postgres.__new__(Postgres)
-        s.folder, s.name, s.bin, s.port = self.folder, name, self.bin, free_port()
+        s.folder, s.name, s.bin, s.port, s.sessions = self.folder, name, self.bin, free_port(), {}
         s.data = os.path.join(self.folder, name)
         s.log = s.data + ".log"
         self.run("select pg_create_physical_replication_slot(%s, true)", slot)
