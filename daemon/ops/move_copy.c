@@ -255,7 +255,10 @@ static int load_rows(struct move *m, unsigned readers, struct error *e)
         move_set_order(m, readers);
         free(m->begins);
         m->begins = memory_new((m->tables->n + 1) * sizeof *m->begins);
-        m->kept = m->p->copy_began = now();
+        m->kept = now();
+        pthread_mutex_lock(&m->p->lock);
+        m->p->copy_began = m->kept;
+        pthread_mutex_unlock(&m->p->lock);
         rc = crew_run(readers, work, tick, m, m->crew, e);
         m->from->release(m->origin);
         return rc;
