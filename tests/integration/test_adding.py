@@ -135,6 +135,7 @@ def test_under_load(pair, shop, culvert):
     assert constraints(pair.sql) == constraints(pair.target_sql)
 
 
+@pytest.mark.long
 def test_a_transaction_from_before(pair, shop):
     """It wrote to the table before it was published, and writes again afterwards."""
     c = shop
@@ -206,6 +207,7 @@ def test_killed_while_they_join(pair, shop):
     assert constraints(pair.sql) == constraints(pair.target_sql)
 
 
+@pytest.mark.long
 def test_refused_and_mended(pair, shop):
     """The others go on without it, and the next reload tries again."""
     c = shop

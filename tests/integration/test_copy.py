@@ -192,7 +192,7 @@ def test_unknown_tables_in_the_configuration(pair, culvert):
     assert "shop.conf:" in message
 
 
-@pytest.mark.parametrize("moment", ["rows", "loaded"])
+@pytest.mark.parametrize("moment", ["rows", pytest.param("loaded", marks=pytest.mark.long)])
 def test_kill_in_the_copy(pair, culvert, moment):
     fill(pair)
     c = culvert(pair.config(snapshot={"workers": "2"})).start()
@@ -232,6 +232,7 @@ def test_interrupted_append_is_not_guessed(pair, culvert):
     assert pair.target_sql("select count(*) from small") == [(101,)]
 
 
+@pytest.mark.long
 def test_term_in_the_copy_ends_soon(pair, culvert):
     fill(pair)
     c = culvert(pair.config(snapshot={"workers": "1"})).start()

@@ -26,7 +26,7 @@ def confirmed_past(pair, lsn):
                     lsn) == [(True,)]
 
 
-@pytest.mark.parametrize("state", ["streaming", "paused"])
+@pytest.mark.parametrize("state", ["streaming", pytest.param("paused", marks=pytest.mark.long)])
 def test_E1_idle_tables_beside_a_busy_database(pair, culvert, state):
     """The slot of a quiet database must not hold the log of a busy server. A paused pipeline that
     has all there is counts as idle, too, or may keep the slot where it is: it must not lie."""
@@ -196,7 +196,7 @@ def test_E35_triggers_of_the_target(pair, culvert):
     assert same(pair, c) == 2 + 3 + 1 and pair.target_sql("select what from noted order by 1") == [("always",), ("replica",)]
 
 
-@pytest.mark.parametrize("policy", ["stop", "ignore"])
+@pytest.mark.parametrize("policy", ["stop", pytest.param("ignore", marks=pytest.mark.long)])
 def test_E39_truncate_by_policy(pair, culvert, policy):
     c = streaming(pair, culvert, ITEMS + """; create table child (id int primary key references t);
         insert into child values (1)""", tables={"on_truncate": policy})

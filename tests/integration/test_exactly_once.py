@@ -119,7 +119,7 @@ def test_target_crash_takes_back_asynchronous_commits(bank, culvert):
     equal(bank, c)
 
 
-@pytest.mark.parametrize("side", ["source", "target"])
+@pytest.mark.parametrize("side", [pytest.param("source", marks=pytest.mark.long), "target"])
 def test_cut_connections(bank, culvert, side):
     proxy = Proxy(getattr(bank, side).port)
     c = culvert(bank.least(**{side + "_port": proxy.port})).start()
@@ -150,6 +150,7 @@ def test_sigterm_stores_the_checkpoint(bank, culvert):
     equal(bank, c)
 
 
+@pytest.mark.long
 def test_paused_stays_paused_over_a_restart(bank, culvert):
     bank.source.setting("wal_sender_timeout", "'5s'")
     try:

@@ -103,6 +103,7 @@ def test_A5_target_restored_from_an_older_backup(pair, culvert):
     assert pair.target_sql("select count(*) from t where id > 100") == [(0,)]
 
 
+@pytest.mark.long
 def test_A5_target_restored_from_a_dump(pair, culvert):
     """A dump has the checkpoint row and not the origin, which is the cluster's and lives on."""
     c = streaming(pair, culvert)
@@ -180,7 +181,7 @@ def test_A5_source_goes_back(pair, culvert):
     c.wait_error("resync required")
 
 
-@pytest.mark.parametrize("what", ["system", "slot"])
+@pytest.mark.parametrize("what", ["system", pytest.param("slot", marks=pytest.mark.long)])
 def test_A5_position_of_another_server(pair, culvert, what):
     c = streaming(pair, culvert)
     c.terminate()
@@ -268,7 +269,7 @@ def waiting(pair):
                            "and query = 'commit' and wait_event = 'advisory'")
 
 
-@pytest.mark.parametrize("death", ["connection", "process"])
+@pytest.mark.parametrize("death", [pytest.param("connection", marks=pytest.mark.long), "process"])
 def test_A6_commit_in_doubt(pair, culvert, death):
     """A commit is under way on the target when we lose sight of it, and it succeeds later."""
     proxy = HalfDeadProxy(pair.target.port)
@@ -330,6 +331,7 @@ def test_A12_a_unique_index_that_only_the_target_has(pair, culvert):
     assert same(pair, c) == 101
 
 
+@pytest.mark.long
 def test_A13_array_columns_in_keys_and_rows(pair, culvert):
     c = streaming(pair, culvert, """create table t (k int[] primary key, v int[]);
         create table f (a text[], b int[]); alter table f replica identity full;
@@ -361,7 +363,7 @@ create table child (id int primary key, p int constraint child_p references pare
 insert into parent values (1, 'a'), (2, 'b'); insert into child values (10, 1), (20, 2)"""
 
 
-@pytest.mark.parametrize("made_by", ["culvert", "hand"])
+@pytest.mark.parametrize("made_by", ["culvert", pytest.param("hand", marks=pytest.mark.long)])
 def test_A15_actions_without_the_replica_role(pair, culvert, lowly, made_by):
     pair.sql(FAMILY.format(action="on delete cascade"))
     if made_by == "hand":
@@ -532,6 +534,7 @@ def test_B8_a_stopped_daemon_wakes_up(pair, culvert, folder):
         second.destroy()
 
 
+@pytest.mark.long
 def test_B8_own_session_ended_under_it(pair, culvert):
     c = streaming(pair, culvert, ITEMS + "; create table mark (v text); alter table mark replica identity full")
     for i in range(3):

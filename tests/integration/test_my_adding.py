@@ -142,6 +142,7 @@ def test_under_load(cross, shop):
     assert references(cross) == [("later",)]
 
 
+@pytest.mark.long
 def test_ddl_of_its_own_before_the_copy(cross, shop):
     """What was done to it before its copy is in the copy; afterwards it is as with any other."""
     c = shop
@@ -190,6 +191,7 @@ def test_killed_while_they_are_copied(cross, shop):
     assert cross.compare(only=[(schema, t) for t in ("t", "later", "other")]) == 101 + 3 + 2
 
 
+@pytest.mark.long
 def test_loaded_and_not_finished_begins_again(cross, shop):
     """Killed after the rows were in and before it was a part of the stream."""
     c = shop
@@ -209,6 +211,7 @@ def test_loaded_and_not_finished_begins_again(cross, shop):
     same(cross, 100 + 2)
 
 
+@pytest.mark.long
 def test_refused_and_mended(cross, shop):
     """The others go on without it, and the next reload tries again."""
     c = shop
@@ -244,6 +247,7 @@ def test_what_cannot_be_converted_is_taken_back(cross, shop):
     assert cross.target_sql("select count(*) from t") == [(101,)]
 
 
+@pytest.mark.long
 def test_reload_while_paused(cross, shop):
     c = shop
     cross.sql("create table later (id int primary key); insert into later values (1), (2)")
@@ -256,6 +260,7 @@ def test_reload_while_paused(cross, shop):
     same(cross, 102)
 
 
+@pytest.mark.long
 def test_append_beside_rows_of_its_own(cross, culvert):
     cross.sql(T)
     c = culvert(cross.config(tables={"existing": "append"})).start()
@@ -270,6 +275,7 @@ def test_append_beside_rows_of_its_own(cross, culvert):
     assert cross.target_sql("select id from later order by id") == [(1,), (2,), (3,), (77,)]
 
 
+@pytest.mark.long
 def test_one_that_left_comes_back(cross, culvert):
     cross.sql("create table a (id int primary key); create table b (id int primary key, v varchar(20)); "
               "insert into b values (1, 'b'), (2, 'b')")
@@ -294,6 +300,7 @@ def test_one_that_left_comes_back(cross, culvert):
     same(cross, 1 + 4)
 
 
+@pytest.mark.long
 def test_nothing_is_copied_where_nothing_was(cross, culvert):
     """snapshot.mode = none: the operator has filled the tables."""
     for sql in (cross.sql, cross.target_sql):

@@ -117,6 +117,7 @@ def test_trees_rings_and_diamonds(from_my, culvert):
     assert from_my.target_sql("select count(*) from leaf") == [(0,)]
 
 
+@pytest.mark.long
 def test_sessions_without_checks(from_my, culvert):
     """Nothing followed from what they did, and nothing may on the target (A14.1)."""
     c = begin(from_my, culvert, RULES)
@@ -130,6 +131,7 @@ def test_sessions_without_checks(from_my, culvert):
     assert from_my.target_sql("select count(*) from c where p in (3, 5)") == [(0,)]
 
 
+@pytest.mark.long
 def test_made_again_in_one_transaction(from_my, culvert):
     """A14.5: the children that came later stay."""
     c = begin(from_my, culvert, RULES)
@@ -255,6 +257,7 @@ def test_changes_during_the_copy(from_my, culvert):
     same(from_my, c)
 
 
+@pytest.mark.long
 def test_other_names_on_the_target(from_my, culvert):
     schema = from_my.name if from_my.direction == "my-my" else "shop"
     if schema == "shop":
@@ -274,6 +277,7 @@ def test_other_names_on_the_target(from_my, culvert):
     assert from_my.target_sql(f"select id, code from {schema}.words order by id") == from_my.sql("select * from w order by id")
 
 
+@pytest.mark.long
 def test_rows_that_only_the_target_leaves_out(from_my, culvert):
     """`where` on a child: what is there is changed."""
     c = begin(from_my, culvert, RULES, **{f"table {from_my.qualified('c')}": {"where": "id > 30"}})
@@ -304,6 +308,7 @@ def test_child_that_is_not_migrated(from_my, culvert):
     from_my.compare(only=["p", "n"])
 
 
+@pytest.mark.long
 def test_filtered_parent(from_my, culvert):
     from_my.sql(RULES)
     refused(from_my, culvert, "where", **{f"table {from_my.qualified('p')}": {"where": "id > 5"}})
@@ -319,6 +324,7 @@ def test_short_row_images(from_my, culvert):
         from_my.source.setting("binlog_row_image", "FULL")
 
 
+@pytest.mark.long
 def test_short_row_images_of_what_is_referred_to(from_my, culvert):
     from_my.source.setting("binlog_row_image", "MINIMAL")
     try:
@@ -527,6 +533,7 @@ def test_resume_does_not_accept_for_what_a_pause_holds_back(from_my, culvert):
     same(from_my, c)
 
 
+@pytest.mark.long
 def test_a_kill_while_new_keys_are_accepted(from_my, culvert):
     """The statement is accepted in the state file first, then on the target."""
     c = begin(from_my, culvert, CHAIN)
@@ -544,6 +551,7 @@ def test_a_kill_while_new_keys_are_accepted(from_my, culvert):
     assert from_my.target_sql("select count(*) from c where p is null") == [(3,)]
 
 
+@pytest.mark.long
 def test_keys_that_are_altered_twice(from_my, culvert):
     """Nobody knows what held between the two, if rows went in between."""
     c = begin(from_my, culvert, CHAIN)
@@ -576,6 +584,7 @@ def test_keys_that_are_altered_twice(from_my, culvert):
     same(from_my, c)
 
 
+@pytest.mark.long
 def test_a_parent_that_is_renamed_takes_its_keys_along(from_my, culvert):
     c = begin(from_my, culvert, CHAIN)
     c.terminate()

@@ -103,7 +103,7 @@ PG = {MODIFY: "alter table plain alter column n type bigint",
       FIRST: "alter table plain add column first_one int"}
 
 
-@pytest.mark.parametrize("ddl", [ADD, DROP, MODIFY, SHORTER, RENAME, FIRST])
+@pytest.mark.parametrize("ddl", [ADD, RENAME, *(pytest.param(x, marks=pytest.mark.long) for x in (DROP, MODIFY, SHORTER, FIRST))])
 def test_resume_after_the_same_on_the_target(metadata, shop, ddl):
     if ddl == FIRST and not is_my(shop.target):
         pytest.skip("PostgreSQL adds columns behind the others")
@@ -181,6 +181,7 @@ def test_rows_between_two_of_them_without_names(shop, request):
     assert same(shop) == 54
 
 
+@pytest.mark.long
 def test_altered_while_the_daemon_was_down(metadata, shop):
     shop.culvert.terminate()
     shop.sql("insert into plain (id) values (8999); " + RENAME + "; insert into plain (id, w) values (9000, 'x')")
@@ -191,6 +192,7 @@ def test_altered_while_the_daemon_was_down(metadata, shop):
     assert same(shop) == 52
 
 
+@pytest.mark.long
 def test_a_restart_between_stop_and_resume(metadata, shop):
     stops(shop, RENAME)
     shop.culvert.kill9()
@@ -201,6 +203,7 @@ def test_a_restart_between_stop_and_resume(metadata, shop):
     assert same(shop) == 52
 
 
+@pytest.mark.long
 def test_two_columns_that_change_places(metadata, shop):
     """Of one type, so that without names only the order of things tells."""
     shop.culvert.terminate()
@@ -219,6 +222,7 @@ def test_two_columns_that_change_places(metadata, shop):
     assert resume_until_streaming(shop) == 51
 
 
+@pytest.mark.long
 def test_rows_that_may_be_in_the_wrong_columns_are_told(shop):
     """Without names, and of the same types all along: nothing but the order of things shows it."""
     shop.sql("set global binlog_row_metadata = 'NO_LOG'")
@@ -251,6 +255,7 @@ def test_dropped(shop):
     shop.culvert.start().wait(lag=0)
 
 
+@pytest.mark.long
 def test_dropped_and_kept_on_the_target(shop):
     shop.sql("insert into plain (id) values (8999); drop table plain")
     shop.culvert.wait_error("plain")
@@ -268,6 +273,7 @@ def test_the_database_is_dropped(from_my, culvert):
     assert error["table"] in (from_my.qualified("plain"), from_my.qualified("other"))
 
 
+@pytest.mark.long
 def test_the_database_is_dropped_while_nobody_reads(from_my, culvert):
     """The log tells it, and where: not a connection that does not find it."""
     from_my.sql(SETUP)
@@ -358,7 +364,7 @@ def test_truncate(shop):
     assert same(shop) == 1
 
 
-@pytest.mark.parametrize("policy", ["stop", "ignore"])
+@pytest.mark.parametrize("policy", ["stop", pytest.param("ignore", marks=pytest.mark.long)])
 def test_truncate_by_policy(from_my, culvert, policy):
     from_my.sql(SETUP)
     c = culvert(from_my.least(tables={"on_truncate": policy})).start()

@@ -43,7 +43,7 @@ def stops(shop, *ddl):
     assert shop.target_sql("select id from plain where id >= 8999") == [(8999,)]
 
 
-@pytest.mark.parametrize("ddl", [ADD, DROP, TYPE, NUMERIC, RENAME])
+@pytest.mark.parametrize("ddl", [ADD, RENAME, *(pytest.param(x, marks=pytest.mark.long) for x in (DROP, TYPE, NUMERIC))])
 def test_resume_after_the_same_on_the_target(shop, ddl):
     stops(shop, ddl)
     alike(shop, ddl)
@@ -56,6 +56,7 @@ def test_resume_after_the_same_on_the_target(shop, ddl):
     assert same(shop) == 53
 
 
+@pytest.mark.long
 def test_two_in_a_row(shop):
     stops(shop, ADD, RENAME)
     alike(shop, ADD)
@@ -64,6 +65,7 @@ def test_two_in_a_row(shop):
     assert same(shop) == 52
 
 
+@pytest.mark.long
 def test_rows_between_two_of_them(shop):
     stops(shop, ADD, ("insert into plain (id, v, n, extra) values (8000, 'between', 1, 7)",), NUMERIC,
           ("insert into plain (id, v, n, extra) values (8001, 'between', 1.125, 7)",), RENAME)
@@ -78,6 +80,7 @@ def test_rows_between_two_of_them(shop):
     assert same(shop) == 54
 
 
+@pytest.mark.long
 def test_a_restart_between_stop_and_resume(shop):
     stops(shop, RENAME)
     shop.culvert.kill9()

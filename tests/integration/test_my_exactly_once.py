@@ -60,7 +60,7 @@ def test_kill9_thirty_times(bank, culvert):
 
 
 @pytest.mark.parametrize("side", ["source", "target"])
-@pytest.mark.parametrize("mode", ["fast", "immediate"])
+@pytest.mark.parametrize("mode", [pytest.param("fast", marks=pytest.mark.long), "immediate"])
 def test_restart_of_a_server(bank, culvert, side, mode):
     c = culvert(bank.least()).start()
     c.wait(lag=0)
@@ -104,6 +104,7 @@ def test_kill_in_the_middle_of_the_copy(bank, culvert):
     equal(bank, c)
 
 
+@pytest.mark.long
 def test_sigterm_stores_the_checkpoint(bank, culvert):
     c = culvert(bank.least()).start()
     c.wait(lag=0)

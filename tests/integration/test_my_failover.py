@@ -91,6 +91,7 @@ def test_running(topology):
     topology.same()
 
 
+@pytest.mark.long
 def test_stopped_meanwhile(topology):
     """What was written while culvert was away, on both servers and in several domains."""
     write(topology, 10)
@@ -131,6 +132,7 @@ def test_killed_behind_the_failover(topology):
     topology.same()
 
 
+@pytest.mark.long
 def test_prepared_on_the_old_source(topology):
     """An XA transaction that is prepared on one server and committed on the other."""
     topology.sql("xa start 'old'; insert into t values (500, 'xa'); xa end 'old'; xa prepare 'old'")
@@ -152,6 +154,7 @@ def test_prepared_on_the_old_source(topology):
             server.end_prepared()
 
 
+@pytest.mark.long
 def test_lacks_transactions(topology):
     """A replica that was behind lost what the target has: nothing but a new copy helps."""
     write(topology, 10)

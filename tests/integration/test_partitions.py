@@ -101,7 +101,7 @@ def test_a_partition_is_detached(pair, culvert):
     pytest.param("create table planets partition of log for values in ('mars') partition by range (day);"
                  "alter table planets attach partition aside.extra default", marks=pytest.mark.long),
 ], ids=["earlier", "same", "deep"])
-@pytest.mark.parametrize("rows", [True, False], ids=["rows", "empty"])
+@pytest.mark.parametrize("rows", [True, pytest.param(False, marks=pytest.mark.long)], ids=["rows", "empty"])
 def test_a_partition_is_attached(pair, culvert, attach, rows):
     pair.sql(SETUP)
     pair.sql("create schema aside; create table aside.extra (like log including all)")
@@ -148,6 +148,7 @@ def test_a_partition_is_truncated_or_only_rewritten(pair, culvert):
     assert same(pair, c) == 21
 
 
+@pytest.mark.long
 def test_a_partition_that_we_may_not_read(pair, culvert):
     """It may have come with rows: a start says which right is missing."""
     pair.sql(SETUP)
@@ -164,6 +165,7 @@ def test_a_partition_that_we_may_not_read(pair, culvert):
     assert same(pair, c) == 2021
 
 
+@pytest.mark.long
 def test_a_column_is_dropped_and_added_again(pair, culvert):
     """The last column: the stream shows the same definition as before, and the values are gone."""
     pair.sql("create table t (id int primary key, v text); insert into t select i, 'v' from generate_series(1, 9) i")
@@ -190,6 +192,7 @@ def test_truncates(pair, culvert):
     assert same(pair, c) == 2
 
 
+@pytest.mark.long
 def test_truncate_of_one_leaf(pair, culvert):
     """The server publishes through the root and cannot tell of a leaf that was emptied alone: it
     must not go by in silence where it can be seen, and must never empty the root."""

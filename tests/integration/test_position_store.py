@@ -107,6 +107,7 @@ def turns(bank):
     return rows[0]
 
 
+@pytest.mark.long
 def test_B3_the_row_takes_turns_under_a_long_snapshot(bank, culvert):
     """No key of the index has more than two pages of versions to walk through, whatever comes."""
     c = culvert(without_right(bank, apply={"batch_rows": "1"})).start()
@@ -137,6 +138,7 @@ def test_B3_the_row_takes_turns_under_a_long_snapshot(bank, culvert):
     assert compare(bank.source, bank.target, bank.name) == 12800
 
 
+@pytest.mark.long
 def test_B3_a_new_connection_waits_for_a_turn_under_way(bank, culvert):
     """A6: what the epoch's statement returns is behind a transaction that was in doubt, whose row has another key."""
     c = culvert(without_right(bank)).start()

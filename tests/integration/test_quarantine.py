@@ -183,6 +183,7 @@ def test_retry_while_the_stream_goes_on(way, culvert):
     assert shop.compare() > 60
 
 
+@pytest.mark.long
 def test_discard(way, culvert):
     shop = Shop(way, culvert)
     shop.refuse()
@@ -259,6 +260,7 @@ def test_truncate_ends_a_tables_quarantine(way, culvert):
 BYTES = {"pg": "bytea", "my": "blob"}
 
 
+@pytest.mark.long
 def test_values_come_back_exactly(way, culvert):
     """Bytes, NULL and characters of all kinds, through JSON and back."""
     engine = "my" if is_my(way.source) else "pg"
@@ -291,6 +293,7 @@ def test_a_transaction_in_many_pieces(way, culvert):
     assert shop.compare() == 10003
 
 
+@pytest.mark.long
 def test_other_tables_stop_as_ever(way, culvert):
     """Nothing of the transaction is there then, and nothing twice after resume."""
     shop = Shop(way, culvert)

@@ -287,6 +287,7 @@ def test_source_lost_inside_a_transaction(shop):
     assert same(shop) == 300200
 
 
+@LONG
 def test_paused(shop):
     shop.start(acknowledge="queued", memory="1MiB")
     shop.culvert.ctl("pause")

@@ -161,6 +161,7 @@ def test_killed_while_placing(pair, culvert):
     check_all(pair, c)
 
 
+@pytest.mark.long
 def test_killed_while_loading(pair, culvert):
     pair.sql(SETUP)
     c = culvert(config_of(pair, snapshot={"workers": "1"})).start()
@@ -188,6 +189,7 @@ def test_in_the_way(pair, culvert, there, what):
     assert pair.sql("select count(*) from pg_replication_slots where database = current_database()") == [(0,)]
 
 
+@pytest.mark.long
 def test_some_are_there(pair, culvert):
     """A table that the operator has made under the other name is filled, and nothing is placed over it."""
     pair.sql("create table items (id int primary key, a text, b text); create table more (id int primary key);"

@@ -106,6 +106,7 @@ def test_slot_while_the_target_is_down(limited, culvert):
         limited.target.start()
 
 
+@pytest.mark.long
 def test_slot_of_a_stopped_pipeline(limited, culvert):
     """Stopped on another error; the log piles up all the same."""
     c = streaming(limited, culvert)

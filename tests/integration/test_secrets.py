@@ -153,7 +153,7 @@ def test_passwords_from_files_over_tls(shop):
                 assert_hidden(f.read())
 
 
-@pytest.mark.parametrize("side", ["source", "target"])
+@pytest.mark.parametrize("side", ["source", pytest.param("target", marks=pytest.mark.long)])
 def test_wrong_password(shop, side):
     wrong = "wr0ng-passw0rd-of-nobody"
     shop.password_file(side, wrong)
@@ -170,7 +170,7 @@ def test_wrong_password(shop, side):
     shop.wait(state="streaming", timeout=40)
 
 
-@pytest.mark.parametrize("side", ["source", "target"])
+@pytest.mark.parametrize("side", [pytest.param("source", marks=pytest.mark.long), "target"])
 def test_certificate_of_a_stranger(shop, folder, side):
     _, stranger = make_authority(folder, "stranger-" + side)
     shop.config[side]["uri"] = shop.config[side]["uri"].replace("authority.crt", os.path.basename(stranger))

@@ -105,6 +105,7 @@ def test_a_large_transaction_arrives_whole(shop):
     assert shop.culvert.rss_kb() < 64 * 1024
 
 
+@pytest.mark.long
 def test_a_large_transaction_of_few_long_rows(shop):
     """The server sends few answers, which it keeps back until it is asked."""
     shop.sql("insert into wide select g, 's', repeat(md5(g::text), 3000) from generate_series(1000, 1300) g")
@@ -174,6 +175,7 @@ def test_resume_without_the_ddl_on_the_target_names_the_column(shop):
     shop.culvert.wait_error("table public.plain has no column extra")
 
 
+@pytest.mark.long
 def test_a_row_larger_than_the_queue(pair, culvert):
     pair.sql("create table fat (id int primary key, v text)")
     c = culvert(pair.least(queue={"memory": "1MiB"}, apply={"batch_bytes": "1MiB"})).start()

@@ -141,6 +141,7 @@ def test_a_pipeline_goes_on_after_the_upgrade(shop, culvert):
         assert "CASCADE" in known[0][0] and known[1][0] == "1 0"
 
 
+@pytest.mark.long
 def test_an_upgrade_that_was_interrupted(to_my, culvert):
     """DDL commits by itself there: a step may find its work done."""
     to_my.sql("create table p (id int primary key, v int); insert into p values (1, 1), (2, 2), (3, 3);"
@@ -153,6 +154,7 @@ def test_an_upgrade_that_was_interrupted(to_my, culvert):
     goes_on(to_my)
 
 
+@pytest.mark.long
 def test_an_upgrade_that_fails_leaves_the_old_format(cross, culvert):
     """One transaction on PostgreSQL; who holds it up is waited for, and nothing is half done."""
     if cross.direction != "my-pg":

@@ -164,6 +164,7 @@ def test_where_no_digest_is_asked_for(alike, heard, culvert):
         ("longer", "differs", "2", ["v"]), ("renamed", "differs", "1", ["v"]), ("wider", "differs", "2", ["v"])]
 
 
+@pytest.mark.long
 def test_other_texts_of_one_value(alike, heard, culvert):
     """A digest that differs is no difference: the rows decide."""
     my = is_my(alike.source)
@@ -181,6 +182,7 @@ def test_other_texts_of_one_value(alike, heard, culvert):
     assert found(verify(c)) == {("differs", "2"): ["v"]}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("alike", ["my-my"], indirect=True)
 def test_a_row_that_has_no_digest(alike, heard, culvert):
     """Longer than max_allowed_packet, beyond which the MySQL family makes NULL of a text: on both sides nothing, but
