@@ -409,6 +409,15 @@ void render_value(
         add_number(out, number(o, path), add);
 }
 
+void render_json(struct buf *out, const cJSON *o, const char *name)
+{
+        const cJSON *member = cJSON_GetObjectItemCaseSensitive(o, name);
+        char *text = member ? cJSON_PrintUnformatted(member) : NULL;
+
+        text_safe(out, text ? text : "?", false);
+        cJSON_free(text);
+}
+
 void render_cell(struct buf *out, const cJSON *o, const char *path, size_t width)
 {
         size_t from = out->len;

@@ -10,10 +10,8 @@ static void add_count(struct buf *out, const cJSON *body, const char *path, cons
 
 static void add_item(struct buf *out, const cJSON *t)
 {
-        const cJSON *key = cJSON_GetObjectItemCaseSensitive(t, "key");
         const cJSON *error = cJSON_GetObjectItemCaseSensitive(t, "error");
         const cJSON *action = cJSON_GetObjectItemCaseSensitive(t, "action");
-        char *text = key ? cJSON_PrintUnformatted(key) : NULL;
 
         render_cell(out, t, "result", 10);
         if (cJSON_IsString(action))
@@ -22,13 +20,12 @@ static void add_item(struct buf *out, const cJSON *t)
                 buf_str(out, "-       ");
         render_string(out, t, "table");
         buf_char(out, ' ');
-        text_safe(out, text ? text : "?", false);
+        render_json(out, t, "key");
         if (cJSON_IsString(error)) {
                 buf_str(out, "  ");
                 text_safe(out, error->valuestring, false);
         }
         buf_char(out, '\n');
-        cJSON_free(text);
 }
 
 void render_repair(struct buf *out, const cJSON *body)

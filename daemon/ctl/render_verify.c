@@ -72,19 +72,15 @@ static void add_items(struct buf *out, const cJSON *items, const char *kind)
 
         cJSON_ArrayForEach(t, items)
         {
-                const cJSON *key = cJSON_GetObjectItemCaseSensitive(t, "key");
-                char *text = key ? cJSON_PrintUnformatted(key) : NULL;
-
                 if (kind)
                         buf_printf(out, "%-10s ", kind);
                 else
                         render_cell(out, t, "kind", 10);
                 render_string(out, t, "table");
                 buf_char(out, ' ');
-                text_safe(out, text ? text : "?", false);
+                render_json(out, t, "key");
                 add_columns(out, cJSON_GetObjectItemCaseSensitive(t, "columns"));
                 buf_char(out, '\n');
-                cJSON_free(text);
         }
 }
 

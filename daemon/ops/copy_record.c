@@ -226,6 +226,15 @@ int copy_record_gtids(const struct copy_book *b, char **gtids, struct error *e)
         return r ? 0 : -1;
 }
 
+static int one_checkpoint(PGresult *updated, struct error *e)
+{
+        if (!updated)
+                return error_context(e, "target");
+        return strcmp(PQcmdTuples(updated), "1") == 0
+                       ? 0
+                       : error_set(e, ERROR_BUG, "the checkpoint row is gone");
+}
+
 int copy_record_checkpoint(const struct copy_book *b, const struct copy_record *r, struct error *e)
 {
         char source[IDENTITY_TEXT];
@@ -240,11 +249,7 @@ int copy_record_checkpoint(const struct copy_book *b, const struct copy_record *
                 "counter = counter + 1, updated_at = pg_catalog.clock_timestamp() "
                 "where pipeline = $1 and direction = 'forward' and lane = 0",
                 3, values);
-        if (!done)
-                return error_context(e, "target");
-        return strcmp(PQcmdTuples(done), "1") == 0
-                       ? 0
-                       : error_set(e, ERROR_BUG, "the checkpoint row is gone");
+        return one_checkpoint(done, e);
 }
 
 int copy_record_moved(const struct copy_book *b, const struct source_identity *to, struct error *e)
@@ -257,11 +262,7 @@ int copy_record_moved(const struct copy_book *b, const struct source_identity *t
                 "where pipeline = $1 and direction = 'forward' and lane = 0",
                 2, values);
 
-        if (!done)
-                return error_context(e, "target");
-        return strcmp(PQcmdTuples(done), "1") == 0
-                       ? 0
-                       : error_set(e, ERROR_BUG, "the checkpoint row is gone");
+        return one_checkpoint(done, e);
 }
 
 int copy_record_finish(const struct copy_book *b, const struct copy_record *r, struct error *e)

@@ -117,6 +117,7 @@ void migration_verify_begin(struct migration *m, struct verify_request *q);
 bool migration_verify_is_running(struct migration *m);
 bool migration_verify_has_result(struct migration *m);
 bool migration_is_migrated(const struct migration *m, const char *schema, const char *table);
+bool migration_is_repairing(const struct migration *m);
 /* The stream goes on, if it stands for a repair. */
 void migration_repair_go(void *context);
 /* Can it go on? */

@@ -76,7 +76,7 @@ int migration_quarantine(struct migration *m, struct quarantine_request *q,
                         e, ERROR_CONFIG, "an archive has no quarantine: nothing conflicts there");
         if (m->quarantine.job)
                 return error_set(e, ERROR_CONFIG, "another command on the quarantine is under way");
-        if (q->action != QUARANTINE_LIST && m->verify.repair && !m->verify.ended)
+        if (q->action != QUARANTINE_LIST && migration_is_repairing(m))
                 return error_set(e, ERROR_CONFIG, "a repair is under way");
         if (m->shutdown_done)
                 return error_set(e, ERROR_CONFIG, "the daemon ends");

@@ -5,6 +5,11 @@
 
 #include <inttypes.h>
 
+bool migration_is_repairing(const struct migration *m)
+{
+        return m->verify.repair && !m->verify.ended;
+}
+
 static int64_t quarantined(const struct migration *m)
 {
         struct pipeline_status p;
@@ -89,7 +94,7 @@ void migration_repair_look(struct migration *m)
 {
         struct error e = ERROR_INIT;
 
-        if (!m->verify.repair || m->verify.ended || *m->verify.broken.message)
+        if (!migration_is_repairing(m) || *m->verify.broken.message)
                 return;
         if (m->streaming && !m->stopped && !m->saved.paused)
                 return;
@@ -121,7 +126,7 @@ static int check(struct migration *m, const char *schema, const char *table, str
 {
         if (m->config->source.kind == KIND_SEGMENTS || m->config->target.kind == KIND_SEGMENTS)
                 return error_set(e, ERROR_CONFIG, "an archive has changes and no rows to mend");
-        if (m->verify.repair && !m->verify.ended)
+        if (migration_is_repairing(m))
                 return error_set(e, ERROR_CONFIG, "a repair is under way");
         if (m->preparing || m->saved.phase != STATE_STREAMING || !m->verify.loaded)
                 return error_set(e, ERROR_CONFIG,

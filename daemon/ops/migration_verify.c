@@ -191,7 +191,7 @@ int migration_verify_start(struct migration *m, const char *schema, const char *
                         "the pipeline is starting or copying: try again when it streams");
         if (migration_verify_is_running(m))
                 return error_set(e, ERROR_CONFIG, "a verification is under way");
-        if (m->verify.repair && !m->verify.ended)
+        if (migration_is_repairing(m))
                 return error_set(e, ERROR_CONFIG, "a repair is under way");
         if (table && !migration_is_migrated(m, schema, table))
                 return error_set(

@@ -55,7 +55,7 @@ void migration_yield(void *context)
 
         if (!m->streaming || m->yielding || m->shutdown_done)
                 return;
-        if (m->verify.repair && !m->verify.ended) /* the watcher will see them again */
+        if (migration_is_repairing(m)) /* the watcher will see them again */
                 return;
         m->yielding = true;
         pipeline_shutdown(m->pipeline, YIELD_GRACE, on_yielded, m);

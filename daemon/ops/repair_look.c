@@ -96,26 +96,24 @@ static void see(struct verify_worker *w, struct repair_batch *b, enum repair_loo
                 keep_target(w, b, row);
 }
 
+struct looking {
+        struct repair_batch *batch;
+        enum repair_look which;
+};
+
+static void see_row(struct verify_worker *w, void *context)
+{
+        const struct looking *l = context;
+
+        see(w, l->batch, l->which);
+}
+
 static int read_rows(struct verify_worker *w, struct repair_batch *b, enum repair_look which,
         const struct buf *sql, uint64_t *n, struct error *e)
 {
-        const struct verify_table *t = b->table;
-        bool source = is_source(which);
-        struct verify_side *side = source ? &w->from : &w->to;
-        const struct verify_columns *c = source ? &t->from : &t->to;
-        int rc, counts = 1;
+        struct looking l = {b, which};
 
-        if (verify_side_read(side, c, sql, e) < 0)
-                return -1;
-        for (; (rc = verify_side_next(side, w->hand.row, e)) > 0; ++*n) {
-                if (!source)
-                        verify_take_target(&w->hand, t, false);
-                else if ((counts = verify_take_source(&w->hand, t, false, e)) < 0)
-                        return -1;
-                if (counts)
-                        see(w, b, which);
-        }
-        return rc;
+        return verify_read_rows(w, !is_source(which), sql, see_row, &l, n, e);
 }
 
 /* ---- which rows ---- */

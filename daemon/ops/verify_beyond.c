@@ -217,37 +217,25 @@ static void look_at_checks(struct beyond *b, const struct verify_task *task,
 
 /* ---- what does not hold on the target ---- */
 
-static void add_table(
-        struct buf *sql, const struct verify_side *s, const char *schema, const char *name)
-{
-        if (s->is_my)
-                my_table(sql, schema, name);
-        else
-                pg_table(sql, schema, name);
-}
-
 static void add_field(
         struct buf *sql, const struct verify_side *s, const char *alias, const char *column)
 {
         buf_printf(sql, "%s.", alias);
-        if (s->is_my)
-                my_ident(sql, column);
-        else
-                pg_ident(sql, column);
+        verify_add_name(sql, s, column);
 }
 
 static void orphans_sql(struct buf *sql, const struct verify_side *s, const struct table_def *t,
         const struct def_reference *r)
 {
         buf_str(sql, "select count(*) from ");
-        add_table(sql, s, t->schema, t->name);
+        verify_add_table(sql, s, t->schema, t->name);
         buf_str(sql, " c where ");
         for (unsigned i = 0; i < r->columns_n; i++) {
                 add_field(sql, s, "c", t->columns[r->columns[i]].name);
                 buf_str(sql, " is not null and ");
         }
         buf_str(sql, "not exists (select 1 from ");
-        add_table(sql, s, r->to_schema, r->to_table);
+        verify_add_table(sql, s, r->to_schema, r->to_table);
         buf_str(sql, " p where ");
         for (unsigned i = 0; i < r->columns_n; i++) {
                 buf_str(sql, i ? " and " : "");
@@ -308,7 +296,7 @@ static int take_counter(void *context, const struct table_def *t, const char *co
         buf_str(&sql, "select max(");
         add_field(&sql, c->b->side, "t", column);
         buf_str(&sql, ") from ");
-        add_table(&sql, c->b->side, t->schema, t->name);
+        verify_add_table(&sql, c->b->side, t->schema, t->name);
         buf_str(&sql, " t");
         if (verify_side_text(c->b->side, buf_text(&sql), &highest, &why) < 0)
                 return unchecked(c->b, c->task, column, &why, e);

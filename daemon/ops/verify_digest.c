@@ -194,10 +194,7 @@ static int add_query(struct buf *sql, const struct verify_side *s, const struct 
         buf_str(sql, "select count(*), sum(");
         verify_digest_row(sql, s, t, target);
         buf_str(sql, ") from ");
-        if (s->is_my)
-                my_table(sql, c->schema, c->name);
-        else
-                pg_table(sql, c->schema, c->name);
+        verify_add_table(sql, s, c->schema, c->name);
         buf_str(sql, after->len || to->len ? " where " : "");
         if (add_bound(sql, s, c, BOUND_BEYOND, after, e) < 0)
                 return -1;

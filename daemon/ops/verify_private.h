@@ -112,6 +112,11 @@ bool verify_span_due(const struct verify_worker *w);
 int verify_span(struct verify_worker *w, bool *more, struct error *e);
 
 int verify_bag(struct verify_worker *w, struct error *e);
+/* Reads the rows that `sql` asks one side for into w->hand, and shows each that counts; *n grows by
+ * all that came. */
+int verify_read_rows(struct verify_worker *w, bool target, const struct buf *sql,
+        void (*each)(struct verify_worker *w, void *context), void *context, uint64_t *n,
+        struct error *e);
 /* Reads w->doubts again until each is decided; what differs goes to w->found. */
 int verify_settle(struct verify_worker *w, struct error *e);
 /* Takes what it is given over: JSON. */

@@ -88,27 +88,48 @@ static void see(struct verify_worker *w, struct slice *s, unsigned which)
                 t->to.shape->columns_n * sizeof *w->hand.columns);
 }
 
-static int read_rows(
-        struct verify_worker *w, struct slice *s, unsigned which, struct buf *sql, struct error *e)
+int verify_read_rows(struct verify_worker *w, bool target, const struct buf *sql,
+        void (*each)(struct verify_worker *w, void *context), void *context, uint64_t *n,
+        struct error *e)
 {
         const struct verify_table *t = &w->task->table;
-        bool target = which == TARGET;
         struct verify_side *side = target ? &w->to : &w->from;
-        const struct verify_columns *c = target ? &t->to : &t->from;
         int rc, counts = 1;
 
-        verify_among_end(sql, c);
-        if (verify_side_read(side, c, sql, e) < 0)
+        if (verify_side_read(side, target ? &t->to : &t->from, sql, e) < 0)
                 return -1;
-        while ((rc = verify_side_next(side, w->hand.row, e)) > 0) {
+        for (; (rc = verify_side_next(side, w->hand.row, e)) > 0; ++*n) {
                 if (target)
                         verify_take_target(&w->hand, t, false);
                 else if ((counts = verify_take_source(&w->hand, t, false, e)) < 0)
                         return -1;
                 if (counts)
-                        see(w, s, which);
+                        each(w, context);
         }
         return rc;
+}
+
+struct reading {
+        struct slice *slice;
+        unsigned which;
+};
+
+static void see_row(struct verify_worker *w, void *context)
+{
+        const struct reading *r = context;
+
+        see(w, r->slice, r->which);
+}
+
+static int read_rows(
+        struct verify_worker *w, struct slice *s, unsigned which, struct buf *sql, struct error *e)
+{
+        const struct verify_table *t = &w->task->table;
+        struct reading r = {s, which};
+        uint64_t n = 0;
+
+        verify_among_end(sql, which == TARGET ? &t->to : &t->from);
+        return verify_read_rows(w, which == TARGET, sql, see_row, &r, &n, e);
 }
 
 /* One of the reads, of all that are open, some keys at a time. */

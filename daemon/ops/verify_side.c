@@ -94,12 +94,21 @@ int verify_side_text(struct verify_side *s, const char *sql, char **text, struct
 
 /* ---- SQL ---- */
 
-static void add_name(struct buf *sql, const struct verify_side *s, const char *name)
+void verify_add_name(struct buf *sql, const struct verify_side *s, const char *name)
 {
         if (s->is_my)
                 my_ident(sql, name);
         else
                 pg_ident(sql, name);
+}
+
+void verify_add_table(
+        struct buf *sql, const struct verify_side *s, const char *schema, const char *name)
+{
+        if (s->is_my)
+                my_table(sql, schema, name);
+        else
+                pg_table(sql, schema, name);
 }
 
 static void add_column(struct buf *sql, const struct verify_side *s, const struct column *c)
@@ -124,16 +133,13 @@ void verify_select(
                         buf_str(sql, "null");
         }
         buf_str(sql, " from ");
-        if (s->is_my)
-                my_table(sql, c->schema, c->name);
-        else
-                pg_table(sql, c->schema, c->name);
+        verify_add_table(sql, s, c->schema, c->name);
 }
 
 static void add_key_name(
         struct buf *sql, const struct verify_side *s, const struct verify_columns *c, unsigned i)
 {
-        add_name(sql, s, c->shape->columns[c->key[i]].name);
+        verify_add_name(sql, s, c->shape->columns[c->key[i]].name);
 }
 
 static int add_literal(struct buf *sql, const struct verify_side *s, const struct verify_columns *c,

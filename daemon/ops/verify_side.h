@@ -41,6 +41,9 @@ void verify_side_close(struct verify_side *s);
 
 /* ---- SQL: each appends to `sql` ---- */
 
+void verify_add_name(struct buf *sql, const struct verify_side *s, const char *name);
+void verify_add_table(
+        struct buf *sql, const struct verify_side *s, const char *schema, const char *name);
 void verify_select(
         struct buf *sql, const struct verify_side *s, const struct verify_columns *c, bool few);
 enum verify_bound { BOUND_BEYOND, BOUND_FROM, BOUND_TO }; /* > >= <= */

@@ -11,7 +11,7 @@ from harness.daemon import BUILD
 from harness.until import until
 from harness.verifying import Load, found, is_my, things, verify
 from integration.test_hazards import twin
-from integration.test_verify import SECRET, damage, eights, make_kinds, source_name, start
+from integration.test_verify import SECRET, damage, eights, make_kinds, source_name, spoil_kinds, start
 
 
 def repair(c, *arguments, code=0):
@@ -79,20 +79,6 @@ def test_damage_is_mended(every_way, culvert):
     assert log.count("repair: insert, table") == 1
     assert log.count("repair: delete, table") == 2 and SECRET not in log
     assert c.status()["state"] == "streaming"
-
-
-def spoil_kinds(both):
-    both.target_sql(
-        "update words set w = 'BC' where w = 'bc'; delete from words where n = 5; insert into words values ('zzz', 1);"
-        "update words set n = -1 where w = 'ce';"
-        "update pairs set n = 7.51 where a = 1 and b = 'Y' and c = '2024-01-03'; insert into pairs values (1, 'ZZ', '2024-01-03', 1);"
-        "delete from pairs where a = -2 and b = 'x' and c = '2024-01-01'; insert into moments values ('2023-01-01 00:00:00', 1);"
-        "delete from moments where n = 897; insert into nothing values (1, 1);"
-        "update renamed set note = 'other' where id = 4; insert into renamed (id, state) values (5, 'shut');"
-        "insert into bag values (1, 'twice'), (1, 'twice'); insert into bag values (3, '')")
-    both.target_sql("update bag set note = 'note  8' where note = 'note 8'")
-    if not is_my(both.source):
-        both.target_sql("delete from parts where id = 7; update parts set v = 'V8' where id = 8")
 
 
 def test_kinds_of_tables(way, culvert):
