@@ -6,7 +6,7 @@ import signal
 import subprocess
 
 import pymysql
-from pymysql.constants import CLIENT
+from pymysql.constants import CLIENT, ER
 
 from . import until as _until
 from .servers import free_port
@@ -120,10 +120,26 @@ class MyFamily:
         """One statement (or several without values); returns the rows of the last."""
         c = self.connect(db, user)
         try:
+            if sql.startswith(("xa commit", "xa rollback")):
+                self._end_prepared(c, sql)
+                return []
             with c.cursor() as cursor:
                 return execute(cursor, sql, *values)
         finally:
             c.close()
+
+    def _end_prepared(self, c, sql):
+        """The session that prepared it may be on its way out: until it is gone, the server says that
+        there is no such transaction (XAER_NOTA)."""
+        def ended():
+            try:
+                with c.cursor() as cursor:
+                    cursor.execute(sql)
+                return True
+            except pymysql.err.MySQLError as e:
+                if e.args[0] != ER.XAER_NOTA:
+                    raise
+        _until.until(ended, 20, f"a transaction for {sql}")
 
     def client(self, db, *arguments, user="root", input=None):
         """The engine's own command-line client; `input` may be text or bytes."""

@@ -41,7 +41,7 @@ def pg_target(folder):
 
 
 # Parameters of fixtures that do the same under other circumstances.
-VARIANTS = ("pg", "my", "FULL", "NO_LOG")
+VARIANTS = ("pg", "my", "FULL", "NO_LOG", "copy", "stream")
 
 
 def directions_of(item):

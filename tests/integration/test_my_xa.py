@@ -173,12 +173,13 @@ class Writer(threading.Thread):
             self.shop.sql(f"insert into t values ({first + 5}, 'plain')")
             waiting.append(xid)
             while len(waiting) > 3 or (waiting and self.random.random() < 0.3):
-                self.end(waiting.pop(self.random.randrange(len(waiting))))
-        for xid in waiting:
-            self.end(xid)
+                self.end(waiting, self.random.randrange(len(waiting)))
+        while waiting:
+            self.end(waiting, 0)
 
-    def end(self, xid):
-        self.shop.sql(f"xa {self.random.choice(['commit', 'commit', 'rollback'])} '{xid}'")
+    def end(self, waiting, i):
+        self.shop.sql(f"xa {self.random.choice(['commit', 'commit', 'rollback'])} '{waiting[i]}'")
+        del waiting[i]
 
 
 def test_load_over_copy_and_kills(shop):
