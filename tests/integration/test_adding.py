@@ -155,6 +155,7 @@ def test_a_transaction_from_before(pair, shop):
     assert compare(pair.source, pair.target, pair.name) == 105
 
 
+@pytest.mark.long
 def test_killed_while_they_are_copied(pair, shop):
     c = shop
     pair.sql("create table later (id int primary key, v text); insert into later select i, 'x' from generate_series(1, 1000) i")

@@ -115,6 +115,7 @@ def test_the_counter_goes_on(cross, shop):
     assert cross.target_sql("select max(id) from later") == [(51,)]
 
 
+@pytest.mark.long
 def test_under_load(cross, shop):
     """Nothing is lost or twice, whatever is written while they are copied and joined."""
     c = shop

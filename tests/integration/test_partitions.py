@@ -75,6 +75,7 @@ def refused(c, what):
     return error
 
 
+@pytest.mark.long
 def test_a_partition_is_detached(pair, culvert):
     pair.sql(SETUP)
     c = culvert(pair.config()).start()

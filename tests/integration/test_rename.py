@@ -141,6 +141,7 @@ def held_up_at_the_end(pair, lock):
     return blocker
 
 
+@pytest.mark.long
 def test_killed_while_placing(pair, culvert):
     pair.sql(SETUP)
     pair.target_sql("""create function hold() returns event_trigger language plpgsql as $$ begin
@@ -216,6 +217,7 @@ def test_plan_says_where_to(pair, culvert):
     assert tables(pair) == set()
 
 
+@pytest.mark.long
 def test_added_later(pair, culvert):
     pair.sql("create schema sales; create table sales.a (id int primary key); insert into sales.a values (1)")
     config = pair.config()

@@ -121,6 +121,7 @@ def test_slot_of_a_stopped_pipeline(limited, culvert):
     assert compare(limited.source, limited.target, limited.name) == 2
 
 
+@pytest.mark.long
 def test_slot_while_the_copy_runs(limited, culvert):
     limited.target_sql("create table t (id int primary key, v text)")
     holder = limited.target.connect(limited.name, autocommit=False)
