@@ -32,6 +32,7 @@ LIB     := $(BUILD)/libculvert.a
 
 UNIT    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 SIM     := $(patsubst tests/simulation/%.c,$(BUILD)/tests/simulation/%,$(sort $(wildcard tests/simulation/sim_*.c)))
+DRIVE   := $(patsubst tests/drive/%.c,$(BUILD)/tests/drive/%,$(sort $(wildcard tests/drive/*.c)))
 PRELOAD := $(patsubst tests/preload/%.c,$(BUILD)/tests/preload/%,$(sort $(wildcard tests/preload/*.c)))
 TEST_HELP := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/support/*.c)))
 
@@ -77,12 +78,16 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(TEST_HELP) $(LIB)
 $(BUILD)/tests/simulation/%: $(BUILD)/tests/simulation/%.o $(TEST_HELP) $(LIB)
 	$(CC) -o $@ $^ $(LDLIBS_) -lcmocka
 
+# Programs that call a module for a test in Python.
+$(BUILD)/tests/drive/%: $(BUILD)/tests/drive/%.o $(LIB)
+	$(CC) -o $@ $^ $(LDLIBS_)
+
 # Libraries for LD_PRELOAD; without a suffix, as all that is run.
 $(BUILD)/tests/preload/%: tests/preload/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARN) -fPIC -shared -pthread -o $@ $< -ldl
 
-tests-build: all $(UNIT) $(SIM) $(PRELOAD)
+tests-build: all $(UNIT) $(SIM) $(DRIVE) $(PRELOAD)
 
 # The set-up commands work on a bare Debian 12: packages first, then a second make that sees them.
 packages:

@@ -52,6 +52,12 @@
         "  kind varchar(16) not null, row_key longtext not null, column_names longtext not null,"  \
         "  found_at datetime(6) not null, key (pipeline, id)" TABLE_OPTIONS
 
+#define FENCE_SQL                                                                                  \
+        "create table if not exists culvert.fence ("                                               \
+        "  pipeline varchar(64) not null, kind varchar(16) not null, name varchar(400) not null,"  \
+        "  was varchar(255) not null, noted_at datetime(6) not null,"                              \
+        "  primary key (pipeline, kind, name)" TABLE_OPTIONS
+
 /* Text columns of a bounded length have no default that an older server would refuse; every writer
  * names all columns. */
 static const char create_sql[] =
@@ -81,7 +87,8 @@ static const char create_sql[] =
         "  pipeline varchar(64) primary key, state varchar(64) not null,"
         "  start_position longtext not null, snapshot longtext not null,"
         "  source varchar(400) not null, mode varchar(64) not null, published longtext not null,"
-        "  updated_at datetime(6) not null" TABLE_OPTIONS QUARANTINE_SQL VERIFY_SQL FORMAT_SQL;
+        "  updated_at datetime(6) not null" TABLE_OPTIONS QUARANTINE_SQL VERIFY_SQL FENCE_SQL
+        FORMAT_SQL;
 
 /* What each format has that the one before has not: [n] makes n + 1 of n. One column or
  * table each, since DDL commits by itself. */
@@ -89,6 +96,7 @@ static const char *const upgrades[MY_META_FORMAT] = {
         [1] = "alter table culvert.`tables` add column foreign_keys longtext",
         [2] = QUARANTINE_SQL,
         [3] = VERIFY_SQL,
+        [4] = FENCE_SQL,
 };
 
 const char *my_meta_create_sql(void)
@@ -304,7 +312,7 @@ static int make_or_upgrade(MYSQL *c, struct error *e)
 }
 
 /* One pipeline after the other: DDL has no transaction, and one would meet the other's half. */
-static int bring_up(MYSQL *c, struct error *e)
+int my_meta_bring_up(MYSQL *c, struct error *e)
 {
         AUTO_MY_RESULT r = my_queryf(c, e, "select get_lock('" MAKING "', %d)", MAKING_SECONDS);
         MYSQL_ROW row = r ? first(r) : NULL;
@@ -328,7 +336,7 @@ int my_meta_open(MYSQL *c, const char *pipeline, uint64_t *epoch, struct positio
         struct error ignored = ERROR_INIT;
         int taken;
 
-        if (bring_up(c, e) < 0)
+        if (my_meta_bring_up(c, e) < 0)
                 return -1;
         if ((taken = take_lock(c, pipeline, e)) != 0)
                 return taken;

@@ -1,6 +1,6 @@
 #pragma once
 /*
- * culvert's own objects in a MySQL-family target: database culvert, format 4. SQL texts and what
+ * culvert's own objects in a MySQL-family target: database culvert, format 5. SQL texts and what
  * they take, so that the sink (on the loop) and the copy (on threads) say the same. The sister of
  * db/pg_meta.h: the same tables, without origins (HAZARDS C2).
  *
@@ -15,11 +15,12 @@
  *                                           (sinks/quarantine.h)
  *   verify, verify_table, verify_result     the last verification: how far it is, and what it found
  *                                           (ops/verify_store.h)
+ *   fence       (pipeline, kind, name)      -> how what a fence changes was before (ops/fence.h)
  */
 #include "db/my.h"
 #include "model/position.h"
 
-#define MY_META_FORMAT 4
+#define MY_META_FORMAT 5
 
 /* Several statements; creates what is missing. Safe to run again. DDL: commits. */
 const char *my_meta_create_sql(void);
@@ -27,6 +28,8 @@ const char *my_meta_create_sql(void);
 /* 0: database culvert is there and its format is ours or an older one; 1: not there; -1: error
  * (newer format). */
 int my_meta_check(MYSQL *c, struct error *e);
+/* Creates or upgrades, without lock or epoch: for what is no apply. Blocking. DDL: commits. */
+int my_meta_bring_up(MYSQL *c, struct error *e);
 
 /* The name of the pipeline's lock (GET_LOCK), unique on the server. Servers allow 64 characters. */
 #define MY_META_LOCK 64

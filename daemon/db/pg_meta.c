@@ -41,6 +41,12 @@
         "  row_key json not null, column_names json not null, found_at timestamptz not null);"     \
         "create index on culvert.verify_result (pipeline, id)"
 
+#define FENCE_SQL                                                                                  \
+        "create table culvert.fence ("                                                             \
+        "  pipeline text, kind text, name text, was text not null,"                                \
+        "  noted_at timestamptz not null default pg_catalog.clock_timestamp(),"                    \
+        "  primary key (pipeline, kind, name))"
+
 /* The checkpoint row changes in every target transaction: a page of its own with room for HOT
  * chains, and vacuum that does not wait for a share of a table that has one row. */
 static const char create_sql[] =
@@ -80,6 +86,8 @@ static const char create_sql[] =
         "do $$ begin if pg_catalog.to_regclass('culvert.quarantine') is null then " QUARANTINE_SQL
         "; end if; end $$;"
         "do $$ begin if pg_catalog.to_regclass('culvert.verify') is null then " VERIFY_SQL
+        "; end if; end $$;"
+        "do $$ begin if pg_catalog.to_regclass('culvert.fence') is null then " FENCE_SQL
         "; end if; end $$;" FORMAT_SQL;
 
 /* What each format has that the one before has not: [n] makes n + 1 of n. */
@@ -91,6 +99,7 @@ static const char *const upgrades[PG_META_FORMAT] = {
               "drop table culvert.heartbeat",
         [2] = QUARANTINE_SQL,
         [3] = VERIFY_SQL,
+        [4] = FENCE_SQL,
 };
 
 const char *pg_meta_create_sql(void)
@@ -150,6 +159,13 @@ static int upgrade(PGconn *c, struct error *e)
                 return 0;
         pg_run(c, &ignored, "rollback");
         return -1;
+}
+
+int pg_meta_bring_up(PGconn *c, struct error *e)
+{
+        int format = pg_meta_check(c, e);
+
+        return format < 0 || (format == 1 && pg_run(c, e, create_sql) < 0) ? -1 : upgrade(c, e);
 }
 
 int pg_meta_prove_epoch(PGconn *c, const char *pipeline, uint64_t epoch, struct error *e)

@@ -1,6 +1,6 @@
 #pragma once
 /*
- * culvert's own objects in a PostgreSQL target: schema culvert, format 4. SQL texts and what they
+ * culvert's own objects in a PostgreSQL target: schema culvert, format 5. SQL texts and what they
  * take, so that the sink (on the loop) and the copy (on threads) say the same.
  *
  *   meta        (format, version)           a row for each format that it has had; the highest one
@@ -15,11 +15,12 @@
  *                                           (sinks/quarantine.h)
  *   verify, verify_table, verify_result     the last verification: how far it is, and what it found
  *                                           (ops/verify_store.h)
+ *   fence       (pipeline, kind, name)      -> how what a fence changes was before (ops/fence.h)
  */
 #include "db/pg.h"
 #include "model/position.h"
 
-#define PG_META_FORMAT 4
+#define PG_META_FORMAT 5
 
 /* Several statements; creates what is missing. Safe to run again. */
 const char *pg_meta_create_sql(void);
@@ -27,6 +28,8 @@ const char *pg_meta_create_sql(void);
 /* 0: schema culvert is there and its format is ours or an older one; 1: not there; -1: error (newer
  * format). */
 int pg_meta_check(PGconn *c, struct error *e);
+/* Creates or upgrades, in transactions of its own, without lock or epoch: for what is no apply. */
+int pg_meta_bring_up(PGconn *c, struct error *e);
 
 /* One row: true when this session now holds the pipeline's advisory lock. $1 = pipeline. */
 #define PG_META_LOCK_SQL                                                                           \

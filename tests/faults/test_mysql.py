@@ -11,6 +11,7 @@ from harness.until import until
 from integration import test_archive as archive
 from integration import test_my_definitions_from_pg as definitions
 from integration import test_my_exactly_once as bank_test
+from integration import test_my_fence as fencing
 from integration import test_my_stream as stream
 from integration import test_my_xa as xa
 from integration import test_quarantine as quarantine
@@ -437,3 +438,23 @@ def test_repair(make, culvert, direction):
 @pytest.mark.parametrize("direction", ["mysql-pg", "pg-mysql", "mysql-mysql"])
 def test_repair_of_all_kinds_of_tables(make, culvert, direction):
     repairing.test_kinds_of_tables(make(direction), culvert)
+
+
+@pytest.mark.parametrize("story", [fencing.nobody_writes, fencing.open_writer, fencing.open_in_vain, fencing.prepared,
+                                   fencing.events, fencing.lifted, fencing.checked, fencing.acknowledged],
+                         ids=lambda story: story.__name__)
+def test_the_fence(make, culvert, story):
+    shop = fencing.Shop(make("mysql-pg"), culvert)
+    try:
+        story(shop)
+    finally:
+        shop.server.end_prepared()
+        shop.clean()
+
+
+def test_the_fence_killed_between_any_two_statements(make, culvert, faults):
+    shop = fencing.Shop(make("mysql-pg"), culvert)
+    try:
+        fencing.kill_everywhere(shop, faults)
+    finally:
+        shop.clean()

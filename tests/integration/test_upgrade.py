@@ -125,7 +125,7 @@ def goes_on(shop):
     shop.culvert.start()
     shop.culvert.wait(lag=0)
     shop.compare()
-    assert formats(shop) == [1, 4]
+    assert formats(shop) == [1, 5]
 
 
 def test_a_pipeline_goes_on_after_the_upgrade(shop, culvert):
@@ -173,7 +173,7 @@ def test_an_upgrade_that_fails_leaves_the_old_format(cross, culvert):
     c.ctl("resume")
     cross.sql("insert into p values (1)")
     c.wait(lag=0)
-    assert cross.compare() and formats(cross) == [1, 4]
+    assert cross.compare() and formats(cross) == [1, 5]
 
 
 def test_a_replication_origin_lives_through_the_upgrade(pair, culvert):
@@ -183,7 +183,7 @@ def test_a_replication_origin_lives_through_the_upgrade(pair, culvert):
     c.wait(lag=0)
     c.terminate()
     before = pair.target_sql("select origin from culvert.checkpoint")
-    pair.target_sql("alter table culvert.tables drop column foreign_keys; drop table culvert.quarantine, culvert.verify, culvert.verify_table, culvert.verify_result;"
+    pair.target_sql("alter table culvert.tables drop column foreign_keys; drop table culvert.quarantine, culvert.verify, culvert.verify_table, culvert.verify_result, culvert.fence;"
                     "alter table culvert.checkpoint drop constraint checkpoint_pkey, drop column turn,"
                     " add primary key (pipeline, direction, lane);"
                     "create table culvert.heartbeat (pipeline text primary key, beat bigint not null);"
@@ -192,18 +192,18 @@ def test_a_replication_origin_lives_through_the_upgrade(pair, culvert):
     c.start()
     c.wait(lag=0)
     assert compare(pair.source, pair.target, pair.name) == 10
-    assert pair.target_sql("select origin from culvert.checkpoint") == before and formats(pair) == [1, 4]
+    assert pair.target_sql("select origin from culvert.checkpoint") == before and formats(pair) == [1, 5]
 
 
 def test_a_newer_format_is_refused(shop, culvert):
     shop.culvert.terminate()
-    shop.target_sql("insert into culvert.meta (format, version, installed_at) values (5, '9.9', current_timestamp)")
+    shop.target_sql("insert into culvert.meta (format, version, installed_at) values (6, '9.9', current_timestamp)")
     shop.sql("insert into p values (5, 5)")
     shop.culvert.start()
-    error = shop.culvert.wait_error("has format 5")
-    assert error["class"] == "config" and "format 4" in error["message"] and "newer" in error["message"]
+    error = shop.culvert.wait_error("has format 6")
+    assert error["class"] == "config" and "format 5" in error["message"] and "newer" in error["message"]
     assert shop.target_sql("select count(*) from p where id = 5") == [(0,)]
-    shop.target_sql("delete from culvert.meta where format = 5")
+    shop.target_sql("delete from culvert.meta where format = 6")
     shop.culvert.ctl("resume")
     shop.culvert.wait(lag=0)
     until(lambda: shop.target_sql("select count(*) from p where id = 5") == [(1,)], 20, "the row")

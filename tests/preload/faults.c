@@ -5,7 +5,8 @@
  *
  * Points are passages: before and after each call that changes a file, and around the bytes that
  * commit on the target or acknowledge to the source, and those of the copy: that take the snapshot
- * and the slot, carry many rows, define keys and tables, or record how far it is. Each is counted, and the passage that the
+ * and the slot, carry many rows, define keys and tables, or record how far it is; and before whatever
+ * is sent. Each is counted, and the passage that the
  * test has ordered ends the process as kill -9 does. Clocks may be ahead or behind, and the disk
  * may have no room.
  */
@@ -68,6 +69,7 @@ enum {
         DEFINITION_SENT,
         RECORD,
         RECORD_SENT,
+        SEND,
         POINTS
 };
 
@@ -75,7 +77,7 @@ static const char *const names[POINTS] = {"create", "created", "write", "written
         "sync folder", "synced folder", "rename", "renamed", "unlink", "unlinked", "truncate",
         "truncated", "commit", "commit sent", "commit answered", "ack", "ack sent", "snapshot",
         "snapshot sent", "slot", "slot sent", "rows", "rows sent", "definition",
-        "definition sent", "record", "record sent"};
+        "definition sent", "record", "record sent", "send"};
 
 struct page {
         _Atomic int64_t calendar;  /* ns that CLOCK_REALTIME is ahead */
@@ -284,6 +286,7 @@ ssize_t send(int fd, const void *from, size_t len, int flags)
         bool commit = page && has_commit(from, len), ack = page && has_ack(from, len);
         ssize_t n;
 
+        pass(SEND);
         if (commit)
                 pass(COMMIT);
         if (ack)
