@@ -10,6 +10,7 @@
 #include "ctl/options.h"
 #include "ctl/render.h"
 #include "ctl/text.h"
+#include "ctl/walk.h"
 #include "ops/control.h"
 #include "ops/plan.h"
 
@@ -106,14 +107,18 @@ static void join_words(const struct options *o, struct buf *out)
                 buf_printf(out, "%s%s", i ? "," : "", o->files[i]);
 }
 
-/* `check` and `count` are for this side of the socket only. */
+/* These are for this side of the socket only. */
+static bool is_ours(const char *name)
+{
+        return !strcmp(name, "check") || !strcmp(name, "count") || !strcmp(name, "yes");
+}
+
 static size_t for_daemon(const struct options *o, struct control_argument *arguments)
 {
         size_t n = 0;
 
         for (size_t i = 0; i < o->n; i++)
-                if (strcmp(o->arguments[i].name, "check") != 0 &&
-                        strcmp(o->arguments[i].name, "count") != 0)
+                if (!is_ours(o->arguments[i].name))
                         arguments[n++] = o->arguments[i];
         return n;
 }
@@ -149,6 +154,8 @@ static int ask(const struct options *o, struct client *c, struct error *e)
         if (o->command->kind == COMMAND_ASK_IDS && o->files_n) /* an empty one is none, not all */
                 arguments[n++] = (struct control_argument){"ids", buf_text(&words)};
         rc = find_socket(o->socket, o->name, &path, e);
+        if (rc == 0 && o->command->kind == COMMAND_WALK)
+                rc = walk_confirm(o, path.data, e);
         if (rc == 0)
                 rc = client_connect(c, path.data, e);
         if (rc == 0)
@@ -157,6 +164,8 @@ static int ask(const struct options *o, struct client *c, struct error *e)
                 return rc;
         if (o->command->kind == COMMAND_WATCH)
                 return live_run(c, o->json, count, e);
+        if (o->command->kind == COMMAND_WALK)
+                return walk_run(o, path.data, c, e);
         if (o->command->kind == COMMAND_STOP)
                 return stop(o, c, e);
         return receive(o, c, e);

@@ -16,7 +16,7 @@ struct my_session {
         char *pipeline;
         char lock[MY_META_LOCK];
         uint64_t former;
-        bool former_lives;
+        bool former_lives, read_only;
         struct quarantine *quarantine;
         my_session_done *done;
         void *context;
@@ -120,12 +120,16 @@ static int check_durable(const struct variables *v, struct error *e)
                 *v->sync ? v->sync : "unknown");
 }
 
+static int refuse_read_only(struct error *e)
+{
+        return error_set(e, ERROR_RETRY, "target: the server is read_only (a replica, or fenced)");
+}
+
 /* InnoDB under READ COMMITTED writes no binary log of statements. */
 static int check_variables(const struct variables *v, struct error *e)
 {
-        if (!is_off(v->read_only) || !is_off(v->super_read_only))
-                return error_set(
-                        e, ERROR_RETRY, "target: the server is read_only (a replica, or fenced)");
+        if (!is_off(v->super_read_only))
+                return refuse_read_only(e);
         if (!is_off(v->log_bin) && !strcasecmp(v->format, "STATEMENT"))
                 return error_set(e, ERROR_CONFIG,
                         "target: binlog_format is STATEMENT, with which rows cannot be written "
@@ -144,6 +148,7 @@ static int take_server(struct my_session *s, const struct answer *a, struct erro
                            : error_set(e, ERROR_BUG, "target: no connection number");
         }
         read_variables(&v, a->rows);
+        s->read_only = !is_off(v.read_only);
         return check_variables(&v, e);
 }
 
@@ -164,6 +169,22 @@ static int take_format(struct my_session *s, const struct answer *a, struct erro
         return error_set(e, ERROR_CONFIG,
                 "database culvert on the target has format %.20s, this culvert %s knows %d",
                 row && row[0] ? row[0] : "none", CULVERT_VERSION, MY_META_FORMAT);
+}
+
+/* Behind a cutover the side that does not lead is fenced by culvert itself (ops/fence.h), and our
+ * role passes. */
+static bool ask_fence(struct my_session *s, struct buf *sql)
+{
+        buf_str(sql, "select count(*) from culvert.fence");
+        return s->read_only;
+}
+
+static int take_fence(struct my_session *s, const struct answer *a, struct error *e)
+{
+        MYSQL_ROW row = mysql_fetch_row(a->rows);
+
+        (void)s;
+        return row && strcmp(row[0], "0") != 0 ? 0 : refuse_read_only(e);
 }
 
 /* ---- the lock ---- */
@@ -320,6 +341,7 @@ static int take_quarantine(struct my_session *s, const struct answer *a, struct 
 static const struct step steps[] = {
         {ask_server, take_server, false},
         {ask_format, take_format, false},
+        {ask_fence, take_fence, false},
         {ask_former, take_former, false},
         {ask_kill, take_any, true},
         {ask_lock, take_lock, false},
@@ -371,17 +393,17 @@ static void on_done(void *context, unsigned answered, const struct error *e)
         run_step(s);
 }
 
-struct my_session *my_session_new(struct my_link *k, const char *pipeline, uint64_t former,
-        struct quarantine *quarantine, my_session_done *done, void *context)
+struct my_session *my_session_new(struct my_link *k, const struct my_session_setup *setup,
+        my_session_done *done, void *context)
 {
         struct my_session *s = memory_new_of(struct my_session);
         AUTO_STRING version = my_version_text(my_link_conn(k));
 
         s->link = k;
-        s->pipeline = memory_string(pipeline);
-        my_meta_lock_name(pipeline, s->lock);
-        s->former = former;
-        s->quarantine = quarantine;
+        s->pipeline = memory_string(setup->pipeline);
+        my_meta_lock_name(s->pipeline, s->lock);
+        s->former = setup->former;
+        s->quarantine = setup->quarantine;
         s->done = done;
         s->context = context;
         s->result.engine = my_engine(my_link_conn(k));

@@ -30,7 +30,13 @@ extern const char my_session_apply_sql[];
 typedef void my_session_done(
         void *context, const struct my_session_result *r, const struct error *e);
 
-/* `former`: the number of a connection of ours that may live on in the server; 0: none. */
-struct my_session *my_session_new(struct my_link *k, const char *pipeline, uint64_t former,
-        struct quarantine *quarantine, my_session_done *done, void *context);
+struct my_session_setup {
+        const char *pipeline;
+        uint64_t
+                former; /* number of a connection of ours that may live on in the server; 0: none */
+        struct quarantine *quarantine;
+};
+
+struct my_session *my_session_new(struct my_link *k, const struct my_session_setup *setup,
+        my_session_done *done, void *context);
 struct my_session *my_session_free(struct my_session *s);

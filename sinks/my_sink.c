@@ -348,9 +348,11 @@ static void on_session(void *context, const struct my_session_result *r, const s
 static void on_up(void *context)
 {
         struct sink *s = context;
+        struct my_session_setup setup = {.pipeline = s->pipeline,
+                .former = s->facts.connection,
+                .quarantine = &s->quarantine};
 
-        s->session = my_session_new(
-                s->link, s->pipeline, s->facts.connection, &s->quarantine, on_session, s);
+        s->session = my_session_new(s->link, &setup, on_session, s);
 }
 
 /* ---- the table ---- */

@@ -112,8 +112,34 @@ static const struct command commands[] = {
                 "transaction has the op passed. What is whole of a damaged file is printed, then\n"
                 "the error; the exit status is 1.\n",
                 NULL},
-        UNBUILT("cutover", "move over to the target"),
-        UNBUILT("rollback", "move back to the source"),
+        {"cutover", COMMAND_WALK, "move over to the target, when all gates say go",
+                {{"rehearse", NULL,
+                         "all but the fence: every gate, and how long writes would wait"},
+                        {"timeout", "SECONDS",
+                                "from the fence to the end (60 by default); what is not over then "
+                                "is undone (exit status 5)"},
+                        {"override", "GATE", "go on whatever these say (several: with commas)"},
+                        {"stopped", NULL, "with fence = manual: nobody writes to the source now"},
+                        {"attach", NULL, "show the cutover or rollback that is under way"},
+                        {"yes", NULL, "do not ask"}},
+                "Gates, then: the source is closed for writing, the last changes are applied, and "
+                "the\n"
+                "target leads; from then on the stream keeps the source current. Until the target\n"
+                "leads everything is undone when a step fails, or at Ctrl-C. Exit status 4: a "
+                "gate\n"
+                "said no, and nothing was changed. Gates: stream lag copy quarantine verification\n"
+                "hook fence reverse.\n",
+                NULL},
+        {"rollback", COMMAND_WALK, "move back to the source, without losing a write",
+                {{"force", NULL, "without the gates that only ask for proof"},
+                        {"timeout", "SECONDS", "as of cutover"},
+                        {"override", "GATE", "as of cutover"},
+                        {"stopped", NULL, "with fence = manual: nobody writes to the target now"},
+                        {"yes", NULL, "do not ask"}},
+                "The same walk backwards, with the same gates. --force makes advice of "
+                "quarantine,\n"
+                "verification and hook.\n",
+                NULL},
         UNBUILT("complete", "end the migration"),
         UNBUILT("throttle", "limit the copy"),
         UNBUILT("report", "report on the migration"),

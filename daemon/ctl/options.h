@@ -22,12 +22,13 @@ enum command_kind {
         COMMAND_ASK_IDS, /* the same, and IDs may follow */
         COMMAND_WATCH,
         COMMAND_STOP,
+        COMMAND_WALK, /* cutover and rollback */
         COMMAND_PLAN, /* without a daemon */
         COMMAND_CAT,  /* files follow; without a daemon */
         COMMAND_UNBUILT
 };
 
-#define COMMAND_OPTIONS_MAX 4
+#define COMMAND_OPTIONS_MAX 6
 
 struct command {
         const char *name; /* "show config" is two words */

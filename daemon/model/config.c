@@ -1,4 +1,5 @@
 #include "model/config_private.h"
+#include "model/config_reverse.h"
 #include "base/memory.h"
 #include "model/my_uri.h"
 #include "model/pattern.h"
@@ -373,6 +374,9 @@ static bool any_matches(const struct config_list *l, const char *schema, const c
 
 bool config_selects(const struct config *c, const char *schema, const char *name)
 {
+        if (c->forward)
+                return !is_never(c->source.kind, schema, name) &&
+                       config_reverse_selects(c, schema, name);
         return !is_never(c->source.kind, schema, name) &&
                any_matches(&c->tables.include, schema, name) &&
                !any_matches(&c->tables.exclude, schema, name);
@@ -439,6 +443,7 @@ struct config *config_free(struct config *c)
         for (unsigned i = 0; i < c->problems_n; i++)
                 free(c->problems[i].text);
         free(c->problems);
+        config_list_done(&c->only);
         free(c->path);
         free(c);
         return NULL;

@@ -20,6 +20,7 @@ enum config_ddl { DDL_STOP, DDL_APPLY, DDL_IGNORE };
 enum config_truncate { ON_TRUNCATE_APPLY, ON_TRUNCATE_STOP, ON_TRUNCATE_IGNORE };
 enum config_conflict { CONFLICT_STOP, CONFLICT_QUARANTINE, CONFLICT_OVERWRITE };
 enum config_mode { SNAPSHOT_BULK, SNAPSHOT_TRICKLE, SNAPSHOT_NONE };
+enum config_fence { FENCE_READ_ONLY, FENCE_HOOK, FENCE_MANUAL };
 enum config_acknowledge { ACKNOWLEDGE_APPLIED, ACKNOWLEDGE_QUEUED, ACKNOWLEDGE_AUTO };
 enum config_kind { KIND_POSTGRESQL, KIND_MYSQL, KIND_MARIADB, KIND_SEGMENTS };
 
@@ -111,10 +112,20 @@ struct config {
                 int64_t sample, rate; /* percent; rows a second, 0: no limit */
         } verify;
         struct {
+                int64_t max_lag; /* microseconds */
+                enum config_fence fence;
+                char *hook_before, *hook_gate; /* programs; "" or NULL: none */
+        } cutover;
+        struct {
                 char *listen; /* "" or host:port */
         } metrics;
         enum log_level log_level; /* [log] level */
         bool log_keys;            /* [log] keys: keys of rows in the log as they are, not hashed */
+
+        /* Of the way back (model/config_reverse.h): the configuration that it turns round, and
+         * which tables there are; items NULL: all that it selects. Else NULL and none. */
+        const struct config *forward;
+        struct config_list only;
 
         struct config_problem *problems;
         unsigned problems_n;

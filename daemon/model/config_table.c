@@ -158,14 +158,21 @@ const struct option config_options[] = {
         {"verify", "rate", OPTION_INTEGER, 0, INT64_C(1000000000), NULL, "0", NULL, NEEDS_RESTART,
                 AT(verify.rate), "Limit in rows of the source a second; 0: none."},
 
-        {"cutover", "max_lag", OPTION_DURATION, 0, DAY, NULL, "5s", "5s", NEEDS_RESTART,
-                OPTION_NOWHERE, "Lag above which a cutover does not begin."},
-        {"cutover", "fence", OPTION_TEXT, 1, 40, "read-only|hook|manual", "read-only", "read-only",
-                NEEDS_RESTART, OPTION_NOWHERE, "How writes to the source are stopped."},
-        {"cutover", "hook.before", OPTION_TEXT, 0, 4000, "path of a program", "", "", NEEDS_RESTART,
-                OPTION_NOWHERE, "Program to run before the fence."},
-        {"cutover", "hook.gate", OPTION_TEXT, 0, 4000, "path of a program", "", "", NEEDS_RESTART,
-                OPTION_NOWHERE, "Program that must succeed before a cutover."},
+        {"cutover", "max_lag", OPTION_DURATION, 0, DAY, NULL, "5s", NULL, RELOADABLE,
+                AT(cutover.max_lag), "Lag above which a cutover does not begin."},
+        {"cutover", "fence", OPTION_CHOICE, 0, 0, "read-only|hook|manual", "read-only", NULL,
+                RELOADABLE, AT(cutover.fence),
+                "How writes to the side that leads are stopped: by culvert; by hook.before, which "
+                "is run with the argument fence, and with release to undo it; or by the operator, "
+                "who confirms it."},
+        {"cutover", "hook.before", OPTION_TEXT, 0, 4000, "path of a program", "", NULL, RELOADABLE,
+                AT(cutover.hook_before),
+                "Program to run before the fence, with the argument before; a cutover goes on when "
+                "it ends with 0."},
+        {"cutover", "hook.gate", OPTION_TEXT, 0, 4000, "path of a program", "", NULL, RELOADABLE,
+                AT(cutover.hook_gate),
+                "Program that must end with 0 before a cutover, a rehearsal or a rollback begins; "
+                "its argument is gate."},
         {"cutover", "check.NAME", OPTION_FREE, 0, 0, "SQL query", NULL, "", NEEDS_RESTART,
                 OPTION_NOWHERE, "Query that must give the same result on both sides."},
 

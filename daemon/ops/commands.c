@@ -9,6 +9,7 @@
 #include "ops/quarantine_command.h"
 #include "ops/repair_command.h"
 #include "ops/status_json.h"
+#include "ops/turn_command.h"
 #include "ops/verify_command.h"
 #include "ops/wait.h"
 #include "ops/watch.h"
@@ -28,6 +29,7 @@ struct commands {
         struct quarantine_command quarantine;
         struct verify_command verify;
         struct repair_command repair;
+        struct turn_command turn;
 };
 
 /* Each ends the call, now or later. */
@@ -167,6 +169,21 @@ static void run_repair(struct commands *c, struct control_call *call)
                 repair_command_start(&c->repair, c->migration, call);
 }
 
+static void run_cutover(struct commands *c, struct control_call *call)
+{
+        turn_command_start(&c->turn, c->migration, call, false);
+}
+
+static void run_rollback(struct commands *c, struct control_call *call)
+{
+        turn_command_start(&c->turn, c->migration, call, true);
+}
+
+static void run_cutover_abort(struct commands *c, struct control_call *call)
+{
+        turn_command_abort(c->migration, call);
+}
+
 /* A key that was refused keeps its old value, as do all others then. */
 static bool anything_refused(const cJSON *body)
 {
@@ -289,6 +306,9 @@ static const struct command table[] = {
         {"verify status", run_verify_status, ""},
         {"verify stop", run_verify_stop, ""},
         {"repair", run_repair, "table dry-run"},
+        {"cutover", run_cutover, "rehearse timeout override attach stopped"},
+        {"cutover abort", run_cutover_abort, ""},
+        {"rollback", run_rollback, "timeout override force stopped"},
         {"reload", run_reload, ""},
         {"show config", run_show_config, ""},
         {"metrics", run_metrics, ""},
@@ -344,6 +364,7 @@ struct commands *commands_free(struct commands *c)
         quarantine_command_cancel(&c->quarantine);
         verify_command_cancel(&c->verify);
         repair_command_cancel(&c->repair);
+        turn_command_cancel(&c->turn);
         migration_unlisten(c->migration, &c->listener);
         free(c);
         return NULL;

@@ -1,5 +1,6 @@
 #include "base/log.h"
 #include "base/memory.h"
+#include "model/config_reverse.h"
 #include "ops/pg_marks.h"
 #include "ops/migration_private.h"
 #include "ops/row_key.h"
@@ -21,12 +22,14 @@ struct migration_mark {
 
 static enum state state_now(const struct migration *m)
 {
+        if (m->turn && turn_is_walking(m->turn))
+                return migration_is_reversed(m) ? STATE_ROLLING_BACK : STATE_CUTTING_OVER;
         if (m->stopped)
                 return STATE_STOPPED;
         if (m->saved.paused)
                 return STATE_PAUSED;
         if (m->streaming)
-                return STATE_STREAMING;
+                return migration_is_reversed(m) ? STATE_REVERSED : STATE_STREAMING;
         return m->preparing && m->progress.copying ? STATE_COPYING : STATE_STARTING;
 }
 
@@ -34,6 +37,8 @@ static void tell(void *context)
 {
         struct migration *m = context;
 
+        if (m->turn)
+                turn_look(m->turn);
         for (struct migration_listener *l = m->listeners, *next; l; l = next) {
                 next = l->next;
                 l->changed(l->context);
@@ -69,7 +74,7 @@ static int save_first(struct migration *m, const struct saved *now, struct error
 static void refresh(struct migration *m)
 {
         enum state now = state_now(m);
-        enum state phase = m->saved.phase;
+        enum state phase = migration_phase(m);
 
         migration_changed(m);
         if (now == m->state && phase == m->told_phase)
@@ -81,7 +86,17 @@ static void refresh(struct migration *m)
         }
         m->state = now;
         m->told_phase = phase;
-        state_row_set(m->row, now, phase, m->since);
+        state_row_set(m->row, &(struct state_line){now, phase, migration_is_reversed(m), m->since});
+}
+
+void migration_refresh(struct migration *m)
+{
+        refresh(m);
+}
+
+enum state migration_phase(const struct migration *m)
+{
+        return migration_is_reversed(m) ? STATE_REVERSED : m->saved.phase;
 }
 
 static void set_phase(struct migration *m, enum state phase)
@@ -110,6 +125,8 @@ void migration_stop_with(struct migration *m, const struct error *e)
         m->stopped = true;
         m->streaming = false;
         log_stop(m, e);
+        if (m->turn)
+                turn_stream_failed(m->turn, e);
         refresh(m);
 }
 
@@ -185,7 +202,7 @@ static void pipeline_overcome(void *context, const struct error *e)
         refresh(m);
 }
 
-static int make_pipeline(struct migration *m, struct error *e)
+int migration_make_pipeline(struct migration *m, struct error *e)
 {
         static const struct pipeline_events events = {pipeline_changed, pipeline_stopped,
                 pipeline_note, pipeline_marked, pipeline_reached, pipeline_overcome};
@@ -290,7 +307,7 @@ static void on_pipeline_shut(void *context)
         shutdown_step(m);
 }
 
-static void retry_prepare(struct migration *m, const struct error *e)
+void migration_retry(struct migration *m, const struct error *e)
 {
         int64_t delay = backoff_next(&m->backoff);
 
@@ -322,8 +339,10 @@ static void on_prepared(void *context, struct prepare_result *r, const struct er
                 state_row_enable(m->row);
                 begin_stream(m, r);
                 refresh(m);
+        } else if (!strcmp(copy.code, PREPARE_JOURNAL_CODE)) {
+                migration_mend(m);
         } else if (copy.class == ERROR_RETRY) {
-                retry_prepare(m, &copy);
+                migration_retry(m, &copy);
         } else {
                 migration_stop_with(m, &copy);
         }
@@ -414,14 +433,13 @@ struct migration *migration_new(struct loop *l, const struct config *c, struct e
         struct migration *m = memory_new_of(struct migration);
 
         m->loop = l;
-        m->config = c;
+        m->forward = c;
         m->state = STATE_STARTING;
         m->since = loop_wall(l);
         m->marks_tail = &m->marks;
         m->progress.rows_estimated = -1;
         m->progress.eta_seconds = -1;
         m->retention = (struct retention)RETENTION_INIT;
-        m->route = route_new(c);
         m->row = state_row_new(l, c);
         backoff_init(&m->backoff, (uint64_t)loop_wall(l));
         timer_init(&m->retry, l, on_retry, m);
@@ -430,9 +448,9 @@ struct migration *migration_new(struct loop *l, const struct config *c, struct e
         task_init(&m->again, migration_yield, m);
         task_init(&m->quarantine.end, migration_quarantine_end, m);
         migration_verify_init(m);
-        if (saved_read(&m->saved, c->pipeline.state_dir, e) < 0 || make_pipeline(m, e) < 0)
+        if (!(c = migration_remembered(m, e)) || migration_open(m, c, e) < 0)
                 return migration_free(m);
-        m->told_phase = m->saved.phase;
+        m->told_phase = migration_phase(m);
         return m;
 }
 
@@ -444,16 +462,11 @@ struct migration *migration_free(struct migration *m)
         timer_cancel(&m->second);
         task_cancel(m->loop, &m->tell);
         task_cancel(m->loop, &m->again);
-        task_cancel(m->loop, &m->quarantine.end);
-        quarantine_job_free(m->quarantine.job);
-        migration_verify_done(m);
-        m->watcher = watcher_free(m->watcher);
-        m->pipeline = pipeline_free(m->pipeline);
-        prepare_progress_done(&m->progress);
+        m->turn = turn_free(m->turn);
+        m->mend = job_free(m->mend);
+        migration_close(m);
         state_row_free(m->row);
-        route_free(m->route);
-        free(m->fresh);
-        free(m->refused);
+        config_free(m->reverse);
         free(m);
         return NULL;
 }
@@ -476,7 +489,20 @@ void migration_shutdown(
 {
         m->shutdown_done = done;
         m->shutdown_context = context;
+        m->shutdown_grace = grace;
         timer_cancel(&m->retry);
+        if (m->turn && !turn_is_over(m->turn)) {
+                turn_abort(m->turn, "the daemon ends");
+                return;
+        }
+        migration_shutdown_step(m);
+}
+
+/* No walk is under way any more. */
+void migration_shutdown_step(struct migration *m)
+{
+        int64_t grace = m->shutdown_grace;
+
         if (m->verify.job)
                 verify_stop(m->verify.job, false);
         if (m->preparing)
@@ -575,8 +601,9 @@ int migration_resume(struct migration *m, struct error *e)
 
 void migration_reload(struct migration *m, const struct config *c)
 {
-        m->config = c;
-        pipeline_reload(m->pipeline, c);
+        if (m->reverse)
+                config_reverse_reload(m->reverse, c);
+        pipeline_reload(m->pipeline, m->config);
         m->add = true;
         if (m->streaming)
                 watcher_look(m->watcher);

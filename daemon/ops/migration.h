@@ -57,6 +57,16 @@ typedef void migration_repaired(void *context, struct repair *r, const struct er
 int migration_repair(struct migration *m, const struct migration_repair_request *q,
         migration_repaired *done, void *context, struct error *e);
 
+/* Cutover and rollback (ops/turn.h): one at a time. -1: refused by the state. */
+struct turn_request;
+struct turn_events;
+int migration_turn(struct migration *m, const struct turn_request *q,
+        const struct turn_events *events, void *context, struct error *e);
+bool migration_is_turning(const struct migration *m);
+void migration_turn_attach(struct migration *m, const struct turn_events *events, void *context);
+void migration_turn_abort(struct migration *m, const char *why);
+struct cJSON *migration_turn_body(struct migration *m); /* of the last one; the caller's */
+
 void migration_status(struct migration *m, struct status *s);
 /* Calls `each` once a table, in name order. */
 void migration_tables(struct migration *m,

@@ -4,6 +4,7 @@
  * the watcher sees, migration_quarantine.c lets the stream stand for a job on the quarantine,
  * migration_verify.c tells a verification when the stream has come far enough, migration_repair.c
  * lets the stream stand for a repair,
+ * migration_turn.c has the two directions and lets the other side take the lead,
  * migration_retention.c minds what the source keeps, migration_status.c says what
  * is true of it.
  */
@@ -15,8 +16,10 @@
 #include "ops/prepare.h"
 #include "ops/quarantine.h"
 #include "ops/repair.h"
+#include "ops/job.h"
 #include "ops/saved.h"
 #include "ops/state_row.h"
+#include "ops/turn.h"
 #include "ops/verify.h"
 #include "ops/watcher.h"
 
@@ -24,7 +27,9 @@
 
 struct migration {
         struct loop *loop;
-        const struct config *config;
+        const struct config *config;  /* of the direction: the next, or `reverse` */
+        const struct config *forward; /* as the file has it */
+        struct config *reverse;       /* of the way back; NULL: it was not needed yet */
         struct route *route;
         struct prepare *prepare;
         struct pipeline *pipeline;
@@ -45,6 +50,9 @@ struct migration {
         struct error error;
         struct backoff backoff;
         struct timer retry, second;
+        struct turn *turn; /* a cutover or rollback under way; NULL: none */
+        struct job *mend;  /* what one that was interrupted left; NULL: nothing */
+        bool led_reverse;  /* which way it found that the stream goes */
         struct prepare_progress progress;
         char source_version[32], target_version[32];
         struct source_identity identity;          /* of the source that the stream reads */
@@ -103,6 +111,8 @@ struct migration {
 void migration_changed(struct migration *m);
 void migration_stop_with(struct migration *m, const struct error *e);
 void migration_start_prepare(struct migration *m);
+/* A start that failed for a passing reason is tried again. */
+void migration_retry(struct migration *m, const struct error *e);
 void migration_watch(struct migration *m, const struct prepare_result *r);
 /* May stop the pipeline. */
 void migration_look_at_retention(struct migration *m, const struct pipeline_status *p);
@@ -125,5 +135,25 @@ void migration_repair_look(struct migration *m);
 void migration_repair_ended(struct migration *m);
 /* Marks that are wanted are asked for, and answered when the stream has passed them. */
 void migration_verify_look(struct migration *m);
+/* ---- migration_turn.c ---- */
+
+/* The pipeline and all that belongs to one direction; -1: it is half open. */
+int migration_open(struct migration *m, const struct config *c, struct error *e);
+void migration_close(struct migration *m);
+bool migration_is_reversed(const struct migration *m);
+/* As the folder remembers it; the journal has the last word. */
+const struct config *migration_remembered(struct migration *m, struct error *e);
+/* The configuration of the other direction; NULL and an error: there is none. */
+const struct config *migration_opposite(struct migration *m, struct error *e);
+/* From now on the stream goes the other way; nothing runs. */
+int migration_turn_to(struct migration *m, bool reversed, struct error *e);
+/* The start found that the journal says otherwise: what was interrupted is undone or ended. */
+void migration_mend(struct migration *m);
+void migration_refresh(struct migration *m);
+enum state migration_phase(const struct migration *m);
+/* Goes on with a shutdown that waited for a walk's end. */
+void migration_shutdown_step(struct migration *m);
+int migration_make_pipeline(struct migration *m, struct error *e);
+
 /* A task: the stream is to stand while tables are added. */
 void migration_yield(void *context);

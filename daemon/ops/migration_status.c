@@ -72,6 +72,7 @@ static void fill_stream(const struct migration *m, struct status *s)
         s->queue.transactions = p.queue_transactions;
         s->queue.disk_bytes = p.queue_disk_bytes;
         s->queue.acknowledge = acknowledges(m->config->queue.acknowledge);
+        s->applied.position = p.applied;
         s->applied.transactions = p.transactions;
         s->applied.rows = p.rows;
         rows = p.rows - m->rows_at[RATE_SLOTS - m->seconds];
@@ -128,10 +129,20 @@ static const char *kind_of(enum config_kind kind, enum engine engine)
         return engine == ENGINE_MARIADB ? "mariadb" : "mysql";
 }
 
+/* `source` and `target` are the configured sides, whichever way the stream goes. */
+static void swap_ends(struct status *s)
+{
+        struct status_end source = s->source;
+
+        s->source = s->target;
+        s->target = source;
+}
+
 void migration_status(struct migration *m, struct status *s)
 {
-        *s = (struct status){.pipeline = m->config->pipeline.name, .state = m->state};
-        s->phase = m->saved.phase;
+        *s = (struct status){.pipeline = m->forward->pipeline.name, .state = m->state};
+        s->phase = migration_phase(m);
+        s->reversed = migration_is_reversed(m);
         s->since = m->since;
         s->source.kind = kind_of(m->config->source.kind, m->source_engine);
         s->target.kind = kind_of(m->config->target.kind, m->target_engine);
@@ -142,6 +153,8 @@ void migration_status(struct migration *m, struct status *s)
         s->target.server_version = *m->target_version ? m->target_version : NULL;
         if (m->error.class != ERROR_NONE)
                 s->error = &m->error;
+        if (s->reversed)
+                swap_ends(s);
         s->fresh = m->streaming ? m->fresh_n : 0;
         s->refused = m->refused;
         s->next = next_step(s);

@@ -70,7 +70,7 @@ static void on_fresh(void *context, const struct route_table *const *tables, uns
                         log_warning("table %s.%s is new: it is not migrated until culvertctl %s "
                                     "reload",
                                 tables[i]->source_schema, tables[i]->source_name,
-                                m->config->pipeline.name);
+                                m->forward->pipeline.name);
         set_fresh(m, tables, n);
         if (n == 0)
                 m->add = false;

@@ -4,10 +4,12 @@
 #include "base/memory.h"
 #include "model/cascade.h"
 #include "ops/copy_plan.h"
+#include "ops/journal.h"
 #include "ops/move.h"
 #include "ops/prepare_private.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -41,11 +43,40 @@ static bool is_native(const struct config *c)
         return c->source.kind == KIND_POSTGRESQL && c->target.kind == KIND_POSTGRESQL;
 }
 
+static bool has_journal(const struct config *c)
+{
+        return c->source.kind != KIND_SEGMENTS && c->target.kind != KIND_SEGMENTS;
+}
+
+/* Is it this direction's turn? */
+static int check_journal(struct prepare *p, struct error *e)
+{
+        struct journal_entry j;
+
+        if (p->ahead || !has_journal(p->config))
+                return 0;
+        if (journal_read(p->config, p->halt, &j, e) < 0)
+                return -1;
+        if (!j.sequence || (!journal_is_walking(&j) && j.reversed == (p->config->forward != NULL)))
+                return 0;
+        error_set(e, ERROR_RETRY, "culvert.state on the target says %s, direction %s",
+                state_name(j.state), j.reversed ? "reverse" : "forward");
+        snprintf(e->code, sizeof e->code, PREPARE_JOURNAL_CODE);
+        return -1;
+}
+
+static int prepare_all(struct prepare *p, struct error *e)
+{
+        if (check_journal(p, e) < 0)
+                return -1;
+        return is_native(p->config) ? prepare_run(p, e) : move_run(p, e);
+}
+
 static void *run(void *context)
 {
         struct prepare *p = context;
 
-        p->failed = (is_native(p->config) ? prepare_run : move_run)(p, &p->error) < 0;
+        p->failed = prepare_all(p, &p->error) < 0;
         if (p->failed && atomic_load(&p->stopped))
                 error_set(&p->error, ERROR_RETRY, "stopped before it was finished");
         close_all(p);
@@ -83,6 +114,7 @@ struct prepare *prepare_new(struct loop *l, const struct config *c, struct route
         p->accepted_table = accept->table ? memory_string(accept->table) : NULL;
         p->accept_marks = accept->marks;
         p->add = accept->add;
+        p->ahead = accept->ahead;
         p->events = *events;
         p->context = context;
         p->phase = "checking";

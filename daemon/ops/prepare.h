@@ -27,8 +27,8 @@ struct prepare_progress {
         bool copying;      /* the copy has begun and is not finished */
         const char *phase; /* "checking", "schema", "rows", "indexes", "sequences", "done" */
         uint64_t tables_done, tables_total, rows_done;
-        int64_t rows_estimated; /* -1: unknown */
-        double eta_seconds;     /* -1: unknown */
+        int64_t rows_estimated;        /* -1: unknown */
+        double eta_seconds;            /* -1: unknown */
         struct source_identity source; /* where the stream will begin; none: not known yet */
         struct position from;
         struct prepare_table *tables;
@@ -78,7 +78,12 @@ struct prepare_accept {
                                          what the source has now. May be NULL */
         bool marks;                   /* what no change in the stream told (ops/pg_marks.h) */
         bool add;                     /* `reload`: tables that came after the start are copied */
+        bool ahead; /* of a direction that does not lead: the journal is not asked */
 };
+
+/* Code of the error where culvert.state says that the stream goes the other way, or that a walk
+ * (ops/turn.h) was interrupted. */
+#define PREPARE_JOURNAL_CODE "CV007"
 
 struct prepare *prepare_new(struct loop *l, const struct config *c, struct route *r,
         const struct prepare_accept *accept, const struct prepare_events *events, void *context);

@@ -29,8 +29,8 @@ struct prepare {
         const struct config *config;
         struct route *route;
         struct relation *accepted; /* only read by the thread; NULL: none */
-        char *accepted_table; /* see prepare_accept */
-        bool accept_marks, add;
+        char *accepted_table;      /* see prepare_accept */
+        bool accept_marks, add, ahead;
         struct prepare_events events;
         void *context;
 
@@ -46,7 +46,7 @@ struct prepare {
         struct position begins;
         struct copy_counter *counters;
         unsigned counters_n;
-        struct copy *copy; /* while rows are loaded */
+        struct copy *copy;  /* while rows are loaded */
         int64_t copy_began; /* CLOCK_MONOTONIC microseconds, where ops/move does it; else 0 */
 
         struct pg_params *source_params, *target_params, *replication_params;

@@ -92,3 +92,24 @@ int saved_write(const struct saved *s, const char *state_dir, struct error *e)
         }
         return file_replace(path, buf_text(&text), e);
 }
+
+int saved_direction_read(bool *reversed, const char *state_dir, struct error *e)
+{
+        AUTO_STRING path = memory_printf("%s/direction", state_dir);
+        AUTO_STRING text = NULL;
+
+        *reversed = false;
+        if (access(path, F_OK) < 0 && errno == ENOENT)
+                return 0;
+        if (!(text = file_read(path, SIZE_MAX_BYTES, e)))
+                return -1;
+        *reversed = !strcmp(text, "reverse\n");
+        return *reversed || !strcmp(text, "forward\n") ? 0 : bad(path, e);
+}
+
+int saved_direction_write(bool reversed, const char *state_dir, struct error *e)
+{
+        AUTO_STRING path = memory_printf("%s/direction", state_dir);
+
+        return file_replace(path, reversed ? "reverse\n" : "forward\n", e);
+}

@@ -26,4 +26,7 @@ struct saved {
 
 /* No file yet is not an error. A newer format is one. */
 int saved_read(struct saved *s, const char *state_dir, struct error *e);
+/* Which way the stream goes: STATE_DIR/direction of the pipeline, "reverse". No file: forward. */
+int saved_direction_read(bool *reversed, const char *state_dir, struct error *e);
+int saved_direction_write(bool reversed, const char *state_dir, struct error *e);
 int saved_write(const struct saved *s, const char *state_dir, struct error *e);

@@ -21,9 +21,10 @@ struct state_row {
         struct my_link *my_link;
         struct task close;
         struct timer retry;
-        bool enabled, dirty;
-        enum state state, phase;
-        int64_t since;
+        bool enabled, dirty, holding;
+        void (*held)(void *context); /* NULL: it has come, or nobody waits */
+        void *held_context;
+        struct state_line line;
 };
 
 static void write_row(struct state_row *r);
@@ -34,12 +35,23 @@ static void close_link(struct state_row *r)
         r->my_link = my_link_free(r->my_link);
 }
 
+static void tell_held(struct state_row *r)
+{
+        void (*held)(void *context) = r->held;
+
+        r->held = NULL;
+        if (held)
+                held(r->held_context);
+}
+
 static void run_close(void *context)
 {
         struct state_row *r = context;
 
         close_link(r);
-        if (r->dirty)
+        if (r->holding)
+                tell_held(r);
+        else if (r->dirty && !timer_pending(&r->retry))
                 write_row(r);
 }
 
@@ -57,10 +69,14 @@ static void on_down(void *context, const struct error *e)
         struct state_row *r = context;
 
         (void)e;
-        task_cancel(r->loop, &r->close);
-        close_link(r);
         r->dirty = true;
         timer_set(&r->retry, RETRY_INTERVAL);
+        loop_defer(r->loop, &r->close);
+}
+
+static const char *direction_of(const struct state_line *line)
+{
+        return line->reversed ? "reverse" : "forward";
 }
 
 /* ---- PostgreSQL ---- */
@@ -75,19 +91,21 @@ static void on_pg_up(void *context)
 {
         struct state_row *r = context;
         char since[32];
-        const char *values[] = {r->pipeline, state_name(r->state), state_name(r->phase), since};
+        const char *values[] = {r->pipeline, state_name(r->line.state), state_name(r->line.phase),
+                since, direction_of(&r->line)};
 
-        snprintf(since, sizeof since, "%.6f", (double)r->since / SECOND);
+        snprintf(since, sizeof since, "%.6f", (double)r->line.since / SECOND);
         r->dirty = false;
         pg_link_query(r->pg_link, on_pg_written, r,
                 "insert into culvert.state as s (pipeline, sequence, state, phase, direction, "
                 "since) "
-                "values ($1, 1, $2, $3, 'forward', pg_catalog.to_timestamp($4::float8)) on "
+                "values ($1, 1, $2, $3, $5, pg_catalog.to_timestamp($4::float8)) on "
                 "conflict "
                 "(pipeline) do update set sequence = s.sequence + 1, state = excluded.state, phase "
                 "= "
-                "excluded.phase, since = excluded.since, updated_at = pg_catalog.clock_timestamp()",
-                4, values);
+                "excluded.phase, direction = excluded.direction, since = excluded.since, "
+                "updated_at = pg_catalog.clock_timestamp()",
+                5, values);
 }
 
 /* ---- MySQL and MariaDB ---- */
@@ -113,13 +131,16 @@ static void on_my_up(void *context)
         buf_str(&sql, "insert into culvert.state (pipeline, state, phase, `sequence`, direction, "
                       "since, updated_at) values (");
         add_text(&sql, r->pipeline);
-        add_text(&sql, state_name(r->state));
-        add_text(&sql, state_name(r->phase));
+        add_text(&sql, state_name(r->line.state));
+        add_text(&sql, state_name(r->line.phase));
+        buf_str(&sql, "1, ");
+        add_text(&sql, direction_of(&r->line));
         buf_printf(&sql,
-                "1, 'forward', from_unixtime(%.6f), utc_timestamp(6)) on duplicate key update "
+                "from_unixtime(%.6f), utc_timestamp(6)) on duplicate key update "
                 "`sequence` = `sequence` + 1, state = values(state), phase = values(phase), "
-                "since = values(since), updated_at = values(updated_at)",
-                (double)r->since / SECOND);
+                "direction = values(direction), since = values(since), updated_at = "
+                "values(updated_at)",
+                (double)r->line.since / SECOND);
         my_link_batch(r->my_link, &sql, NULL, on_my_written, r);
         buf_done(&sql);
 }
@@ -129,7 +150,7 @@ static void write_row(struct state_row *r)
         static const struct pg_link_events pg_events = {on_pg_up, on_down};
         static const struct my_link_events my_events = {on_my_up, on_down};
 
-        if (!r->enabled || r->pg_link || r->my_link)
+        if (!r->enabled || r->holding || r->pg_link || r->my_link)
                 return;
         if (r->pg_params)
                 r->pg_link = pg_link_new(r->loop, r->pg_params, &pg_events, r);
@@ -183,11 +204,25 @@ void state_row_enable(struct state_row *r)
                 write_row(r);
 }
 
-void state_row_set(struct state_row *r, enum state s, enum state phase, int64_t since)
+void state_row_set(struct state_row *r, const struct state_line *line)
 {
-        r->state = s;
-        r->phase = phase;
-        r->since = since;
+        r->line = *line;
         r->dirty = true;
         write_row(r);
+}
+
+void state_row_hold(struct state_row *r, void (*held)(void *context), void *context)
+{
+        r->holding = true;
+        r->held = held;
+        r->held_context = context;
+        loop_defer(r->loop, &r->close);
+}
+
+void state_row_release(struct state_row *r)
+{
+        r->holding = false;
+        r->held = NULL;
+        if (r->dirty)
+                write_row(r);
 }

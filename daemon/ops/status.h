@@ -22,6 +22,7 @@ struct status_end {
 struct status {
         const char *pipeline;
         enum state state, phase;
+        bool reversed; /* the stream goes from target to source */
         bool settling; /* paused, and the target still commits what it had taken before */
         int64_t since; /* microseconds since 1970 UTC: when the state was entered */
         const struct error *error; /* NULL: none */
@@ -38,7 +39,9 @@ struct status {
         } queue;
         struct {
                 uint64_t transactions, rows;
-                double rows_per_second; /* over the last 10 s */
+                double rows_per_second;   /* over the last 10 s */
+                struct position position; /* of the log of the side that leads: the other one shows
+                                             everything before it */
         } applied;
         struct {
                 const char *mode;

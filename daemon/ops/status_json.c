@@ -13,10 +13,7 @@ static const char *text_or_null(const char *text)
 
 static const char *direction(const struct status *s)
 {
-        bool back = s->phase == STATE_REVERSED || s->state == STATE_REVERSED ||
-                    s->state == STATE_ROLLING_BACK;
-
-        return back ? "reverse" : "forward";
+        return s->reversed ? "reverse" : "forward";
 }
 
 static void add_error(cJSON *o, const struct error *e)

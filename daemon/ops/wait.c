@@ -96,7 +96,7 @@ static bool lag_holds(struct wait *w, const struct status *s)
                 return s->source.connected && s->target.connected && s->lag.seconds >= 0 &&
                        s->lag.seconds <= w->lag;
         ask_for_mark(w);
-        return !position_is_none(w->mark) && position_compare(s->target.position, w->mark) >= 0;
+        return !position_is_none(w->mark) && position_compare(s->applied.position, w->mark) >= 0;
 }
 
 /* A stream that began again meanwhile, as for new tables, is drained from then on. */
@@ -127,7 +127,7 @@ static cJSON *answer_of(const struct wait *w, const struct status *s)
         json_text(o, "pipeline", s->pipeline);
         json_text(o, "state", state_name(s->state));
         json_text(o, "phase", state_name(s->phase));
-        json_position(o, "position", s->target.position);
+        json_position(o, "position", s->applied.position);
         json_seconds(o, "lag_seconds", s->lag.seconds);
         json_position(o, "waited_for", w->mark);
         return o;

@@ -6,7 +6,9 @@
 #include "ops/control.h"
 #include "ops/migration.h"
 #include "ops/repair.h"
+#include "ops/turn.h"
 
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -35,6 +37,10 @@ struct migration {
         char verified[64]; /* what `verify start` was asked for */
         void (*stopped)(void *context);
         void *stopped_context;
+        struct turn_events turn;
+        void *turn_context;
+        bool turning;
+        char turned[128]; /* what `cutover` or `rollback` was asked for */
 };
 
 static struct migration m;
@@ -162,6 +168,45 @@ int migration_repair(struct migration *fake, const struct migration_repair_reque
         snprintf(fake->repair, sizeof fake->repair, "%s %s%s", q->schema ? q->schema : "-",
                 q->table ? q->table : "-", q->dry_run ? " dry" : "");
         return 0;
+}
+
+int migration_turn(struct migration *fake, const struct turn_request *q,
+        const struct turn_events *events, void *context, struct error *e)
+{
+        if (fake->refuses)
+                return error_set(e, ERROR_CONFIG, "not in this state");
+        fake->turn = *events;
+        fake->turn_context = context;
+        fake->turning = true;
+        snprintf(fake->turned, sizeof fake->turned, "%s%s%s%s %" PRId64 " %s",
+                q->back ? "rollback" : "cutover", q->rehearse ? " rehearse" : "",
+                q->force ? " force" : "", q->stopped ? " stopped" : "", q->timeout / SECOND,
+                q->override ? q->override : "-");
+        return 0;
+}
+
+bool migration_is_turning(const struct migration *fake)
+{
+        return fake->turning;
+}
+
+void migration_turn_attach(struct migration *fake, const struct turn_events *events, void *context)
+{
+        fake->turn = *events;
+        fake->turn_context = context;
+}
+
+void migration_turn_abort(struct migration *fake, const char *why)
+{
+        snprintf(fake->turned, sizeof fake->turned, "%s", why);
+}
+
+cJSON *migration_turn_body(struct migration *fake)
+{
+        cJSON *o = json_object();
+
+        json_text(o, "result", fake->turning ? NULL : "done");
+        return o;
 }
 
 int migration_quarantine(struct migration *fake, struct quarantine_request *q,
@@ -327,6 +372,7 @@ static int setup(void **state)
                 .phase = STATE_STREAMING,
                 .source = {.kind = "postgresql", .connected = true},
                 .target = {.kind = "postgresql", .connected = true, .position = {100}},
+                .applied = {.position = {100}},
                 .lag = {0, 0, 0},
                 .queue = {.acknowledge = "auto"},
                 .snapshot = {.mode = "bulk"},
@@ -575,11 +621,11 @@ static void test_wait_lag_zero(void **state)
         mark_answer(200);
         advance(10 * SECOND);
         assert_false(call.ended); /* though lag.seconds is 0 */
-        m.status.target.position.lsn = 199;
+        m.status.applied.position.lsn = 199;
         changed();
         advance(1);
         assert_false(call.ended);
-        m.status.target.position.lsn = 200;
+        m.status.applied.position.lsn = 200;
         changed();
         advance(1);
         expect_end(CONTROL_DONE, "\"waited_for\":\"0/C8\"");
@@ -650,11 +696,11 @@ static void test_wait_both(void **state)
         advance(10 * SECOND);
         assert_false(call.ended);
         m.status.state = STATE_STREAMING;
-        m.status.target.position.lsn = 49;
+        m.status.applied.position.lsn = 49;
         changed();
         advance(1);
         assert_false(call.ended);
-        m.status.target.position.lsn = 51;
+        m.status.applied.position.lsn = 51;
         changed();
         advance(1);
         expect_end(CONTROL_DONE, "streaming");
@@ -987,6 +1033,107 @@ static void test_repair(void **state)
         assert_int_equal(call.code, CONTROL_NO_DAEMON);
 }
 
+static void end_turn(enum turn_end how)
+{
+        m.turning = false;
+        m.turn.ended(m.turn_context, how);
+}
+
+static void expect_turn(const char *name, const char *value, const char *asked)
+{
+        begin("cutover");
+        argument(name, value);
+        run();
+        assert_string_equal(m.turned, asked);
+        end_turn(TURN_DONE);
+        assert_int_equal(call.code, CONTROL_DONE);
+}
+
+static void test_cutover(void **state)
+{
+        (void)state;
+        expect_turn("rehearse", "", "cutover rehearse 60 -");
+        expect_turn("timeout", "7", "cutover 7 -");
+        expect_turn("override", "lag,copy", "cutover 60 lag,copy");
+        expect_turn("stopped", "", "cutover stopped 60 -");
+        begin("rollback");
+        argument("force", "");
+        run();
+        assert_string_equal(m.turned, "rollback force 60 -");
+        m.turn.changed(m.turn_context);
+        assert_int_equal(call.progress, 1);
+        end_turn(TURN_REFUSED);
+        assert_int_equal(call.code, CONTROL_REFUSED);
+        assert_non_null(strstr(call.text, "done"));
+        begin("cutover");
+        run();
+        end_turn(TURN_LATE);
+        assert_int_equal(call.code, CONTROL_TIMEOUT);
+        begin("cutover");
+        run();
+        end_turn(TURN_FAILED);
+        assert_int_equal(call.code, CONTROL_FAILED);
+        m.refuses = true;
+        begin("cutover");
+        run();
+        assert_int_equal(call.code, CONTROL_REFUSED);
+}
+
+static void test_cutover_usage(void **state)
+{
+        static const char *const wrong[] = {"0", "-1", "x", "1x", "", "nan", "1e9"};
+
+        (void)state;
+        for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+                begin("cutover");
+                argument("timeout", wrong[i]);
+                run();
+                assert_int_equal(call.code, CONTROL_USAGE);
+        }
+        assert_string_equal(m.turned, "");
+        begin("rollback"); /* nothing to rehearse */
+        argument("rehearse", "");
+        run();
+        assert_int_equal(call.code, CONTROL_USAGE);
+}
+
+/* Who leaves changes nothing, who comes back is told. */
+static void test_cutover_attach(void **state)
+{
+        struct control_call other = {.command = "cutover", .names = {"attach"}, .values = {""}};
+
+        (void)state;
+        begin("cutover");
+        argument("attach", "");
+        run();
+        assert_int_equal(call.code, CONTROL_REFUSED);
+        begin("cutover");
+        run();
+        call.gone(call.gone_context);
+        m.turn.changed(m.turn_context);
+        assert_int_equal(call.progress, 0);
+        begin("cutover");
+        argument("attach", "");
+        run();
+        assert_int_equal(call.progress, 1);
+        commands_handle(commands, &other); /* the last one is told */
+        assert_int_equal(call.code, CONTROL_FAILED);
+        begin("cutover abort");
+        run();
+        assert_int_equal(call.code, CONTROL_DONE);
+        assert_string_equal(m.turned, "interrupted by the operator");
+        end_turn(TURN_FAILED);
+        assert_int_equal(other.code, CONTROL_FAILED);
+        free(other.text);
+        begin("cutover abort");
+        run();
+        assert_int_equal(call.code, CONTROL_REFUSED);
+        begin("cutover");
+        run();
+        commands = commands_free(commands);
+        assert_int_equal(call.code, CONTROL_NO_DAEMON);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -1020,6 +1167,9 @@ int main(void)
                 TEST(test_verify),
                 TEST(test_verify_stop),
                 TEST(test_repair),
+                TEST(test_cutover),
+                TEST(test_cutover_usage),
+                TEST(test_cutover_attach),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

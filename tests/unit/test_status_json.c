@@ -118,7 +118,7 @@ static void test_error_without_place(void **state)
 
         (void)state;
         s.error = &e;
-        s.phase = STATE_REVERSED;
+        s.reversed = true;
         o = status_json(&s, &h);
         assert_string_equal(cJSON_GetStringValue(cJSON_GetObjectItem(o, "direction")), "reverse");
         expect_json(cJSON_DetachItemFromObject(o, "error"),
@@ -243,8 +243,7 @@ static void test_health_retention(void **state)
         expect_health(&s, &ends, 0, HEALTH_CRITICAL, "resync required: gone");
         s.state = STATE_STOPPED;
         s.error = &lost; /* says so already */
-        expect_health(
-                &s, &ends, 0, HEALTH_CRITICAL, "stopped on an error: resync required: gone");
+        expect_health(&s, &ends, 0, HEALTH_CRITICAL, "stopped on an error: resync required: gone");
         s.error = full().error;
         expect_health(&s, &ends, 0, HEALTH_CRITICAL,
                 "stopped on an error: row not found; resync required: gone");

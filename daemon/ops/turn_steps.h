@@ -1,0 +1,41 @@
+#pragma once
+/*
+ * Steps of a turn (ops/turn.h) that block: what is said to the servers. Each is safe to run again.
+ * Job threads.
+ */
+#include "model/config.h"
+#include "ops/halt.h"
+#include "ops/journal.h"
+
+/* Tables by the names that they have on the source of the direction, and on its target. */
+struct turn_table {
+        char *schema, *name, *target_schema, *target_name;
+};
+
+struct turn_tables {
+        struct turn_table *items;
+        unsigned n;
+};
+
+void turn_tables_done(struct turn_tables *t);
+
+/* What an earlier stream in this direction left: slot, records, position. The stream does not run,
+ * and another one may begin anew. */
+int turn_clear(const struct config *c, struct halt *h, struct error *e);
+/* Of it only what its source keeps: the slot. */
+int turn_drop_slot(const struct config *c, struct halt *h, struct error *e);
+
+/* Sequences and AUTO_INCREMENT on the target of `c` are set past those of its source and past what
+ * is in the columns. */
+int turn_counters(
+        const struct config *c, const struct turn_tables *t, struct halt *h, struct error *e);
+
+/* Where the log of the source of `to` ends now, with the GTIDs there, becomes the place from which
+ * the stream of `to` goes on: what commits later is in it, what was before is not. */
+int turn_pass(
+        const struct config *to, struct halt *h, char position[POSITION_TEXT], struct error *e);
+
+/* No walk is under way: the side that leads is opened, the stream of the other direction keeps
+ * nothing at its source, and the journal says so. */
+int turn_settle(const struct config *forward, const struct config *reverse, bool reversed,
+        struct halt *h, struct error *e);
