@@ -23,7 +23,7 @@ struct migration_mark {
 static enum state state_now(const struct migration *m)
 {
         if (m->turn && turn_is_walking(m->turn))
-                return migration_is_reversed(m) ? STATE_ROLLING_BACK : STATE_CUTTING_OVER;
+                return turn_is_back(m->turn) ? STATE_ROLLING_BACK : STATE_CUTTING_OVER;
         if (m->stopped)
                 return STATE_STOPPED;
         if (m->saved.paused)

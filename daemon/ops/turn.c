@@ -185,6 +185,26 @@ static bool gone(struct turn *t)
 
 /* ---- behind the point of no return ---- */
 
+static void finish(struct turn *t)
+{
+        state_row_release(t->migration->row);
+        end(t, TURN_DONE, "");
+}
+
+/* Done is it when the changes of the new leader come to the old one. */
+static void stage_stream(struct turn *t)
+{
+        struct migration *m = t->migration;
+        struct pipeline_status s = {0};
+
+        if (m->streaming)
+                pipeline_status(m->pipeline, &s);
+        if (m->stopped || m->shutdown_done || (s.source_connected && s.sink_connected))
+                finish(t);
+        else
+                timer_set(&t->again, SECOND / 10);
+}
+
 static int work_settle(void *context, struct halt *h, struct error *e)
 {
         struct turn *t = context;
@@ -205,13 +225,18 @@ static void on_settled(struct turn *t, const struct error *failed)
                 t->stage = NULL;
                 return;
         }
-        t->walking = false;
-        if (!failed && migration_turn_to(m, !t->back, &e) < 0)
+        t->turned = true;
+        if (failed || m->shutdown_done) { /* the next start does the rest */
+                finish(t);
+                return;
+        }
+        turn_begin_step(t, "stream", false);
+        if (migration_turn_to(m, !t->back, &e) < 0)
                 migration_stop_with(m, &e);
-        else if (!failed && !m->shutdown_done)
+        else
                 migration_start_prepare(m);
-        state_row_release(m->row);
-        end(t, TURN_DONE, "");
+        t->stage = stage_stream;
+        turn_look(t);
 }
 
 static void settle(struct turn *t)
@@ -590,6 +615,8 @@ static void on_again(void *context)
 
         if (t->asking)
                 turn_job(t, work_ask, on_asked);
+        else if (t->turned)
+                turn_look(t);
         else if (t->passed)
                 turn_job(t, work_settle, on_settled);
         else
@@ -723,7 +750,7 @@ void turn_abort(struct turn *t, const char *why)
 
 void turn_stream_failed(struct turn *t, const struct error *e)
 {
-        if (t->over || !t->walking || t->stopping || t->undoing)
+        if (t->over || !t->walking || t->stopping || t->undoing || t->passed)
                 return;
         turn_abort(t, e->message);
 }
@@ -736,6 +763,11 @@ bool turn_is_over(const struct turn *t)
 bool turn_is_walking(const struct turn *t)
 {
         return t->walking;
+}
+
+bool turn_is_back(const struct turn *t)
+{
+        return t->back;
 }
 
 bool turn_is_rehearsal(const struct turn *t)

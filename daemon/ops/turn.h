@@ -54,8 +54,9 @@ void turn_attach(struct turn *t, const struct turn_events *events, void *context
 void turn_abort(struct turn *t, const char *why);
 
 bool turn_is_over(const struct turn *t);
-/* The journal says so: from before the fence until the end. */
+/* From before the fence until the end; in the journal, but for the last step. */
 bool turn_is_walking(const struct turn *t);
+bool turn_is_back(const struct turn *t); /* a rollback */
 bool turn_is_rehearsal(const struct turn *t);
 const char *turn_why(const struct turn *t); /* why it ended other than TURN_DONE; "" */
 /* What happened so far: gates, steps and their times. The caller's. */

@@ -77,6 +77,7 @@ struct turn {
         bool passing;  /* the journal is being told of the new leader */
         bool asking;   /* and it is not known whether it was */
         bool passed;   /* the journal names the new leader: there is no way back */
+        bool turned;   /* the migration goes the other way */
         bool undoing, over;
         bool aborted; /* as soon as the job is back */
         char abort_why[1024];

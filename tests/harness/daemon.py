@@ -69,8 +69,12 @@ class Culvert:
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         return r.returncode, r.stdout
 
+    def client(self):
+        """The command, without its arguments."""
+        return [os.path.join(BUILD, "culvertctl"), "-s", self.socket]
+
     def ctl(self, *arguments, check=True, timeout=150):
-        r = subprocess.run([os.path.join(BUILD, "culvertctl"), "-s", self.socket, *arguments],
+        r = subprocess.run([*self.client(), *arguments],
                            text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                            stdin=subprocess.DEVNULL, timeout=timeout)
         if check and r.returncode:

@@ -1,8 +1,14 @@
 """Cutover and rollback: the other side takes the lead, and no write is lost."""
 import json
+import os
+import signal
+import subprocess
+import threading
 
 import pytest
 
+from harness.daemon import Refused
+from harness.ledger import TABLE, Ledger
 from harness.until import until
 
 TABLES = "create table t (id int primary key, v varchar(40)); insert into t values (1, 'one'), (2, 'two')"
@@ -12,19 +18,21 @@ def is_my(server):
     return hasattr(server, "engine")
 
 
-def admin(server):
+def admin(server, app):
     """Culvert's own role: that of an application must be another one."""
     if is_my(server):
         server.run("create user if not exists cutter@'%' identified by ''; grant all on *.* to cutter@'%' "
-                   "with grant option")
-    elif not server.run("select 1 from pg_roles where rolname = 'cutter'"):
-        server.run("create role cutter superuser login")
+                   f"with grant option; create user {app} identified by ''; grant all on *.* to {app}")
+    else:
+        if not server.run("select 1 from pg_roles where rolname = 'cutter'"):
+            server.run("create role cutter superuser login")
+        server.run(f"create role {app} login")
 
 
-def open_again(server):
+def open_again(server, app):
     """A fence that a test left."""
     if is_my(server):
-        server.run("set global read_only = 0; drop user if exists cutter@'%'")
+        server.run(f"set global read_only = 0; drop user if exists cutter@'%'; drop user {app}")
         for user, host in server.run("select user, host from mysql.user where user not in ('root', 'mysql') "
                                      "and user not like '%.sys' and host <> ''"):
             server.run(f"alter user '{user}'@'{host}' account unlock")
@@ -32,16 +40,52 @@ def open_again(server):
 
 @pytest.fixture
 def shop(every_way, culvert):
-    every_way.sql(TABLES)
-    ends = (every_way.source, every_way.target)
+    shop = every_way
+    shop.app = f"app_{shop.name}"
+    ends = (shop.source, shop.target)
     for server in ends:
-        admin(server)
-    every_way.culvert = culvert(every_way.config("cutter")).start()
-    every_way.culvert.wait(lag=0)
-    yield every_way
-    every_way.culvert.destroy()
+        admin(server, shop.app)
+    shop.sql(TABLES)
+    shop.sql(TABLE)
+    shop.culvert = culvert(shop.config("cutter"))
+    yield shop
+    shop.culvert.destroy()
     for server in ends:
-        open_again(server)
+        open_again(server, shop.app)
+
+
+@pytest.fixture
+def ready(shop):
+    shop.culvert.start()
+    shop.culvert.wait(lag=0)
+    for server in (shop.source, shop.target):
+        if not is_my(server):
+            server.run(f"grant all on all tables in schema public to {shop.app}", db=shop.name)
+    if not is_my(shop.target):
+        shop.target.run(f"grant usage on schema culvert to {shop.app}; grant select on culvert.state to {shop.app}",
+                        db=shop.name)
+    verify(shop.culvert)
+    return shop
+
+
+def app(shop, side):
+    return getattr(shop, side).connect(shop.name, user=shop.app)
+
+
+def write(shop, side, sql):
+    """As the application."""
+    connection = app(shop, side)
+    try:
+        with connection.cursor() as c:
+            c.execute(sql)
+    finally:
+        connection.close()
+
+
+def refuses(shop, side):
+    with pytest.raises(Exception) as raised:
+        write(shop, side, "insert into t values (1000, 'must not be')")
+    return str(raised.value)
 
 
 def verify(c):
@@ -59,25 +103,258 @@ def rows(sql):
     return sql("select id, v from t order by id")
 
 
-def test_there_and_back(shop):
-    c = shop.culvert
-    verify(c)
+def equal(shop):
+    shop.culvert.wait(lag=0)
+    assert rows(shop.sql) == rows(shop.target_sql)
+    return rows(shop.sql)
+
+
+def test_there_and_back(ready):
+    shop, c = ready, ready.culvert
     shop.sql("insert into t values (3, 'before')")
     r = walk(c, "cutover", "--yes")
     assert r["result"] == "done" and all(g["verdict"] == "go" for g in r["gates"])
+    assert [s["step"] for s in r["steps"]] == ["gates", "announce", "fence", "drain", "stop", "counters", "position",
+                                              "release", "stream"]
     c.wait(state="reversed")
-    shop.target_sql("insert into t values (4, 'on the target'); update t set v = 'changed' where id = 1")
-    c.wait(lag=0)
-    assert rows(shop.sql) == rows(shop.target_sql) == [
-        (1, "changed"), (2, "two"), (3, "before"), (4, "on the target")]
+    refuses(shop, "source")
+    write(shop, "target", "insert into t values (4, 'on the target')")
+    write(shop, "target", "update t set v = 'changed' where id = 1")
+    assert equal(shop) == [(1, "changed"), (2, "two"), (3, "before"), (4, "on the target")]
     s = c.status()
     assert (s["state"], s["phase"], s["direction"]) == ("reversed", "reversed", "reverse")
     verify(c)
-    r = walk(c, "rollback", "--yes")
-    assert r["result"] == "done"
+    assert walk(c, "rollback", "--yes")["result"] == "done"
     c.wait(state="streaming")
-    shop.sql("insert into t values (5, 'back'); delete from t where id = 2")
-    c.wait(lag=0)
-    assert rows(shop.sql) == rows(shop.target_sql) == [
-        (1, "changed"), (3, "before"), (4, "on the target"), (5, "back")]
+    refuses(shop, "target")
+    write(shop, "source", "insert into t values (5, 'back')")
+    write(shop, "source", "delete from t where id = 2")
+    assert equal(shop) == [(1, "changed"), (3, "before"), (4, "on the target"), (5, "back")]
     assert c.status()["direction"] == "forward"
+    verify(c)
+    assert walk(c, "cutover", "--yes")["result"] == "done"
+    c.wait(state="reversed")
+    write(shop, "target", "insert into t values (6, 'again')")
+    assert (6, "again") in equal(shop)
+    assert c.status()["state"] == "reversed"
+
+
+def test_state_for_applications(ready):
+    shop, c = ready, ready.culvert
+    ask = "select state, phase, direction from culvert.state where pipeline = 'shop'"
+    walk(c, "cutover", "--yes")
+    c.wait(state="reversed")
+    for sql in (shop.sql, shop.target_sql):
+        assert until(lambda: sql(ask) == [("reversed", "reversed", "reverse")], 10, "the row")
+
+
+def test_over_restarts(ready):
+    """The folder, or the databases alone, say which way it goes."""
+    shop, c = ready, ready.culvert
+    walk(c, "cutover", "--yes")
+    c.wait(state="reversed")
+    c.terminate()
+    write(shop, "target", "insert into t values (4, 'meanwhile')")
+    c.start()
+    assert (4, "meanwhile") in equal(shop)
+    c.kill9()
+    write(shop, "target", "insert into t values (5, 'meanwhile')")
+    subprocess.run(["rm", "-r", c.config["pipeline"]["state_dir"]], check=True)
+    c.start()
+    assert (5, "meanwhile") in equal(shop)
+    assert c.status()["state"] == "reversed"
+
+
+def gates(r):
+    return {g["gate"]: g["verdict"] for g in r["gates"]}
+
+
+def test_gates_say_no(shop, tmp_path):
+    """Nothing has changed then."""
+    c = shop.culvert
+    program = tmp_path / "gate"
+    program.write_text("#!/bin/sh\necho no backup >&2; exit 3\n")
+    program.chmod(0o755)
+    c.config["cutover"] = {"hook.gate": str(program)}
+    c.write()
+    c.start()
+    c.wait(lag=0)
+    r = walk(c, "cutover", "--yes", code=4)
+    assert r["result"] == "refused" and gates(r)["verification"] == gates(r)["hook"] == "no-go"
+    assert "no backup" in r["error"] and "verify start" in r["error"]
+    shop.sql("insert into t values (3, 'still here')")
+    assert len(equal(shop)) == 3
+    verify(c)
+    r = walk(c, "cutover", "--rehearse", "--override", "hook")
+    assert gates(r)["hook"] == "overridden" and gates(r)["reverse"] == "go"
+    shop.sql("create table fresh (id int primary key)")
+    c.ctl("tables")
+    until(lambda: "new" in c.ctl("tables").stdout, 30, "the new table")
+    assert gates(walk(c, "cutover", "--yes", "--override", "hook", code=4))["copy"] == "no-go"
+    c.ctl("pause")
+    r = walk(c, "cutover", "--yes", code=4)
+    assert gates(r)["stream"] == "no-go" and "paused" in r["error"]
+    assert "no gate 'lags'" in walk(c, "cutover", "--yes", "--override", "lags", code=4)
+    assert "nothing to roll back" in walk(c, "rollback", "--yes", code=4)
+    c.ctl("resume")
+    shop.sql("insert into t values (4, 'still here')")
+    assert len(equal(shop)) == 4
+
+
+def test_rehearsal_changes_nothing(ready):
+    shop, c = ready, ready.culvert
+    for _ in range(2):
+        r = walk(c, "cutover", "--rehearse")
+        assert r["rehearsal"] and r["result"] == "done" and r["pause_seconds"] < 60
+    assert c.status()["state"] == "streaming"
+    write(shop, "source", "insert into t values (3, 'goes on')")
+    assert (3, "goes on") in equal(shop)
+
+
+def hold(shop, side="source"):
+    """A transaction that stays open."""
+    connection = app(shop, side)
+    cursor = connection.cursor()
+    cursor.execute("begin")
+    cursor.execute("insert into t values (77, 'open')")
+    return connection
+
+
+def test_open_transaction_at_the_fence(ready):
+    """It is waited for; when the time is over everything is as it was."""
+    shop, c = ready, ready.culvert
+    writer = hold(shop)
+    r = walk(c, "cutover", "--yes", "--timeout", "2", "--override", "fence", code=5)
+    assert r["result"] == "timed-out"
+    assert c.status()["state"] == "streaming"
+    writer.cursor().execute("commit")
+    writer.close()
+    write(shop, "source", "insert into t values (3, 'goes on')")
+    assert [i for i, _ in equal(shop)] == [1, 2, 3, 77]
+
+
+def test_interrupted(ready):
+    shop, c = ready, ready.culvert
+    writer = hold(shop)
+    p = subprocess.Popen([*c.client(), "cutover", "--yes", "--override", "fence"], stdin=subprocess.DEVNULL,
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    c.wait(state="cutting-over")
+    refused = walk(c, "cutover", "--yes", code=4)
+    assert "under way" in refused
+    p.send_signal(signal.SIGINT)
+    out, err = p.communicate(timeout=60)
+    assert p.returncode == 1 and "interrupted" in out + err
+    c.wait(state="streaming")
+    writer.cursor().execute("commit")
+    writer.close()
+    write(shop, "source", "insert into t values (3, 'goes on')")
+    assert [i for i, _ in equal(shop)] == [1, 2, 3, 77]
+
+
+def test_client_leaves(ready):
+    """The daemon goes on, and --attach comes back to it."""
+    shop, c = ready, ready.culvert
+    writer = hold(shop)
+    p = subprocess.Popen([*c.client(), "cutover", "--yes", "--override", "fence"], stdin=subprocess.DEVNULL,
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    c.wait(state="cutting-over")
+    p.kill()
+    p.communicate()
+    p = subprocess.Popen([*c.client(), "cutover", "--attach"], stdin=subprocess.DEVNULL,
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    until(lambda: c.log_text().count("command 'cutover'") == 2, 10, "the second client")
+    writer.cursor().execute("commit")
+    writer.close()
+    out, _ = p.communicate(timeout=60)
+    assert p.returncode == 0 and "cutover: done" in out, out
+    c.wait(state="reversed")
+    assert (77, "open") in equal(shop)
+
+
+def test_terminated_in_the_walk(ready):
+    """SIGTERM undoes it before the daemon ends."""
+    shop, c = ready, ready.culvert
+    writer = hold(shop)
+    p = subprocess.Popen([*c.client(), "cutover", "--yes", "--override", "fence"], stdin=subprocess.DEVNULL,
+                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    c.wait(state="cutting-over")
+    assert c.terminate() == 0
+    p.wait(30)
+    writer.cursor().execute("commit")
+    writer.close()
+    write(shop, "source", "insert into t values (3, 'nobody in the way')")
+    c.start()
+    assert [i for i, _ in equal(shop)] == [1, 2, 3, 77]
+    assert c.status()["state"] == "streaming"
+
+
+def test_no_write_is_lost(ready):
+    """Over a cutover, a rollback and a second cutover, under load."""
+    shop, c = ready, ready.culvert
+    with Ledger(shop) as ledger:
+        for command, state in (("cutover", "reversed"), ("rollback", "streaming"), ("cutover", "reversed")):
+            ledger.written(50)
+            walk(c, command, "--yes", "--override", "verification,lag,fence")
+            c.wait(state=state)
+            c.wait(lag=0)
+            ledger.written(50)
+    c.wait(lag=0)
+    assert ledger.check() > 100
+    assert len(ledger.pauses()) >= 3
+    print("pauses", [f"{p:.3f}" for p in ledger.pauses()], ledger.errors)
+
+
+def outcome(shop):
+    """Behind a kill: one side leads, takes writes, and the other side does not."""
+    c = shop.culvert
+    state = until(lambda: c.status()["state"] in ("streaming", "reversed") and c.status()["state"], 60, "an end")
+    leads, other = ("target", "source") if state == "reversed" else ("source", "target")
+    shop.n = getattr(shop, "n", 100) + 1
+    write(shop, leads, f"insert into t values ({shop.n}, 'behind a kill')")
+    if state == "reversed":
+        refuses(shop, other)
+    assert (shop.n, "behind a kill") in equal(shop)
+    return state
+
+
+def kills(shop, faults, every):
+    c = shop.culvert
+    c.config["snapshot"] = {"workers": 1}
+    c.start(**faults.environment)
+    c.wait(lag=0)
+    for server in (shop.source, shop.target):
+        if not is_my(server):
+            server.run(f"grant all on all tables in schema public to {shop.app}", db=shop.name)
+    ends = {"streaming": 0, "reversed": 0}
+    for command, back in (("cutover", "rollback"), ("rollback", "cutover")):
+        begin = outcome(shop)
+        before = faults.passed()["send"]
+        walk(c, command, "--yes", "--override", "verification")
+        sent = faults.passed()["send"] - before
+        outcome(shop)
+        walk(c, back, "--yes", "--override", "verification")
+        for n in range(every // 2 + 1, sent + 10, every):
+            assert outcome(shop) == begin
+            faults.kill("send", n)
+            c.ctl(command, "--yes", "--override", "verification", check=False)
+            if c.process.poll() is None:
+                faults.kill("send", 0)
+            else:
+                faults.kill("send", 0)
+                c.start(**faults.environment)
+            end = outcome(shop)
+            ends[end] += 1
+            if end != begin:
+                walk(c, back, "--yes", "--override", "verification")
+        walk(c, command, "--yes", "--override", "verification")
+    assert ends["streaming"] > 2 and ends["reversed"] > 2
+    print(ends)
+
+
+@pytest.mark.long
+def test_kill9_anywhere(shop, faults):
+    kills(shop, faults, 7)
+
+
+def test_kill9_here_and_there(shop, faults):
+    kills(shop, faults, 40)
