@@ -12,8 +12,8 @@
  * MySQL family: accounts locked, events off, sessions ended when their open transaction is, no XA
  * transaction prepared; then the position is read and read_only set under FLUSH TABLES WITH READ
  * LOCK. Accounts that stay open, since somebody has to be able to help: culvert's, the server's
- * own, root, and those of replicas. A restart of the server lifts read_only and the events, which
- * fence_prove notices.
+ * own, root (whose sessions are not ended either), and those of replicas. A restart of the server
+ * lifts read_only and the events, which fence_prove notices.
  *
  * What was there before is in table culvert.fence of the fenced database before it is changed, so
  * that whoever comes after a kill -9 raises to the end or lowers exactly. One culvertd a pipeline

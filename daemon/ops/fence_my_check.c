@@ -177,8 +177,8 @@ static int check_sessions(struct look *l)
                 root += s.items[i].stays;
         if (root)
                 checks_add(l->out, CHECK_WARNING, "let applications connect by other accounts",
-                        "fence: %u sessions are open as root; they are ended, but root is not "
-                        "locked, and read_only does not stop it",
+                        "fence: %u sessions are open as root, which is neither ended nor locked, "
+                        "and read_only does not stop it",
                         root);
         if (s.replicates)
                 checks_add(l->out, CHECK_ERROR, "stop replica (stop slave)",

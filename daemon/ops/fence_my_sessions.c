@@ -11,7 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOOK_MS 110 /* InnoDB gives the same answer again within a tenth of a second */
+#define SETTLE_MS 10 /* for those that were ended to be on their way */
+#define LOOK_MS 110  /* InnoDB gives the same answer again within a tenth of a second */
 
 /* ---- who is connected ---- */
 
@@ -39,6 +40,7 @@ static void add(struct fence_my *m, struct fence_sessions *s, MYSQL_ROW row)
                 .user = memory_string(user),
                 .host = memory_string(host),
                 .killed = !strcmp(command, "Killed"),
+                .connects = !strcmp(user, "unauthenticated user"),
                 .stays = !strcmp(user, "root")};
 }
 
@@ -110,19 +112,23 @@ static const char *transaction_of(const struct writers *w, uint64_t session)
 
 /* ---- ending them ---- */
 
-/* Somebody who is gone by himself is gone; root need not be ended, and may not be by some. */
+/* Somebody who is gone by himself is gone. */
 static int end_one(struct fence_my *m, const struct fence_session *s, struct error *e)
 {
         if (my_runf(m->conn, e, "kill %" PRIu64, s->id) == 0)
                 return 1;
-        if (mysql_errno(m->conn) != ER_NO_SUCH_THREAD && !s->stays)
+        if (mysql_errno(m->conn) != ER_NO_SUCH_THREAD)
                 return error_context(
                         e, "ending session %" PRIu64 " of %s@%s", s->id, s->user, s->host);
         error_clear(e);
         return 0;
 }
 
-/* A pass over all; how many are still within the transaction that they had at first. */
+/*
+ * A pass over all; how many are still within the transaction that they had at first, or about to be
+ * let in. Root's are not ended, since root can come again. (A loop that ends sessions while others
+ * log in can hang MySQL 9.7 as a whole, so those are left to be refused.)
+ */
 static int pass(struct fence_my *m, const struct writers *first, unsigned *ended,
         struct fence_session *waits, struct error *e)
 {
@@ -139,14 +145,15 @@ static int pass(struct fence_my *m, const struct writers *first, unsigned *ended
 
                 if (s.items[i].killed)
                         continue;
-                if (before && transaction && !strcmp(before, transaction)) {
+                if ((before && transaction && !strcmp(before, transaction)) ||
+                        s.items[i].connects) {
                         left++;
                         waits->id = s.items[i].id;
                         free(waits->user);
                         waits->user = memory_string(s.items[i].user);
                         continue;
                 }
-                if ((rc = end_one(m, &s.items[i], e)) == 1)
+                if (!s.items[i].stays && (rc = end_one(m, &s.items[i], e)) == 1)
                         ++*ended;
         }
         fence_sessions_done(&s);
@@ -166,6 +173,8 @@ static int until_ended(struct fence_my *m, const struct writers *first, int64_t 
                         return -1;
                 if (left == 0 && *ended == before)
                         return 0;
+                if (left == 0 && fence_pause(m->q, SETTLE_MS, e) < 0)
+                        return -1;
                 if (left > 0 && fence_now() >= deadline)
                         return error_set(e, ERROR_RETRY,
                                 "the source was not fenced within %" PRId64

@@ -72,8 +72,9 @@ int fence_accounts_alter(
 struct fence_session {
         uint64_t id;
         char *user, *host;
-        bool killed; /* on its way out */
-        bool stays;  /* of an account that stays open */
+        bool killed;   /* on its way out */
+        bool connects; /* not logged in yet */
+        bool stays;    /* of an account that stays open */
 };
 struct fence_sessions {
         struct fence_session *items;
