@@ -3,14 +3,13 @@ import json
 import os
 import signal
 import subprocess
-import threading
 
 import pytest
 
-from harness.daemon import Refused
 from harness.ledger import TABLE, Ledger
 from harness.until import until
 
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TABLES = "create table t (id int primary key, v varchar(40)); insert into t values (1, 'one'), (2, 'two')"
 
 
@@ -163,6 +162,52 @@ def test_over_restarts(ready):
     c.start()
     assert (5, "meanwhile") in equal(shop)
     assert c.status()["state"] == "reversed"
+
+
+def grant_way_back(shop):
+    """What the role needs more for a cutover, on each side."""
+    for server in (shop.source, shop.target):
+        if is_my(server):
+            for file in ("mysql-source.sql", "mysql-target.sql", "mysql-reverse.sql"):
+                with open(os.path.join(TOP, "conf", file)) as f:
+                    server.client(None, input=f"set @role = 'culvert', @host = '127.0.0.1', "
+                                              f"@database = '{shop.name}';\n" + f.read())
+            server.run("alter user culvert@'127.0.0.1' identified by '' account unlock")
+        else:
+            common = ["-v", "role=culvert", "-v", f"database={shop.name}", "-v", "schemas=public"]
+            publication = "culvert_shop" + ("" if server is shop.source else "_reverse")
+            server.psql(shop.name, *common, "-v", f"publication={publication}", "-f",
+                        os.path.join(TOP, "conf", "postgresql-source.sql"))
+            server.psql(shop.name, *common, "-v", "connect=1", "-f",
+                        os.path.join(TOP, "conf", "postgresql-reverse.sql"))
+
+
+def test_with_the_least_rights(shop, culvert):
+    shop.grant()
+    c = shop.culvert = culvert(shop.config("culvert")).start()
+    c.wait(lag=0)
+    grant_way_back(shop)
+    verify(c)
+    for command, state in (("cutover", "reversed"), ("rollback", "streaming")):
+        assert walk(c, command, "--yes", "--override", "verification")["result"] == "done"
+        assert c.status()["state"] == state
+    shop.sql("insert into t values (3, 'back')")
+    assert len(equal(shop)) == 3
+
+
+def test_without_the_rights(shop, culvert):
+    """Each that is missing is named, and nothing has changed."""
+    shop.grant(role=f"weak_{shop.name}")
+    config = shop.config("culvert")
+    for side in ("source", "target"):
+        if not is_my(getattr(shop, side)):
+            config[side]["uri"] = getattr(shop, side).uri(shop.name, f"weak_{shop.name}")
+    c = shop.culvert = culvert(config).start()
+    c.wait(lag=0)
+    r = walk(c, "cutover", "--yes", "--override", "verification", code=4)
+    assert gates(r)["reverse"] == "no-go" or gates(r)["fence"] == "no-go"
+    shop.sql("insert into t values (3, 'goes on')")
+    assert len(equal(shop)) == 3
 
 
 def gates(r):
