@@ -63,7 +63,8 @@ static double patience(const struct options *o)
 {
         const char *timeout = options_argument(o, "timeout");
 
-        if (!strncmp(o->command->name, "quarantine ", 11) || !strcmp(o->command->name, "repair"))
+        if (!strncmp(o->command->name, "quarantine ", 11) || !strcmp(o->command->name, "repair") ||
+                !strcmp(o->command->name, "complete"))
                 return -1;
         if (strcmp(o->command->name, "wait") != 0 && strcmp(o->command->name, "drain") != 0)
                 return PATIENCE;
@@ -156,6 +157,8 @@ static int ask(const struct options *o, struct client *c, struct error *e)
         rc = find_socket(o->socket, o->name, &path, e);
         if (rc == 0 && o->command->kind == COMMAND_WALK)
                 rc = walk_confirm(o, path.data, e);
+        if (rc == 0 && o->command->kind == COMMAND_COMPLETE)
+                rc = walk_confirm_complete(o, path.data, e);
         if (rc == 0)
                 rc = client_connect(c, path.data, e);
         if (rc == 0)
@@ -166,7 +169,7 @@ static int ask(const struct options *o, struct client *c, struct error *e)
                 return live_run(c, o->json, count, e);
         if (o->command->kind == COMMAND_WALK)
                 return walk_run(o, path.data, c, e);
-        if (o->command->kind == COMMAND_STOP)
+        if (o->command->kind == COMMAND_STOP || o->command->kind == COMMAND_COMPLETE)
                 return stop(o, c, e);
         return receive(o, c, e);
 }

@@ -140,7 +140,13 @@ static const struct command commands[] = {
                 "quarantine,\n"
                 "verification and hook.\n",
                 NULL},
-        UNBUILT("complete", "end the migration"),
+        {"complete", COMMAND_COMPLETE, "end the migration: remove what culvert made",
+                {{"purge", NULL, "culvert.state as well, which applications may read"},
+                        {"yes", NULL, "do not ask"}},
+                "Behind a cutover, when there will be no way back any more. Lists what goes, asks, "
+                "and\n"
+                "ends the daemon with exit status 0. The source's fence goes, too.\n",
+                render_text},
         UNBUILT("throttle", "limit the copy"),
         UNBUILT("report", "report on the migration"),
 };

@@ -23,6 +23,7 @@ enum command_kind {
         COMMAND_WATCH,
         COMMAND_STOP,
         COMMAND_WALK, /* cutover and rollback */
+        COMMAND_COMPLETE,
         COMMAND_PLAN, /* without a daemon */
         COMMAND_CAT,  /* files follow; without a daemon */
         COMMAND_UNBUILT

@@ -28,17 +28,45 @@ static void catch_interrupt(void)
 }
 
 /* One request on a connection of its own. */
-static int ask_once(const char *socket, const char *command, struct answer *a, struct error *e)
+static int ask_with(const char *socket, const char *command,
+        const struct control_argument *arguments, size_t n, struct answer *a, struct error *e)
 {
         struct client c = CLIENT_NULL;
         int rc = client_connect(&c, socket, e);
 
         if (rc == 0)
-                rc = client_send(&c, command, NULL, 0, e);
+                rc = client_send(&c, command, arguments, n, e);
         if (rc == 0)
                 rc = client_receive(&c, a, PATIENCE, e);
         client_done(&c);
         return rc;
+}
+
+static int ask_once(const char *socket, const char *command, struct answer *a, struct error *e)
+{
+        return ask_with(socket, command, NULL, 0, a, e);
+}
+
+static int need_terminal(const struct options *o, struct error *e)
+{
+        if (isatty(STDIN_FILENO))
+                return 0;
+        error_set(e, ERROR_CONFIG,
+                "%s asks before it begins: give --yes where there is no terminal",
+                o->command->name);
+        return CONTROL_USAGE;
+}
+
+static int take_consent(struct error *e)
+{
+        char line[16] = "";
+
+        fputs("Go on? [y/N] ", stdout);
+        fflush(stdout);
+        if (fgets(line, sizeof line, stdin) && (line[0] == 'y' || line[0] == 'Y'))
+                return 0;
+        error_set(e, ERROR_CONFIG, "nothing was begun");
+        return CONTROL_REFUSED;
 }
 
 static int show_ends(const struct options *o, const char *socket, struct error *e)
@@ -67,27 +95,47 @@ static int show_ends(const struct options *o, const char *socket, struct error *
 
 int walk_confirm(const struct options *o, const char *socket, struct error *e)
 {
-        char line[16] = "";
         int rc;
 
         if (options_argument(o, "yes") || options_argument(o, "rehearse") ||
                 options_argument(o, "attach"))
                 return 0;
-        if (!isatty(STDIN_FILENO)) {
-                error_set(e, ERROR_CONFIG,
-                        "%s asks before it begins: give --yes where there is no terminal",
-                        o->command->name);
-                return CONTROL_USAGE;
-        }
-        if ((rc = show_ends(o, socket, e)) != 0)
+        if ((rc = need_terminal(o, e)) != 0 || (rc = show_ends(o, socket, e)) != 0)
                 return rc;
-        fputs("Go on? [y/N] ", stdout);
-        fflush(stdout);
-        if (!fgets(line, sizeof line, stdin) || (line[0] != 'y' && line[0] != 'Y')) {
-                error_set(e, ERROR_CONFIG, "nothing was begun");
-                return CONTROL_REFUSED;
-        }
-        return 0;
+        return take_consent(e);
+}
+
+static int show_list(const struct options *o, const char *socket, struct error *e)
+{
+        struct control_argument arguments[] = {{"list", NULL}, {"purge", NULL}};
+        size_t n = options_argument(o, "purge") ? 2 : 1;
+        AUTO_BUF out = BUF_INIT;
+        struct answer a;
+        int rc = ask_with(socket, "complete", arguments, n, &a, e);
+
+        if (rc != 0)
+                return rc == CLIENT_INTERRUPTED ? CONTROL_FAILED : rc;
+        rc = a.code;
+        if (a.error)
+                error_set(e, ERROR_CONFIG, "%s", a.error);
+        else
+                render_text(&out, a.body);
+        fputs(buf_text(&out), stdout);
+        answer_done(&a);
+        return rc;
+}
+
+int walk_confirm_complete(const struct options *o, const char *socket, struct error *e)
+{
+        int rc;
+
+        if (options_argument(o, "yes"))
+                return 0;
+        if ((rc = need_terminal(o, e)) != 0)
+                return rc;
+        fputs("The migration ends, there is no way back any more, and these go:\n", stdout);
+        rc = show_list(o, socket, e);
+        return rc != 0 ? rc : take_consent(e);
 }
 
 /* ---- what comes ---- */

@@ -10,5 +10,7 @@
 /* Asks on the terminal, unless --yes, --rehearse or --attach say that there is nothing to ask. 0;
  * else culvertctl's exit status, and the reason in `e`. */
 int walk_confirm(const struct options *o, const char *socket, struct error *e);
+/* The same for `complete`, with the list of what goes. */
+int walk_confirm_complete(const struct options *o, const char *socket, struct error *e);
 /* After the request was sent. Returns culvertctl's exit status. */
 int walk_run(const struct options *o, const char *socket, struct client *c, struct error *e);

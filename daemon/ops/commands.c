@@ -1,6 +1,7 @@
 #include "ops/commands.h"
 #include "base/loop.h"
 #include "base/memory.h"
+#include "ops/complete_command.h"
 #include "ops/control.h"
 #include "ops/health.h"
 #include "ops/json.h"
@@ -30,6 +31,7 @@ struct commands {
         struct verify_command verify;
         struct repair_command repair;
         struct turn_command turn;
+        struct complete_command complete;
 };
 
 /* Each ends the call, now or later. */
@@ -184,6 +186,11 @@ static void run_cutover_abort(struct commands *c, struct control_call *call)
         turn_command_abort(c->migration, call);
 }
 
+static void run_complete(struct commands *c, struct control_call *call)
+{
+        complete_command_start(&c->complete, c->migration, call);
+}
+
 /* A key that was refused keeps its old value, as do all others then. */
 static bool anything_refused(const cJSON *body)
 {
@@ -309,6 +316,7 @@ static const struct command table[] = {
         {"cutover", run_cutover, "rehearse timeout override attach stopped"},
         {"cutover abort", run_cutover_abort, ""},
         {"rollback", run_rollback, "timeout override force stopped"},
+        {"complete", run_complete, "list purge"},
         {"reload", run_reload, ""},
         {"show config", run_show_config, ""},
         {"metrics", run_metrics, ""},
@@ -346,6 +354,7 @@ struct commands *commands_new(struct loop *l, struct migration *m, const struct 
         *c = (struct commands){.loop = l,
                 .migration = m,
                 .host = *host,
+                .complete = {.stop = host->stop, .context = host->context},
                 .listener = {.changed = on_change, .context = c},
                 .watch_host = {.loop = l, .migration = m, .status = make_status, .context = c}};
         migration_listen(m, &c->listener);
@@ -365,6 +374,7 @@ struct commands *commands_free(struct commands *c)
         verify_command_cancel(&c->verify);
         repair_command_cancel(&c->repair);
         turn_command_cancel(&c->turn);
+        complete_command_cancel(&c->complete);
         migration_unlisten(c->migration, &c->listener);
         free(c);
         return NULL;

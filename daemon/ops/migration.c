@@ -24,6 +24,8 @@ static enum state state_now(const struct migration *m)
 {
         if (m->turn && turn_is_walking(m->turn))
                 return turn_is_back(m->turn) ? STATE_ROLLING_BACK : STATE_CUTTING_OVER;
+        if (m->completed)
+                return STATE_COMPLETE;
         if (m->stopped)
                 return STATE_STOPPED;
         if (m->saved.paused)
@@ -339,6 +341,9 @@ static void on_prepared(void *context, struct prepare_result *r, const struct er
                 state_row_enable(m->row);
                 begin_stream(m, r);
                 refresh(m);
+        } else if (!strcmp(copy.code, PREPARE_COMPLETE_CODE)) {
+                m->completed = true;
+                refresh(m);
         } else if (!strcmp(copy.code, PREPARE_JOURNAL_CODE)) {
                 migration_mend(m);
         } else if (copy.class == ERROR_RETRY) {
@@ -464,6 +469,7 @@ struct migration *migration_free(struct migration *m)
         task_cancel(m->loop, &m->again);
         m->turn = turn_free(m->turn);
         m->mend = job_free(m->mend);
+        migration_complete_done(m);
         migration_close(m);
         state_row_free(m->row);
         config_free(m->reverse);

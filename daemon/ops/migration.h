@@ -67,6 +67,15 @@ void migration_turn_attach(struct migration *m, const struct turn_events *events
 void migration_turn_abort(struct migration *m, const char *why);
 struct cJSON *migration_turn_body(struct migration *m); /* of the last one; the caller's */
 
+/* The end of the migration (ops/complete.h), or with `list` what that would remove. `done` comes
+ * once, unless the migration is freed before. -1: refused by the state. */
+typedef void migration_completed(void *context, const char *lines, const struct error *failed);
+struct migration_complete_request {
+        bool list, purge;
+};
+int migration_complete(struct migration *m, const struct migration_complete_request *q,
+        migration_completed *done, void *context, struct error *e);
+
 void migration_status(struct migration *m, struct status *s);
 /* Calls `each` once a table, in name order. */
 void migration_tables(struct migration *m,

@@ -53,6 +53,14 @@ struct migration {
         struct turn *turn; /* a cutover or rollback under way; NULL: none */
         struct job *mend;  /* what one that was interrupted left; NULL: nothing */
         bool led_reverse;  /* which way it found that the stream goes */
+        bool completed;    /* the migration is over */
+        struct {
+                struct job *job; /* NULL: none */
+                bool list, purge, shutting;
+                struct buf lines;
+                migration_completed *done;
+                void *context;
+        } complete;
         struct prepare_progress progress;
         char source_version[32], target_version[32];
         struct source_identity identity;          /* of the source that the stream reads */
@@ -154,6 +162,10 @@ enum state migration_phase(const struct migration *m);
 /* Goes on with a shutdown that waited for a walk's end. */
 void migration_shutdown_step(struct migration *m);
 int migration_make_pipeline(struct migration *m, struct error *e);
+
+/* ---- migration_complete.c ---- */
+
+void migration_complete_done(struct migration *m);
 
 /* A task: the stream is to stand while tables are added. */
 void migration_yield(void *context);

@@ -112,6 +112,14 @@ static const char *next_step(const struct status *s)
                 if (s->quarantined > 0)
                         return "quarantine list, to see what waits";
                 return s->fresh ? "reload, to copy the tables that are new" : "wait --lag 0";
+        case STATE_REVERSED:
+                return s->quarantined > 0 ? "quarantine list, to see what waits"
+                                          : "rollback, or complete when there is to be no way back";
+        case STATE_CUTTING_OVER:
+        case STATE_ROLLING_BACK:
+                return "cutover --attach";
+        case STATE_COMPLETE:
+                return "stop: nothing is left to do";
         default:
                 return "watch";
         }

@@ -57,8 +57,14 @@ static int check_journal(struct prepare *p, struct error *e)
                 return 0;
         if (journal_read(p->config, p->halt, &j, e) < 0)
                 return -1;
-        if (!j.sequence || (!journal_is_walking(&j) && j.reversed == (p->config->forward != NULL)))
+        if (!j.sequence || (!journal_is_walking(&j) && j.state != STATE_COMPLETE &&
+                                   j.reversed == (p->config->forward != NULL)))
                 return 0;
+        if (j.state == STATE_COMPLETE) {
+                error_set(e, ERROR_CONFIG, "the migration is complete");
+                snprintf(e->code, sizeof e->code, PREPARE_COMPLETE_CODE);
+                return -1;
+        }
         error_set(e, ERROR_RETRY, "culvert.state on the target says %s, direction %s",
                 state_name(j.state), j.reversed ? "reverse" : "forward");
         snprintf(e->code, sizeof e->code, PREPARE_JOURNAL_CODE);

@@ -84,6 +84,7 @@ struct prepare_accept {
 /* Code of the error where culvert.state says that the stream goes the other way, or that a walk
  * (ops/turn.h) was interrupted. */
 #define PREPARE_JOURNAL_CODE "CV007"
+#define PREPARE_COMPLETE_CODE "CV008" /* it says that the migration is complete */
 
 struct prepare *prepare_new(struct loop *l, const struct config *c, struct route *r,
         const struct prepare_accept *accept, const struct prepare_events *events, void *context);

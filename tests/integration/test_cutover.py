@@ -349,6 +349,45 @@ def test_no_write_is_lost(ready):
     print("pauses", [f"{p:.3f}" for p in ledger.pauses()], ledger.errors)
 
 
+def left(server, db):
+    """What is in schema culvert, and slots, publications, origins of that database."""
+    if is_my(server):
+        return [r[0] for r in server.run("select table_name from information_schema.tables where table_schema = "
+                                         "'culvert'")]
+    return ([r[0] for r in server.run("select relname from pg_class where relnamespace = to_regnamespace('culvert') "
+                                      "and relkind in ('r', 'S')", db=db)]
+            + server.run("select slot_name from pg_replication_slots where database = %s", db)
+            + server.run("select pubname from pg_publication", db=db)
+            + server.run("select tgname from pg_trigger where not tgisinternal", db=db))
+
+
+@pytest.mark.parametrize("purge", [False, pytest.param(True, marks=pytest.mark.long)])
+def test_complete(ready, purge):
+    shop, c = ready, ready.culvert
+    assert "the source leads" in walk(c, "complete", "--yes", code=4)
+    walk(c, "cutover", "--yes")
+    write(shop, "target", "insert into t values (4, 'last')")
+    assert (4, "last") in equal(shop)
+    asked = c.ctl("complete", check=False)
+    assert asked.returncode == 2 and "--yes" in asked.stderr
+    origins = shop.source.run("select roname from pg_replication_origin") if not is_my(shop.source) else []
+    c.ctl("complete", "--yes", *(["--purge"] if purge else []))
+    assert c.process.wait(20) == 0
+    for server in (shop.source, shop.target):
+        assert left(server, shop.name) == ([] if purge else ["state"]), c.log_text()
+    if origins:
+        assert len(shop.source.run("select roname from pg_replication_origin")) < len(origins)
+    write(shop, "source", "insert into t values (5, 'as it was')")
+    if not purge:
+        for sql in (shop.sql, shop.target_sql):
+            assert sql("select state, direction from culvert.state") == [("complete", "reverse")]
+        c.start()
+        c.wait(state="complete")
+        c.ctl("complete", "--yes", "--purge")
+        assert c.process.wait(20) == 0
+        assert left(shop.source, shop.name) == left(shop.target, shop.name) == []
+
+
 def outcome(shop):
     """Behind a kill: one side leads, takes writes, and the other side does not."""
     c = shop.culvert

@@ -41,6 +41,8 @@ struct migration {
         void *turn_context;
         bool turning;
         char turned[128]; /* what `cutover` or `rollback` was asked for */
+        migration_completed *completed;
+        void *complete_context;
 };
 
 static struct migration m;
@@ -207,6 +209,18 @@ cJSON *migration_turn_body(struct migration *fake)
 
         json_text(o, "result", fake->turning ? NULL : "done");
         return o;
+}
+
+int migration_complete(struct migration *fake, const struct migration_complete_request *q,
+        migration_completed *done, void *context, struct error *e)
+{
+        if (fake->refuses)
+                return error_set(e, ERROR_CONFIG, "not in this state");
+        fake->completed = done;
+        fake->complete_context = context;
+        snprintf(fake->turned, sizeof fake->turned, "%s%s", q->list ? "list" : "run",
+                q->purge ? " purge" : "");
+        return 0;
 }
 
 int migration_quarantine(struct migration *fake, struct quarantine_request *q,
@@ -1134,6 +1148,37 @@ static void test_cutover_attach(void **state)
         assert_int_equal(call.code, CONTROL_NO_DAEMON);
 }
 
+static void test_complete(void **state)
+{
+        struct error e = ERROR_INIT;
+
+        (void)state;
+        begin("complete");
+        argument("list", "");
+        run();
+        assert_string_equal(m.turned, "list");
+        m.completed(m.complete_context, "source: slot x\n", NULL);
+        assert_non_null(strstr(call.text, "slot x"));
+        assert_int_equal(stops, 0);
+        begin("complete");
+        argument("purge", "");
+        run();
+        assert_string_equal(m.turned, "run purge");
+        error_set(&e, ERROR_RETRY, "no answer");
+        m.completed(m.complete_context, "", &e);
+        assert_int_equal(call.code, CONTROL_FAILED);
+        assert_int_equal(stops, 0);
+        begin("complete");
+        run();
+        call.gone(call.gone_context);
+        m.completed(m.complete_context, "", NULL);
+        assert_int_equal(stops, 1); /* whether or not somebody waits for it */
+        m.refuses = true;
+        begin("complete");
+        run();
+        assert_int_equal(call.code, CONTROL_REFUSED);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -1170,6 +1215,7 @@ int main(void)
                 TEST(test_cutover),
                 TEST(test_cutover_usage),
                 TEST(test_cutover_attach),
+                TEST(test_complete),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
