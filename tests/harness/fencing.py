@@ -1,10 +1,10 @@
-"""ops/fence by tests/drive/fence.c."""
+"""The steps of a cutover by tests/drive/steps.c."""
 import os
 import subprocess
 
 from .daemon import BUILD, Refused
 
-PROGRAM = os.path.join(BUILD, "tests/drive/fence")
+PROGRAM = os.path.join(BUILD, "tests/drive/steps")
 
 
 class Fence:
@@ -46,9 +46,14 @@ class Fence:
         assert (yes == "true") == (why == "")
         return why
 
-    def findings(self, level=None):
+    def counters(self):
+        """How many were set, and seconds."""
+        moved, microseconds = self.done("counters").split()
+        return int(moved), int(microseconds) / 1e6
+
+    def findings(self, level=None, of="check"):
         """[(level, text, mend)]"""
-        found = [tuple(line.split("\t")) for line in self.done("check").splitlines()]
+        found = [tuple(line.split("\t")) for line in self.done(of).splitlines()]
         return [f for f in found if level in (None, f[0])]
 
     def refused(self, action="raise", **more):

@@ -1,23 +1,26 @@
 /*
- * Calls ops/fence for tests/integration/test_fence.py and its sisters:
+ * The steps of a cutover one by one, for tests/harness/fencing.py:
  *
- *   fence ACTION CONFIG MILLISECONDS SCHEMA.TABLE...
+ *   steps ACTION CONFIG MILLISECONDS SCHEMA.TABLE...
  *
  * check    a line "LEVEL<tab>TEXT<tab>MEND" for each finding
  * raise    the position and how many sessions were ended
  * is-up    "true" or "false"
  * prove    "true", or "false" and a blank and why
  * lower    nothing
+ * counters how many were set, and microseconds
+ * counters-check   as check
  *
  * Exit status 0; 1 and "CLASS: MESSAGE" on stderr; of `lower` 3 and the same when something is
  * left.
  */
-#include "ops/fence.h"
 #include "base/memory.h"
+#include "ops/counters.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static int fail(const struct error *e, int status)
 {
@@ -25,17 +28,33 @@ static int fail(const struct error *e, int status)
         return status;
 }
 
-static int run_check(const struct fence_request *q)
+static int run_check(const struct fence_request *q, bool counters)
 {
         struct error e = ERROR_INIT;
         struct checks checks = {0};
-        int rc = fence_check(q, &checks, &e);
+        int rc = counters ? counters_check(q->config, q->halt, q->tables, q->n, &checks, &e)
+                          : fence_check(q, &checks, &e);
 
         for (unsigned i = 0; i < checks.n; i++)
                 printf("%s\t%s\t%s\n", check_level_name(checks.items[i].level),
                         checks.items[i].text, checks.items[i].mend);
         checks_done(&checks);
         return rc < 0 ? fail(&e, 1) : 0;
+}
+
+static int run_counters(const struct fence_request *q)
+{
+        struct error e = ERROR_INIT;
+        struct timespec from, to;
+        unsigned moved;
+
+        clock_gettime(CLOCK_MONOTONIC, &from);
+        if (counters_pass(q->config, q->halt, q->tables, q->n, &moved, &e) < 0)
+                return fail(&e, 1);
+        clock_gettime(CLOCK_MONOTONIC, &to);
+        printf("%u %ld\n", moved,
+                (to.tv_sec - from.tv_sec) * 1000000 + (to.tv_nsec - from.tv_nsec) / 1000);
+        return 0;
 }
 
 static int run_raise(const struct fence_request *q)
@@ -73,7 +92,11 @@ static int run_question(const struct fence_request *q,
 static int run(const char *action, const struct fence_request *q)
 {
         if (!strcmp(action, "check"))
-                return run_check(q);
+                return run_check(q, false);
+        if (!strcmp(action, "counters-check"))
+                return run_check(q, true);
+        if (!strcmp(action, "counters"))
+                return run_counters(q);
         if (!strcmp(action, "raise"))
                 return run_raise(q);
         if (!strcmp(action, "lower"))
