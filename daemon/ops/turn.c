@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "model/config_reverse.h"
+#include "ops/counters.h"
 #include "ops/turn_private.h"
 
 #include <inttypes.h>
@@ -269,7 +270,7 @@ static int work_counters(void *context, struct halt *h, struct error *e)
 {
         struct turn *t = context;
 
-        return turn_counters(t->from, &t->tables, h, e);
+        return counters_pass(t->from, h, t->fence_tables, t->tables.n, &t->counters, e);
 }
 
 static int work_pass(void *context, struct halt *h, struct error *e)

@@ -1,6 +1,8 @@
 /* The gates of a turn: what has to be true before the other side may lead. */
 #include "base/child.h"
+#include "base/log.h"
 #include "base/memory.h"
+#include "ops/counters.h"
 #include "ops/turn_private.h"
 #include "ops/verify_report.h"
 
@@ -24,6 +26,7 @@ static const struct {
         {"verification", true},
         {"hook", true},
         {"fence", false},
+        {"counters", false},
         {"reverse", false},
 };
 
@@ -228,30 +231,52 @@ static int work_fence(void *context, struct halt *h, struct error *e)
         return fence_check(&q, &t->checks, e);
 }
 
-/* The first that stands in the way, and how many. */
-static void judge_fence(struct turn *t)
+/* The first that stands in the way, and how many; all of them to the log. */
+static void judge(struct turn *t, const char *gate, const struct error *failed)
 {
         const struct check *first = NULL;
 
-        for (unsigned i = 0; i < t->checks.n && !first; i++)
-                if (t->checks.items[i].level == CHECK_ERROR)
-                        first = &t->checks.items[i];
-        if (first)
-                turn_gate(t, "fence", false, "%u: %.300s%s%.150s", t->checks.errors, first->text,
+        for (unsigned i = 0; i < t->checks.n; i++) {
+                const struct check *c = &t->checks.items[i];
+
+                if (c->level == CHECK_ERROR && !first)
+                        first = c;
+                if (c->level == CHECK_ERROR || c->level == CHECK_WARNING)
+                        log_warning("gate %s: %s%s%s", gate, c->text,
+                                *c->mend ? "; mended by: " : "", c->mend);
+        }
+        if (failed)
+                turn_gate(t, gate, false, "%.500s", failed->message);
+        else if (first)
+                turn_gate(t, gate, false, "%u: %.300s%s%.150s", t->checks.errors, first->text,
                         *first->mend ? "; mended by: " : "", first->mend);
         else
-                turn_gate(t, "fence", true, "read-only, of %u tables", t->tables.n);
+                turn_gate(t, gate, true, "of %u tables", t->tables.n);
+        checks_done(&t->checks);
+}
+
+static void on_counters_checked(struct turn *t, const struct error *failed)
+{
+        judge(t, "counters", failed);
+        t->gates_then(t, NULL);
+}
+
+static int work_counters(void *context, struct halt *h, struct error *e)
+{
+        struct turn *t = context;
+
+        return counters_check(t->from, h, t->fence_tables, t->tables.n, &t->checks, e);
+}
+
+static void ask_counters(struct turn *t)
+{
+        turn_job(t, work_counters, on_counters_checked);
 }
 
 static void on_fence_checked(struct turn *t, const struct error *failed)
 {
-        if (failed)
-                turn_gate(t, "fence", false, "%.500s", failed->message);
-        else
-                judge_fence(t);
-        checks_done(&t->checks);
-        t->job_then = NULL;
-        t->gates_then(t, NULL);
+        judge(t, "fence", failed);
+        ask_counters(t);
 }
 
 static void ask_fence(struct turn *t)
@@ -271,7 +296,7 @@ static void ask_fence(struct turn *t)
                                    : "manual: it has to be confirmed that nobody writes");
                 break;
         }
-        t->gates_then(t, NULL);
+        ask_counters(t);
 }
 
 static void on_hook(struct turn *t, const struct error *failed)

@@ -87,7 +87,8 @@ struct turn {
         char why[1024];
         int64_t began, ended; /* wall clock, microseconds since 1970 */
         struct fence_result fence;
-        uint64_t strays; /* rows that came behind the fence */
+        unsigned counters; /* that were set */
+        uint64_t strays;   /* rows that came behind the fence */
         bool fence_known;
         bool marked;
         struct migration_mark *mark;

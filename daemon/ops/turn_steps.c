@@ -194,13 +194,3 @@ int turn_settle(const struct config *forward, const struct config *reverse, bool
                 return -1;
         return journal_write(forward, h, &j, e);
 }
-
-/* ---- counters ---- */
-
-int turn_counters(
-        const struct config *c, const struct turn_tables *t, struct halt *h, struct error *e)
-{
-        (void)c;
-        (void)t;
-        return halt_check(h, e);
-}

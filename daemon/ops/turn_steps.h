@@ -25,11 +25,6 @@ int turn_clear(const struct config *c, struct halt *h, struct error *e);
 /* Of it only what its source keeps: the slot. */
 int turn_drop_slot(const struct config *c, struct halt *h, struct error *e);
 
-/* Sequences and AUTO_INCREMENT on the target of `c` are set past those of its source and past what
- * is in the columns. */
-int turn_counters(
-        const struct config *c, const struct turn_tables *t, struct halt *h, struct error *e);
-
 /* Where the log of the source of `to` ends now, with the GTIDs there, becomes the place from which
  * the stream of `to` goes on: what commits later is in it, what was before is not. */
 int turn_pass(

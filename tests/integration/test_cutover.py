@@ -388,6 +388,26 @@ def test_complete(ready, purge):
         assert left(shop.source, shop.name) == left(shop.target, shop.name) == []
 
 
+def test_inserts_by_default_work(shop):
+    """Sequences and AUTO_INCREMENT go with it, both ways, though only explicit values travel."""
+    c = shop.culvert
+    kind = ("serial", "serial") if not is_my(shop.source) else ("int auto_increment",) * 2
+    shop.sql(f"create table s (id {kind[0]} primary key, v varchar(20))")
+    shop.sql("insert into s (v) values ('a'), ('b'), ('c')")
+    c.start()
+    c.wait(lag=0)
+    for side in (shop.source, shop.target):
+        if not is_my(side):
+            side.run(f"grant all on all tables in schema public to {shop.app}; "
+                     f"grant all on all sequences in schema public to {shop.app}", db=shop.name)
+    for i, (command, sql) in enumerate((("cutover", shop.target_sql), ("rollback", shop.sql))):
+        walk(c, command, "--yes", "--override", "verification")
+        sql(f"insert into s (v) values ('by default {i}')")
+        c.wait(lag=0)
+    assert shop.sql("select id, v from s order by id") == shop.target_sql("select id, v from s order by id")
+    assert len(shop.sql("select id from s")) == 5
+
+
 def outcome(shop):
     """Behind a kill: one side leads, takes writes, and the other side does not."""
     c = shop.culvert
