@@ -441,10 +441,9 @@ def kills(shop, faults, every):
             assert outcome(shop) == begin
             faults.kill("send", n)
             c.ctl(command, "--yes", "--override", "verification", check=False)
-            if c.process.poll() is None:
-                faults.kill("send", 0)
-            else:
-                faults.kill("send", 0)
+            faults.kill("send", 0)
+            if c.ctl("status", check=False).returncode == 3:  # it is dead, or about to be
+                c.process.wait(10)
                 c.start(**faults.environment)
             end = outcome(shop)
             ends[end] += 1
