@@ -21,6 +21,19 @@ int fence_pause(const struct fence_request *q, unsigned milliseconds, struct err
 /* Whose sessions culvert's are: of the role that we are, with such an application name. */
 #define FENCE_PG_OURS "culvert%"
 
+/* What the triggers run; its arguments are the pipeline and our role. */
+#define FENCE_PG_BODY                                                                              \
+        "begin if session_user = tg_argv[1] and pg_catalog.current_setting('application_name') "   \
+        "like '" FENCE_PG_OURS "' then return null; end if;"                                       \
+        " raise exception using errcode = '25006', message = pg_catalog.format('table %I.%I is "   \
+        "read-only: it is moved to another server', tg_table_schema, tg_table_name), detail = "    \
+        "pg_catalog.format('culvert pipeline %s has fenced database %s off.', tg_argv[0], "        \
+        "pg_catalog.current_database()), hint = 'Connect to the new server, or try again "         \
+        "later.'; end"
+#define FENCE_PG_PAUSE 50 /* milliseconds between attempts */
+
+enum fence_pg_state { FENCE_PG_NONE, FENCE_PG_UP, FENCE_PG_OTHER };
+
 /* The migrated tables and all their partitions, by oid. */
 struct fence_pg_tables {
         unsigned *oids;
@@ -32,6 +45,12 @@ PGconn *fence_pg_connect(const struct fence_request *q, struct error *e);
 int fence_pg_tables(
         PGconn *c, const struct fence_request *q, struct fence_pg_tables *t, struct error *e);
 void fence_pg_tables_done(struct fence_pg_tables *t);
+int fence_pg_state(
+        PGconn *c, const struct fence_request *q, enum fence_pg_state *s, struct error *e);
+/* As fence_prove, whatever the state. */
+int fence_pg_find_hole(PGconn *c, const struct fence_request *q, bool *holds, struct error *e);
+int fence_pg_raise(const struct fence_request *q, struct fence_result *r, struct error *e);
+int fence_pg_lower(const struct fence_request *q, struct error *e);
 /* Brings it down within the timeout; as fence_lower. */
 int fence_pg_take_down(PGconn *c, const struct fence_request *q, struct error *e);
 int fence_pg_check(const struct fence_request *q, struct checks *out, struct error *e);

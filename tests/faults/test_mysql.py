@@ -441,7 +441,8 @@ def test_repair_of_all_kinds_of_tables(make, culvert, direction):
 
 
 @pytest.mark.parametrize("story", [fencing.nobody_writes, fencing.open_writer, fencing.open_in_vain, fencing.prepared,
-                                   fencing.events, fencing.lifted, fencing.checked, fencing.acknowledged],
+                                   fencing.events, fencing.lifted, fencing.checked, fencing.acknowledged,
+                                   fencing.stream_goes_on],
                          ids=lambda story: story.__name__)
 def test_the_fence(make, culvert, story):
     shop = fencing.Shop(make("mysql-pg"), culvert)

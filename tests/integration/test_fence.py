@@ -49,7 +49,7 @@ class Shop:
         if connect:
             variables["connect"] = "yes"
         server.psql(pair.name, *[x for k, v in variables.items() for x in ("-v", f"{k}={v}")], "-f", PATH)
-        self.config = culvert(pair.config("culvert"))
+        self.config = culvert(pair.config("culvert", tables={"exclude": "public.beside"}))
         self.fence = Fence(self.config.path, TABLES)
 
     def session(self, user=None, **more):
@@ -376,3 +376,21 @@ def test_no_acknowledged_write_comes_after_the_position(shop):
     assert last is not None and last < lsn(shop, at)
     s.run("select pg_drop_replication_slot(%s)", f"{db}_log")
     shop.fence.down()
+
+
+def test_the_stream_goes_on_to_the_position_and_beyond(shop):
+    """culvert's own sessions are not ended, and the log of an idle server gets to the position by itself."""
+    c = shop.config.start()
+    c.wait(lag=0)
+    shop.session().cursor().execute("insert into plain (v) values ('streamed')")
+    at, _ = shop.fence.up()
+    until(lambda: lsn(shop, c.status()["source"]["position"]) >= lsn(shop, at), 20, "the position")
+    c.wait(lag=0)
+    assert shop.pair.target_sql("select count(*) from plain where v = 'streamed'") == [(1,)]
+    assert c.status()["state"] == "streaming" and shop.fence.proof() == ""
+    shop.fence.down()
+    shop.session().cursor().execute("insert into plain (v) values ('again')")
+    c.wait(lag=0)
+    assert shop.pair.target_sql("select count(*) from plain where v = 'again'") == [(1,)]
+    assert "connection" not in str(c.status()["error"])
+    c.stop()

@@ -325,3 +325,24 @@ def acknowledged(shop):
 
 def test_no_acknowledged_write_comes_after_the_position(shop):
     acknowledged(shop)
+
+
+def stream_goes_on(shop):
+    """culvert's own sessions are not ended, and what the fence does stands in the log without harm."""
+    c = shop.config.start()
+    c.wait(lag=0)
+    shop.session().cursor().execute("insert into plain (v) values ('streamed')")
+    at, _ = shop.fence.up()
+    until(lambda: place(c.status()["source"]["position"].split()[0]) >= place(at), 20, "the position")
+    c.wait(lag=0)
+    assert shop.cross.target_sql("select count(*) from plain where v = 'streamed'") == [(1,)]
+    assert c.status()["state"] == "streaming" and shop.fence.proof() == ""
+    shop.fence.down()
+    shop.session().cursor().execute("insert into plain (v) values ('again')")
+    c.wait(lag=0)
+    assert shop.cross.target_sql("select count(*) from plain where v = 'again'") == [(1,)]
+    c.stop()
+
+
+def test_the_stream_goes_on_to_the_position_and_beyond(shop):
+    stream_goes_on(shop)
