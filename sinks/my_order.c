@@ -163,7 +163,7 @@ static bool take(struct sorter *s, struct change *c)
                 c->op == CHANGE_TRUNCATE ? NULL : my_binding_of(c->relation, s->generation);
         uint32_t table;
 
-        if (!b || b->triggers || cascades_fire(c) || !(table = table_of(s, b)))
+        if (!b || c->misfit || b->triggers || cascades_fire(c) || !(table = table_of(s, b)))
                 return false;
         if (b->by_number)
                 return place(s, b, table, c);

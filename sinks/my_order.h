@@ -19,7 +19,8 @@ struct my_order {
 };
 
 /* True: all changes from `first` to `last` are in `o`. False: they are to go in the source's order,
- * since a table is not described yet, or one change may touch what another does. */
+ * since a table is not described yet, one change may touch what another does, or a value has no
+ * place on the target. */
 bool my_order_make(
         struct my_order *o, struct txn *first, const struct txn *last, uint64_t generation);
 void my_order_done(struct my_order *o);

@@ -137,8 +137,8 @@ static void write_entry(struct buf *sql, const char *pipeline, const struct txn 
 
         buf_str(sql, "insert into culvert.quarantine (pipeline, table_schema, table_name, "
                      "operation, row_key, old_row, new_row, shape, position, code, message, "
-                     "old_full, xid, committed_at, attempts, quarantined_at, row_id, row_to) "
-                     "values (");
+                     "source, old_full, xid, committed_at, attempts, quarantined_at, row_id, "
+                     "row_to) values (");
         my_literal(sql, pipeline, strlen(pipeline));
         add_text(sql, c->relation->schema);
         add_text(sql, c->relation->name);
@@ -150,6 +150,7 @@ static void write_entry(struct buf *sql, const char *pipeline, const struct txn 
         add_text(sql, position_format(piece->commit, position));
         add_text(sql, n->code);
         add_text(sql, n->message);
+        add_text(sql, n->source);
         buf_printf(sql, ", %d, %" PRIu32 ", from_unixtime(%.6f), 0, utc_timestamp(6), %" PRId64,
                 c->old_full, piece->xid, (double)piece->committed_at / SECOND,
                 (int64_t)n->rows.keys[0].row);
@@ -361,12 +362,26 @@ static enum my_wire_sent send_of_quarantine(
         struct quarantine_rows rows;
 
         w->guard.piece = piece;
+        if (change_is_misfit(c))
+                return set_aside(w, piece, c, NULL);
         if (w->quarantine.rows->n) {
                 quarantine_rows_of(b->quarantine, c, &rows);
                 if (quarantine_has_any(w->quarantine.rows, &rows))
                         return set_aside(w, piece, c, NULL);
         }
         return w->quarantine.careful ? send_guarded(w, b, c) : send_of_table(w, b, c);
+}
+
+/* False: a value without a place, and the change may not be set aside. */
+static bool check_misfit(struct my_wire *w, const struct my_binding *b, const struct change *c)
+{
+        struct error e = ERROR_INIT;
+
+        if (quarantine_check_key(b->quarantine, c, &e) == 0)
+                return true;
+        my_binding_blame(b, c, &e);
+        my_texts_fail(w->texts, &e);
+        return false;
 }
 
 enum my_wire_sent my_wire_change(struct my_wire *w, const struct txn *piece, struct change *c)
@@ -381,6 +396,8 @@ enum my_wire_sent my_wire_change(struct my_wire *w, const struct txn *piece, str
                 return send_truncate(w, c);
         }
         b = my_binding_of(c->relation, w->generation);
+        if (c->misfit && !check_misfit(w, b, c))
+                return MY_WIRE_FAILED;
         set_keys(w, cascades_fire(c));
         return b->quarantine ? send_of_quarantine(w, piece, b, c) : send_of_table(w, b, c);
 }

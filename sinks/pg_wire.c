@@ -154,9 +154,9 @@ static void prepare_own(struct pg_wire *w)
                 {"quarantine",
                         "insert into culvert.quarantine (pipeline, table_schema, table_name, "
                         "operation, row_key, old_row, new_row, old_full, shape, position, xid, "
-                        "committed_at, code, message, row_id, row_to) values ($1, $2, $3, $4, $5, "
-                        "$6, $7, $8, $9, $10, $11, pg_catalog.to_timestamp($12::float8), $13, $14, "
-                        "$15, $16)"},
+                        "committed_at, code, message, row_id, row_to, source) values ($1, $2, $3, "
+                        "$4, $5, $6, $7, $8, $9, $10, $11, "
+                        "pg_catalog.to_timestamp($12::float8), $13, $14, $15, $16, $17)"},
                 {"forget", "delete from culvert.quarantine where pipeline = $1 and table_schema = "
                            "$2 and table_name = $3"},
         };
@@ -273,7 +273,7 @@ static bool set_aside(
                         n.operation, buf_text(&n.key), c->old ? buf_text(&n.old) : NULL,
                         c->new ? buf_text(&n.new) : NULL, c->old_full ? "t" : "f",
                         buf_text(&n.shape), position_format(piece->commit, position), xid, at,
-                        n.code, n.message, ids[0], n.rows.n > 1 ? ids[1] : NULL};
+                        n.code, n.message, ids[0], n.rows.n > 1 ? ids[1] : NULL, n.source};
 
                 ok = send_prepared(
                         w, OP_PLAIN, "quarantine", sizeof values / sizeof *values, values);
@@ -406,12 +406,27 @@ static bool send_truncate(struct pg_wire *w, struct change *c)
                forget_tables(w, c);
 }
 
+/* `q` NULL: nothing of the table is set aside. */
+static bool check_misfit(
+        struct pg_wire *w, const struct quarantine_table *q, const struct change *c)
+{
+        struct error e = ERROR_INIT;
+
+        if (quarantine_check_key(q, c, &e) == 0)
+                return true;
+        pg_binding_blame(pg_binding_of(c->relation, w->generation), c, &e);
+        fail(w, &e);
+        return false;
+}
+
 /* The table has on_conflict = quarantine. */
 static bool send_of_quarantine(struct pg_wire *w, const struct quarantine_table *q,
         const struct txn *piece, struct change *c)
 {
         struct quarantine_rows rows;
 
+        if (change_is_misfit(c))
+                return set_aside(w, piece, c, NULL);
         if (w->quarantine.rows->n) {
                 quarantine_rows_of(q, c, &rows);
                 if (quarantine_has_any(w->quarantine.rows, &rows))
@@ -429,6 +444,8 @@ static bool send_change(struct pg_wire *w, const struct txn *piece, struct chang
         if (c->op == CHANGE_TRUNCATE)
                 return send_truncate(w, c);
         q = pg_binding_quarantine(pg_binding_of(c->relation, w->generation));
+        if (c->misfit && !check_misfit(w, q, c))
+                return false;
         return q ? send_of_quarantine(w, q, piece, c) : send_row(w, c) && send_cascade(w, c);
 }
 

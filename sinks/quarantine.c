@@ -1,5 +1,6 @@
 #include "sinks/quarantine.h"
 #include "base/memory.h"
+#include "model/engine.h"
 #include "model/row_json.h"
 
 #include <stdio.h>
@@ -169,6 +170,22 @@ static uint64_t hash_value(uint64_t hash, const struct value *v)
         return hash_byte(hash, 0);
 }
 
+int quarantine_check_key(const struct quarantine_table *t, const struct change *c, struct error *e)
+{
+        const struct relation *r = c->relation;
+
+        for (uint16_t i = 0; c->misfit && i < r->columns_n; i++) {
+                if (!c->misfit->at[i] || (t && !t->key[i]))
+                        continue;
+                error_set(e, ERROR_DATA, "%s.%s: %s%s", r->schema, r->name, c->misfit->message,
+                        t ? " (a value of the key: without it the row cannot wait in quarantine)"
+                          : "");
+                snprintf(e->table, sizeof e->table, "%s.%s", r->schema, r->name);
+                return -1;
+        }
+        return 0;
+}
+
 /* A key that an update did not touch may be left out of the new row. */
 static struct quarantine_key key_of(const struct quarantine_table *t, const struct relation *r,
         const struct value *row, const struct value *old)
@@ -210,20 +227,34 @@ int quarantine_add_all(struct quarantine *q, const struct quarantine_rows *rows,
 
 /* ---- to the table and back ---- */
 
+static void put_rows(struct quarantine_entry *n, const struct relation *r, const struct value *old,
+        const struct value *new)
+{
+        if (old)
+                row_to_json(&n->old, r, old, NULL);
+        if (new)
+                row_to_json(&n->new, r, new, NULL);
+        relation_to_text(r, &n->shape);
+}
+
 void quarantine_entry_init(struct quarantine_entry *n, const struct quarantine_table *t,
         const struct change *c, const struct error *why)
 {
+        const struct misfit *x = change_is_misfit(c) ? c->misfit : NULL;
+
         *n = (struct quarantine_entry){.operation = operations[c->op]};
         quarantine_rows_of(t, c, &n->rows);
         row_to_json(&n->key, c->relation, c->old ? c->old : c->new, t->key);
-        if (c->old)
-                row_to_json(&n->old, c->relation, c->old, NULL);
-        if (c->new)
-                row_to_json(&n->new, c->relation, c->new, NULL);
-        relation_to_text(c->relation, &n->shape);
+        if (x)
+                put_rows(n, x->source, x->old, x->new);
+        else
+                put_rows(n, c->relation, c->old, c->new);
+        n->source = x ? engine_name(x->from) : NULL;
         if (why)
                 memcpy(n->code, why->code, sizeof n->code);
-        n->message = why ? why->message : "an earlier change of this row is in quarantine";
+        n->message = why ? why->message
+                     : x ? x->message
+                         : "an earlier change of this row is in quarantine";
 }
 
 void quarantine_entry_done(struct quarantine_entry *n)

@@ -11,6 +11,11 @@
  * merely waits with the other. So at most QUARANTINE_ROWS_MAX rows are held, 16 bytes each; how
  * many changes there are to each is not limited.
  *
+ * A change waits as the target was to have it. Where a value of its new row has no place there
+ * (struct misfit), it waits as the source had it, with the engine whose types those are, and is
+ * converted when it is tried again. Its row is known by the converted key all the same, so the key
+ * itself must have its place.
+ *
  * TRUNCATE ends a table's quarantine: what was waiting is of rows that are gone at the source.
  *
  * Not for tables without a key that both sides have: equal rows could not be told apart. Pure but
@@ -67,6 +72,9 @@ struct quarantine_rows {
         unsigned n;
 };
 
+/* -1: a value of the key has no place on the target, so nobody could tell of which row the change
+ * is. NULL for `t`: nothing of the table is set aside, and no value at all may be without one. */
+int quarantine_check_key(const struct quarantine_table *t, const struct change *c, struct error *e);
 void quarantine_rows_of(
         const struct quarantine_table *t, const struct change *c, struct quarantine_rows *rows);
 bool quarantine_has_any(const struct quarantine *q, const struct quarantine_rows *rows);
@@ -76,12 +84,14 @@ int quarantine_add_all(struct quarantine *q, const struct quarantine_rows *rows,
 struct quarantine_entry {
         struct quarantine_rows rows;
         const char *operation;
+        const char *source; /* engine, of rows in the source's form; NULL: the target's */
         struct buf key, old, new, shape; /* old, new: empty for none */
         char code[8];
         const char *message;
 };
 
-/* `why` NULL: a change before it is there. It must outlive the entry. */
+/* `why` NULL: a change before it is there, or a value has no place on the target. It must outlive
+ * the entry, as must the change. */
 void quarantine_entry_init(struct quarantine_entry *n, const struct quarantine_table *t,
         const struct change *c, const struct error *why);
 void quarantine_entry_done(struct quarantine_entry *n);

@@ -52,6 +52,15 @@ static void add_row(
         buf_char(line, '}');
 }
 
+/* What the source had, where the target has no place for it. */
+static void add_misfit(struct buf *line, const struct misfit *x)
+{
+        add_key(line, "misfit");
+        json_quote(line, x->message, strlen(x->message));
+        add_row(line, "source_old", x->source, x->old);
+        add_row(line, "source_new", x->source, x->new);
+}
+
 static void print(struct buf *line, FILE *out)
 {
         buf_str(line, "}\n");
@@ -78,6 +87,8 @@ static void print_change(const struct txn *t, const struct change *c, const stru
                 json_quote(&line, names[c->op], strlen(names[c->op]));
                 add_row(&line, "old", r, c->old);
                 add_row(&line, "new", r, c->new);
+                if (c->misfit)
+                        add_misfit(&line, c->misfit);
         }
         print(&line, out);
 }

@@ -29,6 +29,7 @@
         "  committed_at datetime(6) not null, code varchar(8) not null,"                           \
         "  message varchar(1100) not null, row_id bigint not null, row_to bigint,"                 \
         "  attempts int not null, quarantined_at datetime(6) not null, tried_at datetime(6),"      \
+        "  source varchar(16),"                                                                    \
         "  key (pipeline, id)" TABLE_OPTIONS
 
 #define VERIFY_SQL                                                                                 \
@@ -97,6 +98,7 @@ static const char *const upgrades[MY_META_FORMAT] = {
         [2] = QUARANTINE_SQL,
         [3] = VERIFY_SQL,
         [4] = FENCE_SQL,
+        [5] = "alter table culvert.quarantine add column source varchar(16)",
 };
 
 const char *my_meta_create_sql(void)

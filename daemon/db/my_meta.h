@@ -1,6 +1,6 @@
 #pragma once
 /*
- * culvert's own objects in a MySQL-family target: database culvert, format 5. SQL texts and what
+ * culvert's own objects in a MySQL-family target: database culvert, format 6. SQL texts and what
  * they take, so that the sink (on the loop) and the copy (on threads) say the same. The sister of
  * db/pg_meta.h: the same tables, without origins (HAZARDS C2).
  *
@@ -20,7 +20,7 @@
 #include "db/my.h"
 #include "model/position.h"
 
-#define MY_META_FORMAT 5
+#define MY_META_FORMAT 6
 
 /* Several statements; creates what is missing. Safe to run again. DDL: commits. */
 const char *my_meta_create_sql(void);

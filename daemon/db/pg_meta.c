@@ -20,7 +20,7 @@
         "  committed_at timestamptz not null, code text not null, message text not null,"          \
         "  row_id bigint not null, row_to bigint, attempts int not null default 0,"                \
         "  quarantined_at timestamptz not null default pg_catalog.clock_timestamp(),"              \
-        "  tried_at timestamptz);"                                                                 \
+        "  tried_at timestamptz, source text);"                                                    \
         "create index on culvert.quarantine (pipeline, id)"
 
 #define VERIFY_SQL                                                                                 \
@@ -100,6 +100,7 @@ static const char *const upgrades[PG_META_FORMAT] = {
         [2] = QUARANTINE_SQL,
         [3] = VERIFY_SQL,
         [4] = FENCE_SQL,
+        [5] = "alter table culvert.quarantine add column if not exists source text",
 };
 
 const char *pg_meta_create_sql(void)

@@ -1,6 +1,6 @@
 #pragma once
 /*
- * culvert's own objects in a PostgreSQL target: schema culvert, format 5. SQL texts and what they
+ * culvert's own objects in a PostgreSQL target: schema culvert, format 6. SQL texts and what they
  * take, so that the sink (on the loop) and the copy (on threads) say the same.
  *
  *   meta        (format, version)           a row for each format that it has had; the highest one
@@ -20,7 +20,7 @@
 #include "db/pg.h"
 #include "model/position.h"
 
-#define PG_META_FORMAT 5
+#define PG_META_FORMAT 6
 
 /* Several statements; creates what is missing. Safe to run again. */
 const char *pg_meta_create_sql(void);

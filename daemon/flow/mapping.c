@@ -172,6 +172,21 @@ int mapping_passes(const struct mapping *m, const struct value *row, struct filt
         return filter_passes(m->filter, scratch);
 }
 
+/* -1: it has no place there, and the error names the column. */
+static int map_value(const struct mapping *m, struct arena *a, const struct value *row, uint16_t i,
+        struct value *mapped, struct error *e)
+{
+        const struct value *v = &row[m->source_of[i]];
+
+        if (!m->convert || !m->convert[i]) {
+                *mapped = *v;
+                return 0;
+        }
+        if (convert_value(m->convert[i], a, v, mapped, e) == 0)
+                return 0;
+        return error_context(e, "column '%s'", m->target->columns[i].name);
+}
+
 struct value *mapping_row(
         const struct mapping *m, struct arena *a, struct value *row, struct error *e)
 {
@@ -180,15 +195,52 @@ struct value *mapping_row(
         if (!row || m->identical)
                 return row;
         mapped = arena_alloc(a, (m->target->columns_n + 1u) * sizeof *mapped);
-        for (uint16_t i = 0; i < m->target->columns_n; i++) {
-                const struct value *v = &row[m->source_of[i]];
-
-                if (!m->convert || !m->convert[i])
-                        mapped[i] = *v;
-                else if (convert_value(m->convert[i], a, v, &mapped[i], e) < 0) {
-                        error_context(e, "column '%s'", m->target->columns[i].name);
+        for (uint16_t i = 0; i < m->target->columns_n; i++)
+                if (map_value(m, a, row, i, &mapped[i], e) < 0)
                         return NULL;
-                }
+        return mapped;
+}
+
+static void note_misfit(const struct mapping *m, struct arena *a, uint16_t i, unsigned which,
+        const struct error *e, struct misfit **x)
+{
+        if (!*x) {
+                *x = arena_zero(a, sizeof **x);
+                (*x)->at = arena_zero(a, m->target->columns_n);
+                (*x)->message = arena_text(a, e->message, strlen(e->message));
+        }
+        (*x)->at[i] |= (uint8_t)which;
+}
+
+struct value *mapping_row_partly(const struct mapping *m, struct arena *a, struct value *row,
+        unsigned which, struct misfit **x)
+{
+        struct value *mapped;
+
+        if (!row || m->identical)
+                return row;
+        mapped = arena_alloc(a, (m->target->columns_n + 1u) * sizeof *mapped);
+        for (uint16_t i = 0; i < m->target->columns_n; i++) {
+                struct error e = ERROR_INIT;
+
+                if (map_value(m, a, row, i, &mapped[i], &e) == 0)
+                        continue;
+                mapped[i] = (struct value){.kind = VALUE_UNCHANGED};
+                note_misfit(m, a, i, which, &e, x);
         }
         return mapped;
+}
+
+struct relation *mapping_source_shape(const struct relation *source, const struct relation *known)
+{
+        struct relation *r = relation_new(
+                source->id, source->schema, source->name, source->identity, source->columns_n);
+
+        for (uint16_t i = 0; i < source->columns_n; i++) {
+                const struct column *c = &source->columns[i];
+
+                relation_set_column(r, i, c->name, c->type, c->modifier, c->key);
+                relation_set_native(r, i, native_of(c, known));
+        }
+        return r;
 }

@@ -44,3 +44,11 @@ int mapping_passes(const struct mapping *m, const struct value *row, struct filt
  * (the error names the column). */
 struct value *mapping_row(
         const struct mapping *m, struct arena *a, struct value *row, struct error *e);
+/* The same, but values without a place are UNCHANGED there, and told of in `*x`, which is made in
+ * the arena for the first one: `at` and `message`. `which` is MISFIT_OLD or MISFIT_NEW. NULL: there
+ * is no such row. */
+struct value *mapping_row_partly(const struct mapping *m, struct arena *a, struct value *row,
+        unsigned which, struct misfit **x);
+/* The source's shape with the names of its types, for those who convert its rows later; the caller
+ * owns the reference. */
+struct relation *mapping_source_shape(const struct relation *source, const struct relation *known);

@@ -12,6 +12,7 @@ static void binding_free(void *p)
         struct binding *b = p;
 
         mapping_done(&b->mapping);
+        relation_unref(b->source);
         free(b->scratch);
         free(b);
 }
@@ -65,6 +66,8 @@ static int bind(const struct route *r, struct binding *b, const struct relation 
         if (cascades_have_parent(r->cascades, b->table->schema, b->table->name))
                 relation_set_cascades(b->mapping.target, r->cascades);
         b->scratch = memory_new((mapping_scratch(&b->mapping) + 1) * sizeof *b->scratch);
+        if (b->table->on_conflict == CONFLICT_QUARANTINE && b->mapping.convert)
+                b->source = mapping_source_shape(shape, known->shape);
         return 0;
 }
 
@@ -184,6 +187,29 @@ static int map_row(struct txn *t, const struct binding *b, const struct relation
         return 0;
 }
 
+static int map_rows(struct txn *t, const struct binding *b, struct change *c, struct error *e)
+{
+        return map_row(t, b, c->relation, &c->old, e) < 0 ? -1
+                                                          : map_row(t, b, c->relation, &c->new, e);
+}
+
+/* The sink sets aside what has no place on the target, by the key that it finds the row by. */
+static void map_rows_partly(
+        const struct route *r, struct txn *t, const struct binding *b, struct change *c)
+{
+        struct value *old = c->old, *new = c->new;
+
+        c->old = mapping_row_partly(&b->mapping, t->arena, old, MISFIT_OLD, &c->misfit);
+        c->new = mapping_row_partly(&b->mapping, t->arena, new, MISFIT_NEW, &c->misfit);
+        if (!c->misfit)
+                return;
+        txn_hold(t, b->source);
+        c->misfit->from = r->ends.from;
+        c->misfit->source = b->source;
+        c->misfit->old = old;
+        c->misfit->new = new;
+}
+
 /* Is it migrated, and not in its copy already? */
 static bool takes(const struct binding *b, const struct txn *t)
 {
@@ -231,8 +257,9 @@ static int route_change(struct route *r, struct txn *t, struct change *c, struct
                 return keep;
         b->table->doubted = true;
         r->parents_changed |= c->op != CHANGE_INSERT;
-        if (map_row(t, b, c->relation, &c->old, e) < 0 ||
-                map_row(t, b, c->relation, &c->new, e) < 0)
+        if (b->source)
+                map_rows_partly(r, t, b, c);
+        else if (map_rows(t, b, c, e) < 0)
                 return -1;
         txn_hold(t, b->mapping.target);
         c->relation = b->mapping.target;

@@ -39,6 +39,7 @@ struct binding {
         struct position from;      /* see struct expected */
         struct mapping mapping;
         struct filter_value *scratch;
+        struct relation *source; /* where rows may be set aside in the source's form; else NULL */
 };
 
 /* NULL: the configuration does not select this table. Thread-safe. */

@@ -88,9 +88,9 @@ const struct option config_options[] = {
                 "AND."},
         {"table SCHEMA.TABLE", "on_conflict", OPTION_CHOICE, 0, 0, "stop|quarantine|overwrite",
                 "stop", "stop|quarantine", NEEDS_RESTART, OPTION_NOWHERE,
-                "What to do with a change that the target refuses for its row: stop, or put it "
-                "into "
-                "culvert.quarantine on the target, with all later changes of that row, and go on."},
+                "What to do with a change that the target refuses for its row, or of which a value "
+                "has no place there: stop, or put it into culvert.quarantine on the target, with "
+                "all later changes of that row, and go on."},
 
         {"values", "zero_date", OPTION_TEXT, 1, 40, "error|null|a date", "error", NULL,
                 NEEDS_RESTART, AT(convert.zero_date),

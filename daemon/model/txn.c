@@ -66,6 +66,14 @@ struct change *txn_add(struct txn *t, enum change_op op, const struct relation *
         return c;
 }
 
+bool change_is_misfit(const struct change *c)
+{
+        for (uint16_t i = 0; c->misfit && i < c->relation->columns_n; i++)
+                if (c->misfit->at[i] & MISFIT_NEW)
+                        return true;
+        return false;
+}
+
 size_t txn_bytes(const struct txn *t)
 {
         return arena_bytes(t->arena);

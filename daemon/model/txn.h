@@ -11,6 +11,7 @@
  * references to the relations that its changes name. Loop thread only.
  */
 #include "base/arena.h"
+#include "model/coltype.h"
 #include "model/position.h"
 #include "model/relation.h"
 
@@ -28,6 +29,21 @@ struct value {
 
 enum change_op { CHANGE_INSERT, CHANGE_UPDATE, CHANGE_DELETE, CHANGE_TRUNCATE };
 
+/* Which rows of a change have a value, one flag a column, that has no place on the target. */
+enum { MISFIT_OLD = 1, MISFIT_NEW = 2 };
+
+/*
+ * Values that have no place on the target, in a table of which rows may be set aside: what the
+ * source had. In the change's own rows such values are UNCHANGED, all others are converted.
+ */
+struct misfit {
+        enum engine from;
+        const struct relation *source; /* with the types' names; the piece holds a reference */
+        struct value *old, *new;       /* source->columns_n values, or NULL, as the change's rows */
+        uint8_t *at;                   /* one a column of the change's relation: MISFIT_* */
+        const char *message;           /* of the first one: column and reason */
+};
+
 struct change {
         struct change *next;
         enum change_op op;
@@ -36,6 +52,7 @@ struct change {
         struct value *new; /* relation->columns_n values, or NULL */
         bool old_full;     /* `old` is the whole row (REPLICA IDENTITY FULL) */
         bool cascades;     /* the source's engine followed its foreign keys, and did not log it */
+        struct misfit *misfit; /* NULL: every value has its place */
 
         /* CHANGE_TRUNCATE: `relation` is the first of these */
         const struct relation **truncated;
@@ -67,6 +84,9 @@ struct change *txn_add(struct txn *t, enum change_op op, const struct relation *
 /* Keeps a reference to one more relation for as long as the piece lives. */
 void txn_hold(struct txn *t, const struct relation *r);
 size_t txn_bytes(const struct txn *t);
+/* The row that it would write cannot be written: a value of it has no place there. What only the
+ * row before had may be without one, unless the row is found by it. */
+bool change_is_misfit(const struct change *c);
 
 /*
  * Begin carries the low 32 bits of a transaction id; a snapshot (pg_current_snapshot) has 64.

@@ -146,6 +146,9 @@ static int copy_table(struct worker *w, unsigned i, struct error *e)
                         e) < 0) {
                 if (e->class == ERROR_DATA && !*e->key)
                         name_row(w, i, e);
+                if (e->class == ERROR_DATA &&
+                        m->destined[i].route->on_conflict == CONFLICT_QUARANTINE)
+                        error_context(e, "rows of the copy cannot wait in quarantine");
                 error_context(e, "copy of %s.%s", t->schema, t->name);
                 snprintf(e->table, sizeof e->table, "%s.%s", t->schema, t->name);
                 return -1;
@@ -280,8 +283,8 @@ int move_load(struct move *m, struct error *e)
                 &(struct log_fields){.position = position_format(p->record.start, text)},
                 "the stream will begin at %s", text);
         if (move_check_same(m, e) < 0 || move_read_marks(m, e) < 0 ||
-                move_write_records(m, STAGE_COPYING, e) < 0 ||
-                empty_targets(m, e) < 0 || make_tables(m, e) < 0 || load_rows(m, readers, e) < 0)
+                move_write_records(m, STAGE_COPYING, e) < 0 || empty_targets(m, e) < 0 ||
+                make_tables(m, e) < 0 || load_rows(m, readers, e) < 0)
                 return -1;
         return record_loaded(m, e);
 }

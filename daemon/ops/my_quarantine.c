@@ -84,6 +84,7 @@ static void take_row(MYSQL_ROW f, struct quarantine_row *row)
                 .old = f[15],
                 .new = f[16],
                 .shape = text(f[17]),
+                .source = f[18],
         };
 }
 
@@ -97,10 +98,11 @@ static int my_read(struct quarantine_store *s, uint64_t after, unsigned limit,
         struct quarantine_row row;
         MYSQL_ROW f;
 
-        buf_str(&sql, "select id, table_schema, table_name, operation, row_key, position, code, "
-                      "message, " TIME("committed_at") ", " TIME("quarantined_at") ", " TIME(
-                              "tried_at") ", attempts, row_id, row_to, old_full, old_row, new_row, "
-                                          "shape from culvert.quarantine where pipeline = ");
+        buf_str(&sql,
+                "select id, table_schema, table_name, operation, row_key, position, code, "
+                "message, " TIME("committed_at") ", " TIME("quarantined_at") ", " TIME(
+                        "tried_at") ", attempts, row_id, row_to, old_full, old_row, new_row, "
+                                    "shape, source from culvert.quarantine where pipeline = ");
         add_pipeline(&sql, s);
         buf_printf(&sql, " and id > %" PRIu64 " order by id limit %u", after, limit);
         if (!(r = my_query(s->my, e, buf_text(&sql))))

@@ -98,6 +98,7 @@ static void take_row(const PGresult *r, int i, struct quarantine_row *row)
                 .old = or_null(r, i, 15),
                 .new = or_null(r, i, 16),
                 .shape = pg_text(r, i, 17),
+                .source = or_null(r, i, 18),
         };
 }
 
@@ -114,9 +115,10 @@ static int pg_read(struct quarantine_store *s, uint64_t after, unsigned limit,
         r = pg_query(s->pg, e,
                 "select id, table_schema, table_name, operation, row_key, position, code, "
                 "message, " TIME("committed_at") ", " TIME("quarantined_at") ", " TIME(
-                        "tried_at") ", attempts, row_id, row_to, old_full, old_row, new_row, shape "
-                                    "from "
-                                    "culvert.quarantine where pipeline = $1 and id > $2 order by "
+                        "tried_at") ", attempts, row_id, row_to, old_full, old_row, new_row, "
+                                    "shape, "
+                                    "source from culvert.quarantine where pipeline = $1 and id > "
+                                    "$2 order by "
                                     "id limit $3::int",
                 3, values);
         for (int i = 0; r && i < PQntuples(r); i++) {

@@ -2,6 +2,7 @@
 #include "base/loop.h"
 #include "base/memory.h"
 #include "ops/json.h"
+#include "ops/quarantine_convert.h"
 #include "ops/quarantine_store.h"
 
 #include <errno.h>
@@ -29,6 +30,7 @@ struct quarantine_job {
         pthread_t thread;
         bool threaded;
         struct quarantine_store store;
+        struct quarantine_converter *convert;
         struct quarantine staying; /* rows of which something stays */
         uint64_t after;            /* the last one that was read */
         cJSON *items;
@@ -192,7 +194,9 @@ static int apply(struct quarantine_job *j, const struct quarantine_row *row, str
                 return -1;
         if (!(piece = quarantine_change(s->shape, &text, e)))
                 return -1;
-        result = s->ops->apply(s, piece->changes, e);
+        result = row->source ? quarantine_convert(j->convert, row, piece, e) : 0;
+        if (result == 0)
+                result = s->ops->apply(s, piece->changes, e);
         txn_free(piece);
         return result;
 }
@@ -359,6 +363,7 @@ static void *run(void *context)
                 j->result.failed = true;
                 j->result.error = e;
         }
+        j->convert = quarantine_convert_free(j->convert);
         j->store.ops->close(&j->store);
         loop_post(j->loop, report, j);
         return NULL;
@@ -398,6 +403,7 @@ struct quarantine_job *quarantine_job_new(struct loop *l, const struct config *c
                 .ops = config_is_mysql(c->target.kind) ? &my_quarantine_ops : &pg_quarantine_ops,
                 .halt = j->halt,
                 .config = c};
+        j->convert = quarantine_convert_new(c, r, j->halt);
         start(j);
         return j;
 }
@@ -412,6 +418,7 @@ struct quarantine_job *quarantine_job_free(struct quarantine_job *j)
         loop_unpost(j->loop, j);
         relation_unref(j->store.shape);
         free(j->store.shape_text);
+        quarantine_convert_free(j->convert);
         quarantine_clear(&j->staying);
         quarantine_request_done(&j->request);
         cJSON_Delete(j->result.body);

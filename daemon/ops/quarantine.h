@@ -7,6 +7,9 @@
  * A retry goes through all changes in their order. One is applied when it is wanted and none before
  * it of the same row stays; it goes from the table in the same transaction.
  *
+ * What waits as the source had it is converted again, by the configuration and the target's
+ * catalogue as they are now (ops/quarantine_convert.h).
+ *
  * Loop thread only, but for the job itself.
  */
 #include "flow/route.h"

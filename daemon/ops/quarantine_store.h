@@ -19,6 +19,7 @@ struct quarantine_row {
         uint64_t attempts;
         bool old_full;
         const char *old, *new, *shape; /* old, new: NULL for none */
+        const char *source; /* engine, of rows in the source's form; NULL: in the target's */
 };
 
 struct quarantine_store {

@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "flow/mapping.h"
 #include "ops/destination.h"
-#include "ops/engine.h"
+#include "model/engine.h"
 #include "spool/archive.h"
 #include "spool/recover.h"
 

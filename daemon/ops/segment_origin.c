@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "model/table_keys.h"
 #include "ops/copy_record.h"
-#include "ops/engine.h"
+#include "model/engine.h"
 #include "ops/origin.h"
 #include "spool/archive.h"
 #include "spool/follow.h"

@@ -144,6 +144,31 @@ static int take_truncated(const struct known *k, struct txn *t, struct change *c
         return 0;
 }
 
+static int take_misfit(
+        struct record_reader *r, struct change *c, const Culvert__Misfit *m, struct error *e)
+{
+        struct txn *t = r->open;
+        const struct relation *source = known_relation(&r->now, m->relation);
+        struct misfit *x = arena_zero(t->arena, sizeof *x);
+
+        if (!source)
+                return record_damaged(e, "a change names a table that is not defined");
+        if (c->op == CHANGE_TRUNCATE || m->from > ENGINE_MARIADB ||
+                m->at.len != c->relation->columns_n || !m->old != !c->old || !m->new_ != !c->new)
+                return record_damaged(e, "a value without a place is of no such row");
+        txn_hold(t, source);
+        x->from = (enum engine)m->from;
+        x->source = source;
+        x->at = arena_zero(t->arena, m->at.len + 1);
+        for (size_t i = 0; i < m->at.len; i++)
+                x->at[i] = m->at.data[i];
+        x->message = arena_text(t->arena, m->message, strlen(m->message));
+        c->misfit = x;
+        if (m->old && take_row(t, source, m->old, &x->old, e) < 0)
+                return -1;
+        return m->new_ ? take_row(t, source, m->new_, &x->new, e) : 0;
+}
+
 static int take_change(struct record_reader *r, const Culvert__Change *m, struct error *e)
 {
         bool truncate = m->operation == CULVERT__OPERATION__TRUNCATE;
@@ -166,7 +191,9 @@ static int take_change(struct record_reader *r, const Culvert__Change *m, struct
                 return take_truncated(&r->now, r->open, c, m, e);
         if (m->old && take_row(r->open, of, m->old, &c->old, e) < 0)
                 return -1;
-        return m->new_ ? take_row(r->open, of, m->new_, &c->new, e) : 0;
+        if (m->new_ && take_row(r->open, of, m->new_, &c->new, e) < 0)
+                return -1;
+        return m->misfit ? take_misfit(r, c, m->misfit, e) : 0;
 }
 
 static int take_piece(

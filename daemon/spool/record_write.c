@@ -212,28 +212,68 @@ static void fill_row(struct record_writer *w, Culvert__Row *to, const struct val
         to->text.len = w->text.len - first;
 }
 
-static void fill_rows(struct record_writer *w, Culvert__Change *m, Culvert__Row *old,
-        Culvert__Row *new, const struct change *c)
-{
-        uint16_t n = c->relation->columns_n;
+/* The rows of a change: its own, and the source's where some of those do not fit. */
+struct rows {
+        Culvert__Row own[2], source[2]; /* old, new */
+        Culvert__Misfit misfit;
+};
 
-        if (w->cells_room < n * 2u) {
-                w->cells_room = n * 2u;
-                w->cells = memory_grow(w->cells, w->cells_room * sizeof *w->cells);
+static Culvert__Row *fill_if(struct record_writer *w, Culvert__Row *to, const struct value *row,
+        uint16_t n, size_t *cell)
+{
+        if (!row)
+                return NULL;
+        fill_row(w, to, row, n, *cell);
+        *cell += n;
+        return to;
+}
+
+/* The buffer of the texts may have moved while it was filled. */
+static void place_text(struct record_writer *w, Culvert__Row *row, size_t *at)
+{
+        if (!row || !row->has_text)
+                return;
+        row->text.data = (uint8_t *)w->text.data + *at;
+        *at += row->text.len;
+}
+
+static void fill_rows(
+        struct record_writer *w, Culvert__Change *m, struct rows *r, const struct change *c)
+{
+        const struct misfit *x = c->misfit;
+        uint16_t n = c->relation->columns_n, source_n = x ? x->source->columns_n : 0;
+        size_t room = 2u * n + 2u * source_n, cell = 0, at = 0;
+
+        if (w->cells_room < room) {
+                w->cells_room = room;
+                w->cells = memory_grow(w->cells, room * sizeof *w->cells);
         }
         buf_clear(&w->text);
-        if (c->old) {
-                fill_row(w, old, c->old, n, 0);
-                m->old = old;
+        m->old = fill_if(w, &r->own[0], c->old, n, &cell);
+        m->new_ = fill_if(w, &r->own[1], c->new, n, &cell);
+        if (x) {
+                m->misfit->old = fill_if(w, &r->source[0], x->old, source_n, &cell);
+                m->misfit->new_ = fill_if(w, &r->source[1], x->new, source_n, &cell);
         }
-        if (c->new) {
-                fill_row(w, new, c->new, n, n);
-                m->new_ = new;
+        place_text(w, m->old, &at);
+        place_text(w, m->new_, &at);
+        if (x) {
+                place_text(w, m->misfit->old, &at);
+                place_text(w, m->misfit->new_, &at);
         }
-        if (c->old && old->has_text)
-                old->text.data = (uint8_t *)w->text.data;
-        if (c->new &&new->has_text)
-                new->text.data = (uint8_t *)w->text.data + (c->old ? old->text.len : 0);
+}
+
+static void fill_misfit(
+        struct record_writer *w, struct buf *out, Culvert__Misfit *m, const struct change *c)
+{
+        const struct misfit *x = c->misfit;
+
+        culvert__misfit__init(m);
+        m->from = (uint32_t)x->from;
+        m->relation = relation_number(w, out, x->source);
+        m->at.data = x->at;
+        m->at.len = c->relation->columns_n;
+        m->message = memory_unconst(x->message);
 }
 
 static size_t bytes_of(const struct value *row, uint16_t n)
@@ -248,7 +288,12 @@ static size_t bytes_of(const struct value *row, uint16_t n)
 static int check_size(const struct change *c, struct error *e)
 {
         uint16_t n = c->relation->columns_n;
+        const struct misfit *x = c->misfit;
         size_t bytes = bytes_of(c->old, n) + bytes_of(c->new, n);
+
+        if (x)
+                bytes += bytes_of(x->old, x->source->columns_n) +
+                         bytes_of(x->new, x->source->columns_n) + n + strlen(x->message);
 
         if (bytes < RECORD_MAX - 1024)
                 return 0;
@@ -261,7 +306,7 @@ static void put_change(struct record_writer *w, struct buf *out, const struct ch
 {
         Culvert__Change m = CULVERT__CHANGE__INIT;
         Culvert__Record r = CULVERT__RECORD__INIT;
-        Culvert__Row old, new;
+        struct rows rows;
         uint32_t n = c->op == CHANGE_TRUNCATE ? c->truncated_n : 1;
         uint32_t one = 0, *numbers = n == 1 ? &one : memory_new((n + 1u) * sizeof one);
 
@@ -271,7 +316,11 @@ static void put_change(struct record_writer *w, struct buf *out, const struct ch
         m.operation = (Culvert__Operation)c->op;
         m.n_relations = n;
         m.relations = numbers;
-        fill_rows(w, &m, &old, &new, c);
+        if (c->misfit) {
+                fill_misfit(w, out, &rows.misfit, c);
+                m.misfit = &rows.misfit;
+        }
+        fill_rows(w, &m, &rows, c);
         m.has_old_full = m.old_full = c->old_full;
         m.has_cascades = m.cascades = c->cascades;
         m.has_truncate_cascade = m.truncate_cascade = c->cascade;

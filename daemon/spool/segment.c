@@ -60,7 +60,7 @@ size_t segment_header_size(const void *bytes, size_t have, struct error *e)
                 error_set(e, ERROR_DATA, "not a segment file of culvert");
                 return 0;
         }
-        if (format != SEGMENT_FORMAT) {
+        if (format < 1 || format > SEGMENT_FORMAT) {
                 error_set(e, ERROR_CONFIG,
                         "segment format %u; this culvert knows format %u: a newer version has "
                         "written it",

@@ -27,7 +27,9 @@
 #include "base/error.h"
 #include "model/position.h"
 
-#define SEGMENT_FORMAT 1
+/* 2: changes with values that have no place on the target (message Misfit). Any from 1 on is read.
+ */
+#define SEGMENT_FORMAT 2
 #define SEGMENT_MAGIC "CULVSEG\n"
 #define SEGMENT_FIXED 16                       /* bytes of the header before its message */
 #define SEGMENT_HEADER_MAX (16u * 1024 * 1024) /* bytes of that; a GTID state may be long */

@@ -7,7 +7,7 @@ import pytest
 
 from harness.compare import compare
 from harness.until import until
-from integration.conftest import is_my
+from integration.conftest import is_my, make_way
 
 MARK = "Sevenfold"  # a value of every row that is refused: never in a log or an answer
 SETUP = ("create table good (id int primary key, v int, note varchar(40));"
@@ -85,14 +85,14 @@ def test_what_is_refused_waits_and_the_rest_goes_on(every_way, culvert):
     assert MARK not in shop.culvert.log_text()
 
 
-def chaos(shop, rounds, seed):
+def chaos(shop, rounds, seed, bad=1):
     """Some good and some bad changes, keys that move among them, in transactions of several."""
     random.seed(seed)
     live = {r[0] for r in shop.sql("select id from t")}
     for n in range(rounds):
         statements, mine = [], set(live)
         for _ in range(random.randint(1, 6)):
-            value = random.choice((random.randint(0, 99), random.randint(0, 99), -random.randint(1, 99)))
+            value = random.choice((random.randint(0, 99), random.randint(0, 99), -bad * random.randint(1, 99)))
             kind, id = random.random(), random.choice(sorted(mine) or [0])
             fresh = random.randint(1, 60)
             if kind < 0.4 and fresh not in mine:
@@ -361,3 +361,162 @@ def test_more_rows_than_may_wait(pair, culvert):
     shop.culvert.ctl("quarantine", "discard")
     shop.done()
     assert shop.compare() == 3
+
+
+# ---- values that have no place on the target: kept as the source had them ----
+
+class Narrow(Shop):
+    """The target's column v, made by the operator, holds less than the source's."""
+
+    def __init__(self, both, culvert, **more):
+        self.pg_pair = not hasattr(both, "direction")  # the server refuses there: nothing is converted
+        both.target_sql("create table t (id int primary key, v smallint, note varchar(40))")
+        super().__init__(both, culvert, **more)
+
+    def widen(self):
+        self.target_sql("alter table t modify v int" if is_my(self.both.target) else "alter table t alter v type int")
+
+    def sources(self):
+        return [r[0] for r in self.target_sql("select source from culvert.quarantine order by id")]
+
+
+def test_values_without_a_place_wait(every_way, culvert):
+    shop = Narrow(every_way, culvert)
+    shop.sql(f"begin; insert into t values (10, 10, 'fine'); insert into t values (11, 70000, '{MARK}');"
+             "insert into good values (1, 1, 'also'); insert into t values (12, 12, 'fine'); commit")
+    shop.sql(f"update t set note = 'b' where id = 11; update t set v = -70000, note = '{MARK}' where id = 1;"
+             "update t set v = 22 where id = 2; update t set v = 5 where id = 1; update t set id = 4 where id = 1;"
+             "update t set v = 70001 where id = 12; delete from t where id = 12; delete from t where id = 3")
+    shop.done(7)
+    assert [(op, int(key["id"])) for op, key in shop.keys()] == [
+        ("insert", 11), ("update", 11), ("update", 1), ("update", 1), ("update", 1), ("update", 12), ("delete", 12)]
+    items = shop.list()
+    for n in (0, 2, 5):
+        assert shop.pg_pair or "column 'v'" in items[n]["message"], items
+    assert "earlier change" in items[4]["message"] and "earlier change" in items[6]["message"]
+    engine = None if shop.pg_pair else "mariadb" if is_my(every_way.source) else "postgresql"
+    assert [shop.sources()[n] for n in (0, 2, 4, 5, 6)] == [engine, engine, None, engine, None]
+    assert sorted(shop.target_sql("select id, v from t")) == [(1, 1), (2, 22), (10, 10), (12, 12)]
+    assert shop.target_sql("select count(*) from good") == [(1,)]
+    r = shop.culvert.ctl("quarantine", "retry", check=False)
+    assert r.returncode == 1 and "refused again" in r.stderr, r
+    assert [i["attempts"] for i in shop.list()] == [1, 0, 1, 0, 0, 1, 0]
+    shop.widen()
+    ids = [str(i["id"]) for i in shop.list()]
+    shop.culvert.ctl("quarantine", "discard", *ids[5:])
+    retry_all(shop)
+    shop.sql("delete from t where id = 4")
+    shop.target_sql("delete from t where id = 12")
+    shop.culvert.stop()
+    shop.culvert.start()  # the stream knows the wider column from its start on
+    shop.sql("insert into t values (13, 70000, 'goes at once')")
+    shop.done()
+    assert shop.compare() == 5
+
+
+def test_what_only_the_row_before_had_is_not_needed(every_way, culvert):
+    """After a discard the target has an older row; a later change of the source's brings it up to date."""
+    shop = Narrow(every_way, culvert)
+    shop.sql("update t set v = 70000 where id = 1; update t set v = 70000 where id = 2")
+    shop.done(2)
+    shop.culvert.ctl("quarantine", "discard")
+    shop.sql("update t set v = 6, note = 'mended' where id = 1; delete from t where id = 2")
+    shop.done()
+    assert shop.compare() == 2
+
+
+@pytest.mark.long
+def test_values_without_a_place_through_the_disk_and_kills(every_way, culvert):
+    shop = Narrow(every_way, culvert, apply={"error_threshold": "1"}, queue={"acknowledge": "queued"})
+    for n in range(4):
+        chaos(shop, 25, 10 + n, bad=100000)
+        shop.culvert.kill9()
+        chaos(shop, 5, 20 + n, bad=100000)
+        shop.culvert.start()
+    shop.culvert.wait(lag=0)
+    assert shop.status()["quarantined"] == len(shop.rows()) > 10
+    assert shop.pg_pair or len([s for s in shop.sources() if s]) > 5
+    shop.widen()
+    chaos(shop, 20, 77, bad=100000)
+    shop.culvert.wait(lag=0)
+    retry_all(shop)
+    shop.culvert.kill9()
+    shop.culvert.start()
+    chaos(shop, 20, 78, bad=100000)
+    shop.done()
+    assert shop.compare() > 100
+
+
+def test_a_key_without_a_place_stops(cross, culvert):
+    """Nobody could tell which later changes are of that row."""
+    cross.target_sql("create table t (id smallint primary key, v int, note varchar(40))")
+    shop = Shop(cross, culvert)
+    shop.sql("insert into t values (4, 4, 'fine')")
+    shop.culvert.wait(lag=0)
+    shop.sql(f"insert into t values (70000, 5, '{MARK}')")
+    error = shop.culvert.wait_error("a value of the key")
+    assert error["class"] == "data" and "column 'id'" in error["message"] and error["table"] == shop.target
+    assert shop.rows() == [] and shop.target_sql("select count(*) from t") == [(4,)]
+    shop.target_sql("alter table t modify id int" if is_my(cross.target) else "alter table t alter id type int")
+    shop.culvert.ctl("resume")
+    shop.done()
+    assert shop.compare() == 5
+
+
+def test_the_copy_stops(cross, culvert):
+    cross.target_sql("create table t (id int primary key, v smallint)")
+    cross.sql(f"create table t (id int primary key, v int); insert into t values (1, 1), (2, 70000)")
+    c = culvert(cross.least(**{f"table {cross.qualified('t')}": {"on_conflict": "quarantine"}})).start()
+    error = c.wait_error("rows of the copy cannot wait in quarantine")
+    assert "column 'v'" in error["message"] and error["key"] == "id=2"
+    cross.target_sql("alter table t modify v int" if is_my(cross.target) else "alter table t alter v type int")
+    c.ctl("resume")
+    c.wait(lag=0)
+    assert cross.compare() == 2
+
+
+def test_another_policy_for_values(request, culvert):
+    """[values] zero_date was `error` when the rows came; counted by error_threshold."""
+    for both in make_way(request, "my-pg"):
+        both.sql("create table d (id int primary key, d date)")
+        shop = Shop(both, culvert, apply={"error_threshold": "0.0003"},
+                    **{f"table {both.name}.d": {"on_conflict": "quarantine"}})
+        shop.sql("set sql_mode = ''; " + "; ".join(f"insert into d values ({n}, '0000-00-00')" for n in range(1, 5)))
+        until(lambda: shop.status()["state"] == "paused", 20, "the pause")
+        assert "error_threshold" in shop.status()["error"]["message"]
+        assert {i["operation"] for i in shop.list()} == {"insert"} and "column 'd'" in shop.list()[0]["message"]
+        assert shop.rows()[0][5] == {"id": "1", "d": "0000-00-00"}
+        shop.culvert.stop()
+        shop.culvert.config["values"] = {"zero_date": "null"}
+        shop.culvert.write()
+        shop.culvert.start()
+        shop.culvert.ctl("resume", check=False)
+        shop.done(4)
+        retry_all(shop)
+        shop.sql("set sql_mode = ''; insert into d values (9, '0000-00-00')")
+        shop.done()
+        assert both.target_sql("select id, d from d order by id") == [(n, None) for n in (1, 2, 3, 4, 9)]
+
+
+@pytest.mark.long
+def test_a_value_without_a_place_that_may_not_wait_any_more(cross, culvert):
+    """It is in the queue on disk, from when it might have been set aside."""
+    shop = Narrow(cross, culvert, queue={"acknowledge": "queued"})
+    shop.culvert.ctl("pause")
+    shop.sql(f"insert into t values (11, 70000, '{MARK}')")
+    until(lambda: shop.status()["queue"]["transactions"] == 1, 20, "the row in the queue")
+    shop.culvert.stop()
+    shop.culvert.config[next(k for k in shop.culvert.config if k.startswith("table "))]["on_conflict"] = "stop"
+    shop.culvert.write()
+    shop.culvert.start()
+    shop.culvert.ctl("resume", check=False)
+    error = shop.culvert.wait_error("column 'v'")
+    assert error["class"] == "data" and MARK not in shop.culvert.log_text()
+    shop.culvert.stop()
+    shop.culvert.config[next(k for k in shop.culvert.config if k.startswith("table "))]["on_conflict"] = "quarantine"
+    shop.culvert.write()
+    shop.culvert.start()
+    shop.done(1)
+    shop.widen()
+    retry_all(shop)
+    assert shop.compare() == 4

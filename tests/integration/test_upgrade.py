@@ -141,6 +141,28 @@ def test_a_pipeline_goes_on_after_the_upgrade(shop, culvert):
         assert "CASCADE" in known[0][0] and known[1][0] == "1 0"
 
 
+def test_what_waits_in_quarantine_is_read_after_the_upgrade(cross, culvert):
+    """Format 4 had no rows in the source's form, and no word for it."""
+    cross.sql("create table t (id int primary key, v int, note varchar(40)); insert into t values (1, 1, 'x')")
+    cross.culvert = culvert(cross.least(**{f"table {cross.qualified('t')}": {"on_conflict": "quarantine"}})).start()
+    cross.culvert.wait(lag=0)
+    cross.target_sql("alter table t add constraint positive check (v >= 0)")
+    cross.sql("insert into t values (2, -1, 'ä'); update t set v = -5, note = null where id = 1")
+    cross.sql("update t set note = 'after' where id = 2")
+    cross.culvert.wait(lag=0)
+    cross.culvert.terminate()
+    cross.target_sql("alter table culvert.quarantine drop column source; delete from culvert.meta;"
+                     "insert into culvert.meta (format, version, installed_at) values (4, '0.1.0', current_timestamp)")
+    cross.culvert.start()
+    cross.sql("update t set v = -6 where id = 1")
+    until(lambda: cross.culvert.status()["quarantined"] == 4, 20, "what waits")
+    assert formats(cross) == [4, 5]
+    cross.target_sql("alter table t drop constraint positive")
+    cross.culvert.ctl("quarantine", "retry")
+    assert cross.culvert.status()["quarantined"] == 0
+    assert cross.compare() == 2
+
+
 @pytest.mark.long
 def test_an_upgrade_that_was_interrupted(to_my, culvert):
     """DDL commits by itself there: a step may find its work done."""

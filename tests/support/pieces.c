@@ -147,6 +147,34 @@ struct txn *piece_rich(void)
         return t;
 }
 
+struct txn *piece_misfit(void)
+{
+        struct relation *b = piece_table("b"), *source = piece_rich_table("of the source");
+        struct txn *t = txn_new();
+        struct misfit *x = arena_zero(t->arena, sizeof *x);
+        struct change *c = txn_add(t, CHANGE_UPDATE, b);
+
+        t->first = t->last = true;
+        t->xid = 9;
+        t->commit = (struct position){.lsn = INT64_MAX, .file = 4};
+        t->end = (struct position){.lsn = INT64_MAX, .file = 5};
+        c->old = piece_row(t, "1", "=", "x");
+        c->new = piece_row(t, "1", "=", "x");
+        c->misfit = x;
+        x->from = ENGINE_MARIADB;
+        x->source = source;
+        x->old = piece_rich_row(t);
+        x->new = piece_rich_row(t);
+        x->at = arena_zero(t->arena, b->columns_n);
+        x->at[1] = MISFIT_OLD | MISFIT_NEW;
+        x->message = "column 'a': no place";
+        txn_hold(t, source);
+        txn_add(t, CHANGE_DELETE, b)->old = piece_row(t, "2", "y", "x");
+        relation_unref(b);
+        relation_unref(source);
+        return t;
+}
+
 static void relation_text(const struct relation *r, struct buf *out)
 {
         relation_to_text(r, out);
@@ -178,6 +206,20 @@ static void row_text(const struct value *row, uint16_t n, const char *what, stru
         buf_char(out, ')');
 }
 
+static void misfit_text(const struct change *c, struct buf *out)
+{
+        const struct misfit *x = c->misfit;
+
+        if (!x)
+                return;
+        buf_printf(out, " misfit %d %s ", x->from, x->message);
+        for (uint16_t i = 0; i < c->relation->columns_n; i++)
+                buf_printf(out, "%d", x->at[i]);
+        relation_text(x->source, out);
+        row_text(x->old, x->source->columns_n, "source's old", out);
+        row_text(x->new, x->source->columns_n, "source's new", out);
+}
+
 void piece_text(const struct txn *t, struct buf *out)
 {
         buf_printf(out,
@@ -193,6 +235,7 @@ void piece_text(const struct txn *t, struct buf *out)
                         relation_text(c->truncated[i], out);
                 row_text(c->old, c->relation->columns_n, "old", out);
                 row_text(c->new, c->relation->columns_n, "new", out);
+                misfit_text(c, out);
                 buf_char(out, '\n');
         }
 }

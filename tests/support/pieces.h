@@ -18,6 +18,8 @@ struct relation *piece_rich_table(const char *name);
 struct value *piece_rich_row(struct txn *t);
 /* A transaction with every kind of change. */
 struct txn *piece_rich(void);
+/* One with a change of which a value has no place on the target. */
+struct txn *piece_misfit(void);
 
 /* Everything of it, relations with all they have, in one text. */
 void piece_text(const struct txn *t, struct buf *out);

@@ -92,9 +92,9 @@ static void test_damage(void **state)
         assert_named(bytes, len, 2, damaged);
         bytes[30] ^= 1;
         assert_named(bytes, len, 0, ": the header is damaged");
-        bytes[11] = 2;
+        bytes[11] = 3;
         assert_named(bytes, len, 0,
-                ": segment format 2; this culvert knows format 1: a newer version has written it");
+                ": segment format 3; this culvert knows format 2: a newer version has written it");
         assert_named("hello", 5, 0, ": not a segment file of culvert");
 }
 

@@ -167,6 +167,37 @@ static void test_no_place(void **state)
         done(&s);
 }
 
+/* What has no place is left out and told of; the rest is there. */
+static void test_no_place_for_some(void **state)
+{
+        static const struct typed target[] = {{"id", "integer", true}, {"name", "smallint", false},
+                {"flags", "smallint", false}, {NULL, NULL, false}};
+        static const struct typed source[] = {{"id", "int(11)", true}, {"name", "int(11)", false},
+                {"flags", "int(11)", false}, {NULL, NULL, false}};
+        struct setting s;
+        struct value old[] = {text_value("7"), text_value("70000"), {.kind = VALUE_NULL}};
+        struct value new[] = {text_value("7"), text_value("1"), text_value("-40000")};
+        struct value *out;
+        struct misfit *x = NULL;
+
+        (void)state;
+        assert_int_equal(begin(&s, "", source, target), 0);
+        assert_null(mapping_row_partly(&s.map, s.arena, NULL, MISFIT_OLD, &x));
+        assert_null(x);
+        assert_non_null(out = mapping_row_partly(&s.map, s.arena, old, MISFIT_OLD, &x));
+        assert_string_equal(out[0].data, "7");
+        assert_int_equal(out[1].kind, VALUE_UNCHANGED);
+        assert_int_equal(out[2].kind, VALUE_NULL);
+        assert_non_null(strstr(x->message, "column 'name'"));
+        assert_null(strstr(x->message, "70000"));
+        assert_non_null(out = mapping_row_partly(&s.map, s.arena, new, MISFIT_NEW, &x));
+        assert_string_equal(out[1].data, "1");
+        assert_int_equal(out[2].kind, VALUE_UNCHANGED);
+        assert_non_null(strstr(x->message, "column 'name'"));
+        assert_memory_equal(x->at, ((uint8_t[]){0, MISFIT_OLD, MISFIT_NEW}), 3);
+        done(&s);
+}
+
 /* Values beside the key are in the log of the MySQL family. */
 static void test_filter(void **state)
 {
@@ -199,6 +230,7 @@ int main(void)
                 cmocka_unit_test(test_renamed_and_excluded),
                 cmocka_unit_test(test_missing_column),
                 cmocka_unit_test(test_no_place),
+                cmocka_unit_test(test_no_place_for_some),
                 cmocka_unit_test(test_filter),
         };
 

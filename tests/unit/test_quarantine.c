@@ -189,6 +189,48 @@ static void test_changes_come_back(void **state)
         relation_unref(r);
 }
 
+/* In the source's form, but for the key; and a key that has no place itself. */
+static void test_values_without_a_place(void **state)
+{
+        struct relation *r = table("t"), *source = table("s");
+        struct quarantine_table *t = quarantine_table_new(r);
+        struct value row[3] = {text("1"), text("x"), {.kind = VALUE_UNCHANGED}};
+        struct value had[3] = {text("01"), text("x"), text("infinity")};
+        uint8_t at[3] = {0, 0, MISFIT_NEW};
+        struct misfit x = {.from = ENGINE_MARIADB, .source = source, .new = had, .at = at};
+        struct change c = {.op = CHANGE_INSERT, .relation = r, .new = row, .misfit = &x};
+        struct error e = ERROR_INIT;
+        struct quarantine_entry n;
+
+        (void)state;
+        x.message = "column 'c': no place";
+        t->key[0] = true;
+        assert_int_equal(quarantine_check_key(t, &c, &e), 0);
+        quarantine_entry_init(&n, t, &c, NULL);
+        assert_string_equal(n.source, "mariadb");
+        assert_string_equal(n.message, "column 'c': no place");
+        assert_string_equal(buf_text(&n.key), "{\"id\":\"1\"}");
+        assert_string_equal(
+                buf_text(&n.new), "{\"id\":\"01\",\"a \\\"b\\\"\":\"x\",\"c\":\"infinity\"}");
+        assert_true(n.rows.keys[0].row == row_of("t", "1"));
+        assert_non_null(strstr(buf_text(&n.shape), "s"));
+        quarantine_entry_done(&n);
+        assert_int_equal(quarantine_check_key(NULL, &c, &e), -1);
+        assert_non_null(strstr(e.message, "public.t: column 'c': no place"));
+        at[2] = MISFIT_OLD; /* only the row before had it: nobody needs it */
+        quarantine_entry_init(&n, t, &c, NULL);
+        assert_null(n.source);
+        assert_non_null(strstr(n.message, "earlier change"));
+        quarantine_entry_done(&n);
+        at[0] = MISFIT_OLD;
+        assert_int_equal(quarantine_check_key(t, &c, &e), -1);
+        assert_int_equal(e.class, ERROR_DATA);
+        assert_non_null(strstr(e.message, "a value of the key"));
+        free(t);
+        relation_unref(r);
+        relation_unref(source);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -198,6 +240,7 @@ int main(void)
                 cmocka_unit_test(test_keys_that_a_target_may_take_for_one),
                 cmocka_unit_test(test_set_grows_forgets_and_is_bounded),
                 cmocka_unit_test(test_changes_come_back),
+                cmocka_unit_test(test_values_without_a_place),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -67,6 +67,10 @@ static void test_all_fields(void **state)
         (void)state;
         assert_returns(t);
         txn_free(t);
+        t = piece_misfit();
+        assert_true(change_is_misfit(t->changes) && !change_is_misfit(t->changes->next));
+        assert_returns(t);
+        txn_free(t);
         t = txn_new(); /* a piece in the middle without changes */
         t->commit.lsn = 1;
         assert_returns(t);
@@ -208,7 +212,7 @@ static void test_damage(void **state)
 {
         struct relation *a = piece_rich_table("a"), *b = piece_table("b");
         struct record_writer *w = record_writer_new();
-        struct txn *t = txn_new(), *t2 = piece_whole(b, 100, 2, 5);
+        struct txn *t = txn_new(), *t2 = piece_whole(b, 100, 2, 5), *t3 = piece_misfit();
         AUTO_BUF out = BUF_INIT;
 
         (void)state;
@@ -216,6 +220,7 @@ static void test_damage(void **state)
         txn_add(t, CHANGE_DELETE, a)->old = piece_rich_row(t);
         put(w, &out, t);
         put(w, &out, t2);
+        put(w, &out, t3);
         for (size_t cut = 0; cut < out.len; cut++)
                 for (unsigned bit = 0; bit < 9; bit++) {
                         struct record_reader *r = record_reader_new();
@@ -239,6 +244,7 @@ static void test_damage(void **state)
                 }
         txn_free(t);
         txn_free(t2);
+        txn_free(t3);
         record_writer_free(w);
         relation_unref(a);
         relation_unref(b);

@@ -187,7 +187,7 @@ static void test_header(void **state)
         assert_string_equal(e.message, "the header is damaged");
         out.data[11] = 9; /* the format */
         assert_int_equal(segment_header_size(out.data, SEGMENT_FIXED, &e), 0);
-        assert_non_null(strstr(e.message, "segment format 9; this culvert knows format 1"));
+        assert_non_null(strstr(e.message, "segment format 9; this culvert knows format 2"));
         assert_int_equal(e.class, ERROR_CONFIG);
         assert_int_equal(segment_header_size("culvert\n12345678", SEGMENT_FIXED, &e), 0);
         assert_string_equal(e.message, "not a segment file of culvert");
@@ -754,7 +754,7 @@ static void test_disk_full(void **state)
 }
 
 /* What a release wrote, every later one reads. Made by this program with CULVERT_SAMPLE=FILE. */
-static void make_sample(struct world *w)
+static void make_sample(struct world *w, unsigned format)
 {
         struct txn *t = piece_whole(w->table, 200, 2, 10);
         struct error e = ERROR_INIT;
@@ -769,6 +769,8 @@ static void make_sample(struct world *w)
         write_piece(w, t);
         assert_int_equal(segment_writer_passed(w->writer, AT(300), "g300", &e), 0);
         write_piece(w, piece_rich());
+        if (format >= 2)
+                write_piece(w, piece_misfit());
         sync_all(w);
 }
 
@@ -817,18 +819,18 @@ static void file_text(struct disk *disk, const char *path, struct buf *out)
         frame_packer_free(packer);
 }
 
-static void test_sample(void **state)
+static void assert_sample(unsigned format)
 {
         struct world *w = open_world(1 << 20, 1 << 16);
-        AUTO_STRING path = data_path("segment-1.segment");
+        AUTO_STRING name = memory_printf("segment-%u.segment", format);
+        AUTO_STRING path = data_path(name);
         AUTO_STRING newest = NULL;
         AUTO_BUF is = BUF_INIT;
         AUTO_BUF should = BUF_INIT;
 
-        (void)state;
-        make_sample(w);
+        make_sample(w, format);
         newest = newest_path(w);
-        if (getenv("CULVERT_SAMPLE")) {
+        if (getenv("CULVERT_SAMPLE") && format == SEGMENT_FORMAT) {
                 FILE *to = fopen(getenv("CULVERT_SAMPLE"), "w");
                 struct buf *file = sim_disk_file(w->sim, newest);
 
@@ -841,6 +843,13 @@ static void test_sample(void **state)
         assert_int_equal(is.len, should.len);
         assert_memory_equal(is.data, should.data, is.len);
         close_world(w);
+}
+
+static void test_samples(void **state)
+{
+        (void)state;
+        for (unsigned format = 1; format <= SEGMENT_FORMAT; format++)
+                assert_sample(format);
 }
 
 int main(void)
@@ -865,7 +874,7 @@ int main(void)
                 cmocka_unit_test(test_other_pipeline),
                 cmocka_unit_test(test_failed_sync),
                 cmocka_unit_test(test_disk_full),
-                cmocka_unit_test(test_sample),
+                cmocka_unit_test(test_samples),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-#include "ops/engine.h"
+#include "model/engine.h"
 
 #include <string.h>
 
