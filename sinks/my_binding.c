@@ -318,17 +318,17 @@ struct my_binding *my_binding_new(const struct relation *r, uint64_t generation,
         return b;
 }
 
-int my_binding_set_aside(struct my_binding *b, struct error *e)
+int my_binding_set_aside(struct my_binding *b, enum config_conflict policy, struct error *e)
 {
         const struct relation *r = b->relation;
-        struct quarantine_table *t = quarantine_table_new(r);
+        struct quarantine_table *t = quarantine_table_new(r, policy);
         bool keyed = false;
 
         for (uint16_t i = 0; i < r->columns_n; i++)
                 keyed |= t->key[i] = b->columns[i].key;
         free(b->quarantine);
         b->quarantine = t;
-        return keyed && !b->whole_row ? 0 : quarantine_no_key(r, e);
+        return keyed && !b->whole_row ? 0 : quarantine_no_key(r, policy, e);
 }
 
 static void add_printable(struct buf *key, const struct value *v)

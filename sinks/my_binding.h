@@ -45,8 +45,9 @@ struct my_binding *my_binding_of(const struct relation *r, uint64_t generation);
 struct my_binding *my_binding_new(const struct relation *r, uint64_t generation, enum engine engine,
         MYSQL_RES *description, struct error *e);
 
-/* Changes of the table may be set aside (sinks/quarantine.h) from now on. -1: it has no key. */
-int my_binding_set_aside(struct my_binding *b, struct error *e);
+/* Changes of the table may be set aside (sinks/quarantine.h) from now on, or rows overwritten. -1:
+ * it has no key. */
+int my_binding_set_aside(struct my_binding *b, enum config_conflict policy, struct error *e);
 
 /* Names the table, and the key columns with their values in e->key only. `b` may be NULL. */
 void my_binding_blame(const struct my_binding *b, const struct change *c, struct error *e);

@@ -149,6 +149,12 @@ static bool is_left_alone(const struct my_binding *b, const struct change *c, ui
         return c->old && c->old_full && !b->columns[i].touched && is_same(&c->old[i], &c->new[i]);
 }
 
+/* Where rows are overwritten, the others are, too: the target's may differ. */
+static bool is_sparse(const struct my_binding *b)
+{
+        return !b->quarantine || !b->quarantine->overwrite;
+}
+
 static bool is_set(const struct my_binding *b, const struct change *c, uint16_t i, bool sparse)
 {
         return b->columns[i].written && c->new[i].kind != VALUE_UNCHANGED &&
@@ -194,7 +200,7 @@ unsigned my_change_warnings(const struct my_binding *b, const struct change *c)
 
         if (!b->warns || !c->new)
                 return 0;
-        n = count_warnings(b, c, c->op == CHANGE_UPDATE, &set);
+        n = count_warnings(b, c, c->op == CHANGE_UPDATE && is_sparse(b), &set);
         return set ? n : count_warnings(b, c, false, &set);
 }
 
@@ -205,7 +211,7 @@ static int add_update(
         int n;
 
         buf_printf(out, "update %s set ", b->table);
-        n = add_set(out, b, c, true, e);
+        n = add_set(out, b, c, is_sparse(b), e);
         if (n == 0)
                 n = add_set(out, b, c, false, e);
         if (n < 0)

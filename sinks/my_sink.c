@@ -33,6 +33,8 @@ struct batch {
         char *gtids; /* state there; NULL: not known */
         uint64_t transactions, rows;
         uint64_t quarantined, in_quarantine; /* of its rows; all that are there after it */
+        uint64_t overwritten;
+        struct error overwritten_why; /* the first of them */
         bool whole; /* its end is known; else it is one transaction that arrives in pieces */
 };
 
@@ -285,6 +287,9 @@ static void on_committed(void *context)
         s->committing.gtids = NULL;
         end_careful(s);
         s->events.quarantined(s->context, s->committing.quarantined, s->committing.in_quarantine);
+        if (s->committing.overwritten)
+                s->events.overwritten(
+                        s->context, s->committing.overwritten, &s->committing.overwritten_why);
         s->events.committed(
                 s->context, s->committed, s->committing.transactions, s->committing.rows);
         s->events.durable(s->context, s->committed);
@@ -295,6 +300,14 @@ static void on_warning(void *context, const char *text)
         struct sink *s = context;
 
         s->events.warning(s->context, text);
+}
+
+static void on_overwritten(void *context, const struct error *why)
+{
+        struct sink *s = context;
+
+        if (s->now.overwritten++ == 0)
+                s->now.overwritten_why = *why;
 }
 
 static void on_refused(void *context)
@@ -327,8 +340,8 @@ static void on_moved(void *context)
 
 static void on_session(void *context, const struct my_session_result *r, const struct error *e)
 {
-        static const struct my_wire_events events = {
-                on_released, on_committed, on_moved, on_warning, on_refused, on_quarantined};
+        static const struct my_wire_events events = {on_released, on_committed, on_moved,
+                on_warning, on_refused, on_quarantined, on_overwritten};
         struct sink *s = context;
         const struct my_wire_quarantine quarantine = {s->config, &s->quarantine, s->careful.on};
 

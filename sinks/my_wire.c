@@ -7,6 +7,7 @@
 #include "sinks/my_change.h"
 #include "sinks/my_texts.h"
 #include "sinks/my_value.h"
+#include "sinks/overwrite.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -29,7 +30,8 @@ struct my_wire {
                 const struct change *change; /* NULL: none is */
                 const struct txn *piece;
         } guard;
-        bool keys; /* foreign_key_checks is on */
+        struct overwrite overwrite; /* of that row */
+        bool keys;                  /* foreign_key_checks is on */
         struct my_texts *texts;
         struct buf statement;           /* the one in the making */
         const struct my_binding *group; /* the newest statement inserts or deletes its rows, */
@@ -198,11 +200,13 @@ static void begin_again(struct my_wire *w, struct error *e)
 static enum my_wire_sent refuse(
         struct my_wire *w, const struct my_binding *b, const struct change *c, struct error *e)
 {
-        if (b->quarantine && e->of_row && w->guard.piece) {
+        bool aside = b->quarantine && !b->quarantine->overwrite && e->of_row;
+
+        if (aside && w->guard.piece) {
                 w->guard.change = NULL;
                 return set_aside(w, w->guard.piece, c, e);
         }
-        if (b->quarantine && e->of_row)
+        if (aside)
                 begin_again(w, e);
         my_binding_blame(b, c, e);
         my_texts_fail(w->texts, e);
@@ -342,6 +346,7 @@ static enum my_wire_sent send_guarded(
 
         my_texts_send(w->texts);
         add_plain(w, MY_OP_PLAIN, "savepoint culvert_row");
+        overwrite_begin(&w->overwrite);
         w->guard.change = c;
         sent = send_of_table(w, b, c);
         o = my_texts_newest(w->texts);
@@ -355,7 +360,7 @@ static enum my_wire_sent send_guarded(
         return MY_WIRE_SENT;
 }
 
-/* The table has on_conflict = quarantine. */
+/* The table has on_conflict = quarantine, or overwrite. */
 static enum my_wire_sent send_of_quarantine(
         struct my_wire *w, const struct txn *piece, const struct my_binding *b, struct change *c)
 {
@@ -377,7 +382,8 @@ static bool check_misfit(struct my_wire *w, const struct my_binding *b, const st
 {
         struct error e = ERROR_INIT;
 
-        if (quarantine_check_key(b->quarantine, c, &e) == 0)
+        if (quarantine_check_key(
+                    b->quarantine && !b->quarantine->overwrite ? b->quarantine : NULL, c, &e) == 0)
                 return true;
         my_binding_blame(b, c, &e);
         my_texts_fail(w->texts, &e);
@@ -427,6 +433,7 @@ static int expect_found(const struct my_op *o, uint64_t found, struct error *e)
                         "conflict: %s %s.%s: %" PRIu64 " rows on the target have its key",
                         verbs[c->op], c->relation->schema, c->relation->name, found);
         e->of_row = true;
+        e->row = found == 0 && o->rows <= 1 ? ROW_MISSING : ROW_OTHER;
         return -1;
 }
 
@@ -463,6 +470,7 @@ static int take_description(
         struct my_wire *w, const struct my_op *o, MYSQL_RES *rows, struct error *e)
 {
         const struct relation *r = o->relation;
+        enum config_conflict policy;
         struct my_binding *b;
 
         w->binding = false;
@@ -470,8 +478,8 @@ static int take_description(
                 return error_set(e, ERROR_BUG, "target: a description without rows");
         if (!(b = my_binding_new(r, w->generation, w->engine, rows, e)))
                 return -1;
-        if (quarantine_wanted(w->quarantine.rows, w->quarantine.config, r->schema, r->name) &&
-                my_binding_set_aside(b, e) < 0)
+        policy = quarantine_policy(w->quarantine.rows, w->quarantine.config, r->schema, r->name);
+        if (policy != CONFLICT_STOP && my_binding_set_aside(b, policy, e) < 0)
                 return -1;
         warn_triggers(w, b);
         return 0;
@@ -510,18 +518,64 @@ static int on_answer(
         }
 }
 
+/* A step by which the target's row becomes what the source says, or the end of them. It goes when
+ * its text is flushed, since nothing follows it. */
+static bool go_on_overwriting(
+        struct my_wire *w, const struct quarantine_table *q, const struct error *e)
+{
+        const struct change *c = w->guard.change;
+        const struct my_binding *b = my_binding_of(c->relation, w->generation);
+        struct error why = ERROR_INIT;
+        enum overwrite_result next;
+
+        if (e)
+                why = *e;
+        next = e ? overwrite_refused(&w->overwrite, q->key, c, &why)
+                 : overwrite_answered(&w->overwrite, c);
+        if (next == OVERWRITE_STOP) {
+                my_binding_blame(b, c, &why);
+                my_texts_fail(w->texts, &why);
+                return false;
+        }
+        if (e)
+                add_plain(w, MY_OP_PLAIN, "rollback to savepoint culvert_row");
+        if (next == OVERWRITE_TRY) {
+                if (send_of_table(w, b, &w->overwrite.step) != MY_WIRE_SENT)
+                        return false;
+                my_texts_newest(w->texts)->guarded = true;
+                w->group = NULL;
+                return true;
+        }
+        w->guard.change = NULL;
+        w->events.refused(w->context);
+        w->events.overwritten(w->context, &w->overwrite.why);
+        return true;
+}
+
 static bool on_guard_left(void *context, const struct my_op *o, const struct error *e)
 {
         struct my_wire *w = context;
+        const struct quarantine_table *q =
+                my_binding_of(o->change->relation, w->generation)->quarantine;
 
         if (e && !e->of_row)
                 return false;
+        if (q->overwrite && (e || overwrite_is_begun(&w->overwrite)))
+                return go_on_overwriting(w, q, e);
         w->guard.change = NULL;
         if (!e)
                 return true;
         w->events.refused(w->context);
         add_plain(w, MY_OP_PLAIN, "rollback to savepoint culvert_row");
         return set_aside(w, w->guard.piece, o->change, e) == MY_WIRE_SENT;
+}
+
+/* May the refused change be done in another way, or set aside, when it goes by itself? */
+static bool is_curable(const struct my_wire *w, const struct relation *r, const struct error *e)
+{
+        const struct quarantine_table *q = my_binding_of(r, w->generation)->quarantine;
+
+        return e->of_row && q && (!q->overwrite || e->row != ROW_OTHER);
 }
 
 /* Names what an error is about. One of many rows cannot be named, and may be when they are sent one
@@ -541,7 +595,7 @@ static void on_refused(void *context, const struct my_op *o, struct error *e)
                 error_context(e, "%" PRIu32 " rows at once for %s.%s (next time one by one)",
                         o->rows, r->schema, r->name);
                 begin_again(w, e);
-        } else if (o->change && e->of_row && my_binding_of(r, w->generation)->quarantine) {
+        } else if (o->change && !o->guarded && is_curable(w, r, e)) {
                 begin_again(w, e);
         }
 }
@@ -638,6 +692,7 @@ struct my_wire *my_wire_free(struct my_wire *w)
         if (!w)
                 return NULL;
         my_texts_free(w->texts);
+        overwrite_done(&w->overwrite);
         buf_done(&w->statement);
         free(w->pipeline);
         free(w);

@@ -14,7 +14,8 @@
  * Where it is careful, the rows of tables with on_conflict = quarantine go each behind a savepoint:
  * what is refused is set aside (sinks/quarantine.h) in the same transaction. Where it is not, such
  * a refusal ends the link with a RETRY error, to be careful next time. Changes of rows that are in
- * quarantine follow them there in either case.
+ * quarantine follow them there in either case. Those of tables with on_conflict = overwrite go the
+ * same way, and what conflicts is overwritten (sinks/overwrite.h).
  *
  * Owned by the sink. An error ends the link (my_link_fail); the wire sends nothing after it.
  */
@@ -33,6 +34,8 @@ struct my_wire_events {
          * was set aside: to be careful from here on saves such an end. */
         void (*refused)(void *context);
         void (*quarantined)(void *context); /* a change of the open transaction was set aside */
+        /* A row of the open transaction was overwritten; it conflicted for `why`. */
+        void (*overwritten)(void *context, const struct error *why);
 };
 
 /* What the wire is to know of quarantine: which tables (`config`), and which rows; borrowed. */

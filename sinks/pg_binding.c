@@ -203,17 +203,17 @@ bad:
         return NULL;
 }
 
-int pg_binding_set_aside(struct pg_binding *b, struct error *e)
+int pg_binding_set_aside(struct pg_binding *b, enum config_conflict policy, struct error *e)
 {
         const struct relation *r = b->relation;
-        struct quarantine_table *t = quarantine_table_new(r);
+        struct quarantine_table *t = quarantine_table_new(r, policy);
         bool keyed = false;
 
         for (uint16_t i = 0; i < r->columns_n; i++)
                 keyed |= t->key[i] = b->columns[i].key;
         free(b->quarantine);
         b->quarantine = t;
-        return keyed && !b->whole_row ? 0 : quarantine_no_key(r, e);
+        return keyed && !b->whole_row ? 0 : quarantine_no_key(r, policy, e);
 }
 
 const struct quarantine_table *pg_binding_quarantine(const struct pg_binding *b)

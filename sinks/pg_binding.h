@@ -9,6 +9,7 @@
  * every column with IS NOT DISTINCT FROM, and then exactly one of equal rows is taken.
  */
 #include "db/pg.h"
+#include "model/config.h"
 #include "model/txn.h"
 
 /* Describes the target table. $1 = schema, $2 = table. No row: there is no such table. */
@@ -37,8 +38,9 @@ struct pg_statement {
         Oid *types;
 };
 
-/* Changes of the table may be set aside (sinks/quarantine.h) from now on. -1: it has no key. */
-int pg_binding_set_aside(struct pg_binding *b, struct error *e);
+/* Changes of the table may be set aside (sinks/quarantine.h) from now on, or rows overwritten. -1:
+ * it has no key. */
+int pg_binding_set_aside(struct pg_binding *b, enum config_conflict policy, struct error *e);
 /* NULL: they may not. */
 const struct quarantine_table *pg_binding_quarantine(const struct pg_binding *b);
 

@@ -40,6 +40,8 @@ struct batch {
         int64_t committed_at; /* of its last transaction, on the source */
         uint64_t transactions, rows;
         uint64_t quarantined, in_quarantine; /* of its rows; all that are there after it */
+        uint64_t overwritten;
+        struct error overwritten_why; /* the first of them */
         bool moves_row;
         bool whole; /* its end is known; else it is one transaction that arrives in pieces */
 };
@@ -308,6 +310,9 @@ static void on_committed(void *context)
         if (s->careful.on && !careful_goes_on(&s->careful, s->committed, s->committing.rows))
                 pg_wire_careful(s->wire, false);
         s->events.quarantined(s->context, s->committing.quarantined, s->committing.in_quarantine);
+        if (s->committing.overwritten)
+                s->events.overwritten(
+                        s->context, s->committing.overwritten, &s->committing.overwritten_why);
         s->events.committed(
                 s->context, s->committing.end, s->committing.transactions, s->committing.rows);
 }
@@ -317,6 +322,14 @@ static void on_quarantined(void *context)
         struct sink *s = context;
 
         s->now.quarantined++;
+}
+
+static void on_overwritten(void *context, const struct error *why)
+{
+        struct sink *s = context;
+
+        if (s->now.overwritten++ == 0)
+                s->now.overwritten_why = *why;
 }
 
 static void on_refused(void *context)
@@ -365,7 +378,7 @@ static void on_input(void *context)
 static void maybe_up(struct sink *s)
 {
         static const struct pg_wire_events events = {
-                on_released, on_committed, on_quarantined, on_refused, on_warning};
+                on_released, on_committed, on_quarantined, on_refused, on_warning, on_overwritten};
         const struct pg_wire_quarantine quarantine = {s->config, &s->quarantine, s->careful.on};
 
         if (s->wire || !s->session_up || !s->marker_up)

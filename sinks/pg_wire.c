@@ -2,6 +2,7 @@
 #include "base/memory.h"
 #include "model/cascade.h"
 #include "sinks/careful.h"
+#include "sinks/overwrite.h"
 #include "sinks/pg_cascade.h"
 #include "sinks/pg_turn.h"
 
@@ -53,7 +54,8 @@ struct pg_wire {
                 const struct txn *piece;
                 struct error why; /* it was refused */
         } guard;
-        uint64_t unanswered; /* answers of the open transaction that are still to come */
+        struct overwrite overwrite; /* of that row */
+        uint64_t unanswered;        /* answers of the open transaction that are still to come */
         size_t unsent;
         const char **values;
         int values_room;
@@ -309,6 +311,7 @@ static bool begin_guard(struct pg_wire *w, const struct txn *piece, struct chang
         w->guard.change = c;
         w->guard.piece = piece;
         error_clear(&w->guard.why);
+        overwrite_begin(&w->overwrite);
         return send_plain(w, OP_PLAIN, "savepoint culvert_row");
 }
 
@@ -316,21 +319,6 @@ static bool end_guard(struct pg_wire *w)
 {
         push_op(w, OP_GUARD);
         return sent(w, PQpipelineSync(conn(w)), 5);
-}
-
-static bool leave_guard(struct pg_wire *w)
-{
-        struct change *c = w->guard.change;
-        bool refused = w->guard.why.class != ERROR_NONE;
-
-        w->guard.change = NULL;
-        if (refused && !send_plain(w, OP_PLAIN, "rollback to savepoint culvert_row"))
-                return false;
-        if (!send_plain(w, OP_PLAIN, "release savepoint culvert_row"))
-                return false;
-        if (refused)
-                w->events.refused(w->context);
-        return !refused || set_aside(w, w->guard.piece, c, &w->guard.why);
 }
 
 static bool send_row(struct pg_wire *w, struct change *c)
@@ -356,6 +344,49 @@ static bool send_row(struct pg_wire *w, struct change *c)
         push_op(w, kind)->change = c;
         return sent(
                 w, PQsendQueryPrepared(conn(w), st->name, st->n, w->values, NULL, NULL, 0), 100);
+}
+
+/* A step by which the target's row becomes what the source says, or the end of them. A savepoint to
+ * which was rolled back is still there. */
+static bool go_on_overwriting(struct pg_wire *w, const struct quarantine_table *q, bool refused)
+{
+        struct change *c = w->guard.change;
+        struct error *why = &w->guard.why;
+        enum overwrite_result next = refused ? overwrite_refused(&w->overwrite, q->key, c, why)
+                                             : overwrite_answered(&w->overwrite, c);
+
+        if (next == OVERWRITE_STOP) {
+                pg_binding_blame(pg_binding_of(c->relation, w->generation), c, why);
+                fail(w, why);
+                return false;
+        }
+        error_clear(why);
+        if (next == OVERWRITE_TRY)
+                return send_row(w, &w->overwrite.step) && end_guard(w);
+        w->guard.change = NULL;
+        w->events.refused(w->context);
+        w->events.overwritten(w->context, &w->overwrite.why);
+        return send_plain(w, OP_PLAIN, "release savepoint culvert_row");
+}
+
+/* What was refused is rolled back. */
+static bool leave_guard(struct pg_wire *w)
+{
+        struct change *c = w->guard.change;
+        const struct quarantine_table *q =
+                pg_binding_quarantine(pg_binding_of(c->relation, w->generation));
+        bool refused = w->guard.why.class != ERROR_NONE;
+
+        if (refused && !send_plain(w, OP_PLAIN, "rollback to savepoint culvert_row"))
+                return false;
+        if (q->overwrite && (refused || overwrite_is_begun(&w->overwrite)))
+                return go_on_overwriting(w, q, refused);
+        w->guard.change = NULL;
+        if (!send_plain(w, OP_PLAIN, "release savepoint culvert_row"))
+                return false;
+        if (refused)
+                w->events.refused(w->context);
+        return !refused || set_aside(w, w->guard.piece, c, &w->guard.why);
 }
 
 static bool send_follower(
@@ -406,20 +437,20 @@ static bool send_truncate(struct pg_wire *w, struct change *c)
                forget_tables(w, c);
 }
 
-/* `q` NULL: nothing of the table is set aside. */
+/* `q` NULL, or of overwriting: nothing of the table is set aside. */
 static bool check_misfit(
         struct pg_wire *w, const struct quarantine_table *q, const struct change *c)
 {
         struct error e = ERROR_INIT;
 
-        if (quarantine_check_key(q, c, &e) == 0)
+        if (quarantine_check_key(q && !q->overwrite ? q : NULL, c, &e) == 0)
                 return true;
         pg_binding_blame(pg_binding_of(c->relation, w->generation), c, &e);
         fail(w, &e);
         return false;
 }
 
-/* The table has on_conflict = quarantine. */
+/* The table has on_conflict = quarantine, or overwrite. */
 static bool send_of_quarantine(struct pg_wire *w, const struct quarantine_table *q,
         const struct txn *piece, struct change *c)
 {
@@ -499,6 +530,7 @@ static int expect_one(const struct op *o, PGresult *r, struct error *e)
                 error_set(e, ERROR_DATA, "conflict: %s %s.%s: %ld rows on the target have its key",
                         verbs[c->op], c->relation->schema, c->relation->name, n);
         e->of_row = true;
+        e->row = n == 0 ? ROW_MISSING : ROW_OTHER;
         return -1;
 }
 
@@ -506,13 +538,13 @@ static int take_description(
         struct pg_wire *w, const struct relation *r, PGresult *d, struct error *e)
 {
         struct pg_binding *b = pg_binding_new(r, w->generation, w->bindings++, d, e);
+        enum config_conflict policy;
 
         w->binding = false;
         if (!b)
                 return -1;
-        return quarantine_wanted(w->quarantine.rows, w->quarantine.config, r->schema, r->name)
-                       ? pg_binding_set_aside(b, e)
-                       : 0;
+        policy = quarantine_policy(w->quarantine.rows, w->quarantine.config, r->schema, r->name);
+        return policy == CONFLICT_STOP ? 0 : pg_binding_set_aside(b, policy, e);
 }
 
 static void take_forgotten(struct pg_wire *w, const struct op *o, PGresult *r)
@@ -579,7 +611,16 @@ static int judge(struct pg_wire *w, const struct op *o, PGresult *r, struct erro
         return -1;
 }
 
-/* Goes the refused change to quarantine? False: the link ends, with `e` as it is then. */
+/* May the refused change be done in another way, or set aside, when it goes by itself? */
+static bool is_curable(const struct pg_wire *w, const struct change *c, const struct error *e)
+{
+        const struct quarantine_table *q =
+                pg_binding_quarantine(pg_binding_of(c->relation, w->generation));
+
+        return q && (!q->overwrite || e->row != ROW_OTHER);
+}
+
+/* Is it behind a savepoint? False: the link ends, with `e` as it is then. */
 static bool is_spared(struct pg_wire *w, const struct op *o, struct error *e)
 {
         if (!e->of_row)
@@ -588,8 +629,7 @@ static bool is_spared(struct pg_wire *w, const struct op *o, struct error *e)
                 w->guard.why = *e;
                 return true;
         }
-        if (o->kind == OP_CHANGE &&
-                pg_binding_quarantine(pg_binding_of(o->change->relation, w->generation))) {
+        if (o->kind == OP_CHANGE && is_curable(w, o->change, e)) {
                 e->class = ERROR_RETRY;
                 memcpy(e->code, SINK_CAREFUL_CODE, sizeof SINK_CAREFUL_CODE);
                 w->events.refused(w->context);
@@ -704,6 +744,7 @@ struct pg_wire *pg_wire_free(struct pg_wire *w)
                 return NULL;
         for (size_t i = 0; i < w->ops_n; i++)
                 release(w, op_at(w, i)->done);
+        overwrite_done(&w->overwrite);
         free(w->ops);
         free(w->values);
         free(w->pipeline);

@@ -7,7 +7,8 @@
  * Where it is careful, the rows of tables with on_conflict = quarantine go one by one, each behind
  * a savepoint: what is refused is set aside (sinks/quarantine.h) in the same transaction. Where it
  * is not, such a refusal ends the link with a RETRY error, to be careful next time. Changes of rows
- * that are in quarantine follow them there in either case.
+ * that are in quarantine follow them there in either case. Those of tables with on_conflict =
+ * overwrite go the same way, and what conflicts is overwritten (sinks/overwrite.h).
  *
  * Owned by the sink, which passes on the link's input. An error ends the link (pg_link_fail); the
  * wire sends and reads nothing after it.
@@ -30,6 +31,8 @@ struct pg_wire_events {
         void (*quarantined)(void *context); /* a change of the open transaction was set aside */
         void (*refused)(void *context);     /* a row of such a table: be careful from here on */
         void (*warning)(void *context, const char *text);
+        /* A row of the open transaction was overwritten; it conflicted for `why`. */
+        void (*overwritten)(void *context, const struct error *why);
 };
 
 /* `k` is set up and idle. `epoch` is proved by every transaction; `turn` is the checkpoint row's

@@ -85,28 +85,34 @@ void quarantine_forget(struct quarantine *q, uint64_t table)
 
 /* ---- which tables, which rows ---- */
 
-bool quarantine_wanted(
-        const struct quarantine *q, const struct config *c, const char *schema, const char *name)
+static bool goes_to(
+        const struct config *c, const struct config_table *t, const char *schema, const char *name)
 {
-        for (unsigned i = 0; i < c->table_n; i++) {
-                const struct config_table *t = &c->table[i];
-                const char *to = t->to_schema ? t->to_schema : config_schema_of(c, t->schema);
+        const char *to = t->to_schema ? t->to_schema : config_schema_of(c, t->schema);
 
-                if (t->on_conflict == CONFLICT_QUARANTINE && !strcmp(to, schema) &&
-                        !strcmp(t->to_name ? t->to_name : t->name, name))
-                        return true;
-        }
-        return quarantine_has_table(q, quarantine_hash(schema, name));
+        return !strcmp(to, schema) && !strcmp(t->to_name ? t->to_name : t->name, name);
 }
 
-int quarantine_no_key(const struct relation *r, struct error *e)
+enum config_conflict quarantine_policy(
+        const struct quarantine *q, const struct config *c, const char *schema, const char *name)
+{
+        for (unsigned i = 0; i < c->table_n; i++)
+                if (c->table[i].on_conflict != CONFLICT_STOP &&
+                        goes_to(c, &c->table[i], schema, name))
+                        return c->table[i].on_conflict;
+        return quarantine_has_table(q, quarantine_hash(schema, name)) ? CONFLICT_QUARANTINE
+                                                                      : CONFLICT_STOP;
+}
+
+int quarantine_no_key(const struct relation *r, enum config_conflict policy, struct error *e)
 {
         error_set(e, ERROR_CONFIG,
-                "[table] on_conflict = quarantine: %s.%s has no key that both sides have, so later "
-                "changes of a row could not be told from those of others: give it a primary key, "
-                "or "
-                "on_conflict = stop",
-                r->schema, r->name);
+                "[table] on_conflict = %s: %s.%s has no key that both sides have, so %s: give it a "
+                "primary key, or on_conflict = stop",
+                policy == CONFLICT_OVERWRITE ? "overwrite" : "quarantine", r->schema, r->name,
+                policy == CONFLICT_OVERWRITE
+                        ? "no row could be told to be overwritten"
+                        : "later changes of a row could not be told from those of others");
         snprintf(e->table, sizeof e->table, "%s.%s", r->schema, r->name);
         return -1;
 }
@@ -132,11 +138,12 @@ uint64_t quarantine_hash(const char *schema, const char *name)
         return hash ? hash : 1;
 }
 
-struct quarantine_table *quarantine_table_new(const struct relation *r)
+struct quarantine_table *quarantine_table_new(const struct relation *r, enum config_conflict policy)
 {
         struct quarantine_table *t = memory_new(sizeof *t + (r->columns_n + 1u) * sizeof *t->key);
 
         t->hash = quarantine_hash(r->schema, r->name);
+        t->overwrite = policy == CONFLICT_OVERWRITE;
         return t;
 }
 

@@ -48,23 +48,26 @@ bool quarantine_has(const struct quarantine *q, uint64_t row);
 bool quarantine_has_table(const struct quarantine *q, uint64_t table);
 void quarantine_forget(struct quarantine *q, uint64_t table); /* all rows of it */
 
-/* Are changes of the target's table set aside: has it on_conflict = quarantine, or had it, and some
- * are there? */
-bool quarantine_wanted(
+/* What is done with a change that the target's table refuses: its on_conflict, but that changes are
+ * set aside, too, where it had quarantine, and some are there. */
+enum config_conflict quarantine_policy(
         const struct quarantine *q, const struct config *c, const char *schema, const char *name);
 
-/* Of a table of which changes may be set aside. */
+/* Of a table whose rows go one by one where they may be refused. */
 struct quarantine_table {
         uint64_t hash;
-        bool key[]; /* one a column */
+        bool overwrite; /* what is refused is tried in other ways (sinks/overwrite.h), not set aside
+                         */
+        bool key[];     /* one a column */
 };
 
 /* The error of a table without one that may find a row; returns -1. */
-int quarantine_no_key(const struct relation *r, struct error *e);
+int quarantine_no_key(const struct relation *r, enum config_conflict policy, struct error *e);
 
 uint64_t quarantine_hash(const char *schema, const char *name); /* of a table */
 /* All columns false: the caller says which are the key. */
-struct quarantine_table *quarantine_table_new(const struct relation *r);
+struct quarantine_table *quarantine_table_new(
+        const struct relation *r, enum config_conflict policy);
 
 /* The rows that a change is of: one, or two where it moves a key. */
 struct quarantine_rows {

@@ -37,6 +37,9 @@ struct sink_events {
         /* Before `committed`, and after `ready`: rows of what is committed that went to
          * culvert.quarantine instead, and how many changes are there now. */
         void (*quarantined)(void *context, uint64_t rows, uint64_t changes);
+        /* Before `committed`: so many changes of what is committed conflicted with the target's
+         * rows and overwrote them; the first one for `why`. */
+        void (*overwritten)(void *context, uint64_t changes, const struct error *why);
 };
 
 enum sink_push { SINK_TAKEN = 0, SINK_FULL = 1 };

@@ -19,10 +19,18 @@ enum error_class {
         ERROR_BUG     /* a promise inside culvert was broken */
 };
 
+/* Of an error of one row: how it and the target's rows do not go together. */
+enum error_row {
+        ROW_OTHER,      /* a value, a rule; or it is of no row */
+        ROW_IN_THE_WAY, /* another one has its values of a unique index */
+        ROW_MISSING     /* the one to be changed is not there */
+};
+
 struct error {
         enum error_class class;
-        bool of_row;  /* it is this row that the target does not take, and it may take others */
-        char code[8]; /* SQLSTATE of the server that refused, or "" */
+        bool of_row; /* it is this row that the target does not take, and it may take others */
+        enum error_row row;
+        char code[8];       /* SQLSTATE of the server that refused, or "" */
         char message[1024]; /* one line, no values of rows, no secrets */
         char table[264];    /* schema.table the error is about, or "" */
         char key[256];      /* key of the row, for the socket only, or "" */

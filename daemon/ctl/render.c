@@ -170,6 +170,11 @@ static void add_safety(struct buf *out, const cJSON *body)
         buf_str(out, " differences, ");
         add_number(out, number(body, "quarantined"), text_count);
         buf_str(out, " changes in quarantine\n");
+        if (number(body, "overwritten") > 0) {
+                add_label(out, "conflicts");
+                add_number(out, number(body, "overwritten"), text_count);
+                buf_str(out, " changes overwrote rows of the target\n");
+        }
 }
 
 static void add_error(struct buf *out, const cJSON *body)

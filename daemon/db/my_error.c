@@ -213,5 +213,6 @@ int my_error(struct error *e, MYSQL *c, const char *doing)
                 *line ? line : "refused by a trigger or routine", number, state);
         snprintf(e->code, sizeof e->code, "%s", state);
         e->of_row = class == ERROR_DATA && is_of_row(number, state);
+        e->row = number == 1062 || number == 1586 ? ROW_IN_THE_WAY : ROW_OTHER; /* duplicate */
         return -1;
 }

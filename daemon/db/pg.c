@@ -383,6 +383,7 @@ int pg_error(struct error *e, PGconn *c, const PGresult *r, const char *doing)
                 constraint ? constraint : "");
         snprintf(e->code, sizeof e->code, "%s", code);
         e->of_row = is_of_row(code);
+        e->row = !strcmp(code, "23505") ? ROW_IN_THE_WAY : ROW_OTHER;
         if (table && schema)
                 snprintf(e->table, sizeof e->table, "%s.%s", schema, table);
         return -1;

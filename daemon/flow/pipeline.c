@@ -209,6 +209,7 @@ struct pipeline *pipeline_new(struct loop *l, const struct pipeline_setup *setup
         timer_init(&p->idle, l, pipeline_on_idle, p);
         timer_init(&p->outage, l, pipeline_on_outage, p);
         timer_init(&p->look, l, pipeline_on_look, p);
+        timer_init(&p->tell_overwritten, l, pipeline_on_overwritten, p);
         task_init(&p->push, pipeline_push, p);
         task_init(&p->stop, run_stop, p);
         task_init(&p->end, pipeline_run_end, p);
@@ -234,6 +235,7 @@ struct pipeline *pipeline_free(struct pipeline *p)
                 pipeline_drop_all(p);
         timer_cancel(&p->grace);
         timer_cancel(&p->outage);
+        timer_cancel(&p->tell_overwritten);
         p->source = p->source_ops->destroy(p->source);
         p->sink = p->sink_ops->destroy(p->sink);
         queue_done(&p->queue);
@@ -381,6 +383,7 @@ void pipeline_status(const struct pipeline *p, struct pipeline_status *s)
                 .source_started = p->source_started,
                 .retention = p->source_ops->retention(p->source),
                 .quarantined = p->quarantined,
+                .overwritten = p->overwritten,
                 .error = p->error.class == ERROR_NONE ? NULL : &p->error,
                 .target_version = p->sink_ops->version(p->sink),
         };

@@ -94,6 +94,7 @@ struct pipeline_status {
         bool source_started; /* the stream is wanted, if not connected */
         const struct source_retention *retention;
         int64_t quarantined;       /* changes in culvert.quarantine; -1: not known */
+        uint64_t overwritten;      /* changes that did, since the process started */
         const struct error *error; /* the failure that is being retried; NULL: none */
         const char *target_version;
 };

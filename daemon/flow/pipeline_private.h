@@ -32,10 +32,12 @@ struct pipeline {
         struct tally tally;
         struct trail trail;
         struct threshold threshold;
-        uint64_t set_aside;  /* rows that `committed` is about to tell */
-        int64_t quarantined; /* changes in culvert.quarantine; -1: not known */
-        bool start_wanted;   /* the sink, when it is known what the disk has */
-        bool disk_failed;    /* it is opened again before the next start */
+        uint64_t set_aside;                       /* rows that `committed` is about to tell */
+        int64_t quarantined;                      /* changes in culvert.quarantine; -1: not known */
+        uint64_t overwritten, overwritten_untold; /* changes; see pipeline_on_overwritten */
+        struct error overwritten_why;             /* the first that is not told */
+        bool start_wanted;                        /* the sink, when it is known what the disk has */
+        bool disk_failed;                         /* it is opened again before the next start */
         struct error disk_error;
         unsigned disk_level; /* 0, 1: half full, 2: nearly */
         bool save_noted, choked;
@@ -55,7 +57,7 @@ struct pipeline {
         unsigned marks; /* asked of the source and not answered */
 
         struct backoff sink_backoff, source_backoff;
-        struct timer sink_retry, source_retry, idle, outage, look;
+        struct timer sink_retry, source_retry, idle, outage, look, tell_overwritten;
         struct task push, stop, end, reopen;
         struct error error; /* being retried, or what stopped it */
         struct error stopping;
@@ -116,6 +118,7 @@ void pipeline_watch_outage(struct pipeline *p);
 /* Tasks and timers. */
 void pipeline_on_outage(void *context);
 void pipeline_on_look(void *context);
+void pipeline_on_overwritten(void *context);
 void pipeline_run_reopen(void *context);
 void pipeline_push(void *context);
 void pipeline_on_idle(void *context);

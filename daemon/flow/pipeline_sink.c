@@ -7,7 +7,8 @@
 #include <string.h>
 
 #define IDLE_INTERVAL (10 * SECOND) /* how often an idle position is stored on the target */
-#define PUSH_ROUND 256              /* pieces handed on before other callbacks get their turn */
+#define OVERWRITTEN_INTERVAL (60 * SECOND)
+#define PUSH_ROUND 256 /* pieces handed on before other callbacks get their turn */
 
 /* ---- queue to sink ---- */
 
@@ -384,6 +385,35 @@ static void sink_quarantined(void *context, uint64_t rows, uint64_t changes)
         p->set_aside = rows;
 }
 
+/* The first is told at once, those of the next minute together. */
+void pipeline_on_overwritten(void *context)
+{
+        struct pipeline *p = context;
+        char text[200];
+
+        if (!p->overwritten_untold)
+                return;
+        snprintf(text, sizeof text,
+                "%" PRIu64 " changes met other rows on the target than the source had, and "
+                "overwrote them (on_conflict = overwrite); the first",
+                p->overwritten_untold);
+        p->overwritten_untold = 0;
+        timer_set(&p->tell_overwritten, OVERWRITTEN_INTERVAL);
+        p->events.note(p->context, true, &p->overwritten_why, text);
+}
+
+static void sink_overwritten(void *context, uint64_t changes, const struct error *why)
+{
+        struct pipeline *p = context;
+
+        if (!p->overwritten_untold)
+                p->overwritten_why = *why;
+        p->overwritten += changes;
+        p->overwritten_untold += changes;
+        if (!timer_pending(&p->tell_overwritten))
+                timer_set(&p->tell_overwritten, 0);
+}
+
 /* ---- draining ---- */
 
 static bool has_nothing(const struct pipeline *p)
@@ -424,4 +454,4 @@ void pipeline_on_idle(void *context)
 }
 
 const struct sink_events pipeline_from_sink = {sink_ready, sink_room, sink_committed, sink_durable,
-        sink_failed, sink_warning, sink_quarantined};
+        sink_failed, sink_warning, sink_quarantined, sink_overwritten};

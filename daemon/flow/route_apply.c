@@ -38,17 +38,17 @@ static bool is_expected(
 }
 
 /* A change that waits would keep back what the source's engine did to children by it, or come back
- * after they are gone. */
+ * after they are gone; one that overwrites would take what it did for its own. */
 static int check_quarantine(const struct route *r, const struct route_table *t, struct error *e)
 {
-        if (t->on_conflict != CONFLICT_QUARANTINE ||
-                !cascades_touch(r->cascades, t->schema, t->name))
+        if (t->on_conflict == CONFLICT_STOP || !cascades_touch(r->cascades, t->schema, t->name))
                 return 0;
         error_set(e, ERROR_CONFIG,
-                "[table %s.%s] on_conflict = quarantine: foreign keys with CASCADE or SET NULL "
+                "[table %s.%s] on_conflict = %s: foreign keys with CASCADE or SET NULL "
                 "lead to or from the table, and what the source does by them is not in its log: "
                 "on_conflict = stop",
-                t->source_schema, t->source_name);
+                t->source_schema, t->source_name,
+                t->on_conflict == CONFLICT_OVERWRITE ? "overwrite" : "quarantine");
         snprintf(e->table, sizeof e->table, "%s.%s", t->source_schema, t->source_name);
         return -1;
 }

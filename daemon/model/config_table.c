@@ -87,10 +87,12 @@ const struct option config_options[] = {
                 "Rows to migrate: = <> != < <= > >=, [NOT] IN (...), IS [NOT] NULL, joined by "
                 "AND."},
         {"table SCHEMA.TABLE", "on_conflict", OPTION_CHOICE, 0, 0, "stop|quarantine|overwrite",
-                "stop", "stop|quarantine", NEEDS_RESTART, OPTION_NOWHERE,
+                "stop", NULL, NEEDS_RESTART, OPTION_NOWHERE,
                 "What to do with a change that the target refuses for its row, or of which a value "
-                "has no place there: stop, or put it into culvert.quarantine on the target, with "
-                "all later changes of that row, and go on."},
+                "has no place there: stop; or put it into culvert.quarantine on the target, with "
+                "all later changes of that row, and go on. overwrite: where its key is there "
+                "already, or not there any more, the target's row becomes what the source says; "
+                "all else stops."},
 
         {"values", "zero_date", OPTION_TEXT, 1, 40, "error|null|a date", "error", NULL,
                 NEEDS_RESTART, AT(convert.zero_date),

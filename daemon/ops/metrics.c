@@ -48,6 +48,7 @@ VALUE(queue_transactions, (double)s->queue.transactions)
 VALUE(applied_transactions, (double)s->applied.transactions)
 VALUE(applied_rows, (double)s->applied.rows)
 VALUE(quarantined, known((double)s->quarantined))
+VALUE(overwritten, (double)s->overwritten)
 VALUE(snapshot_tables, (double)s->snapshot.tables_total)
 VALUE(snapshot_tables_done, (double)s->snapshot.tables_done)
 VALUE(snapshot_rows_done, (double)s->snapshot.rows_done)
@@ -78,6 +79,9 @@ static const struct family families[] = {
         {"culvert_applied_rows", NULL, "Row changes applied since the daemon's start.", COUNTER,
                 applied_rows},
         {"culvert_quarantined_changes", NULL, "Changes in quarantine.", GAUGE, quarantined},
+        {"culvert_overwritten_changes", NULL,
+                "Changes that met other rows on the target and overwrote them.", COUNTER,
+                overwritten},
         {"culvert_snapshot_tables", NULL, "Tables to copy.", GAUGE, snapshot_tables},
         {"culvert_snapshot_tables_done", NULL, "Tables copied.", GAUGE, snapshot_tables_done},
         {"culvert_snapshot_rows_done", NULL, "Rows copied.", GAUGE, snapshot_rows_done},

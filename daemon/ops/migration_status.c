@@ -83,6 +83,7 @@ static void fill_stream(const struct migration *m, struct status *s)
         s->retention.limit = m->retention.level == RETENTION_HALF ? m->retention.limit : NULL;
         s->retention.lost = p.retention->lost.class == ERROR_NONE ? NULL : &p.retention->lost;
         s->quarantined = p.quarantined;
+        s->overwritten = p.overwritten;
         if (p.error)
                 s->error = p.error;
 }

@@ -62,10 +62,11 @@ struct status {
                 int64_t rows_total;  /* -1: unknown */
                 int64_t finished_at; /* microseconds since 1970; 0: it is not */
         } verify;
-        int64_t quarantined; /* changes in culvert.quarantine; -1: unknown */
-        unsigned fresh;      /* tables that are selected, came after the start, and do not move */
-        const char *refused; /* why the last attempt to add them failed; NULL: none did */
-        const char *next;    /* the next command that makes sense, with a reason */
+        int64_t quarantined;  /* changes in culvert.quarantine; -1: unknown */
+        uint64_t overwritten; /* changes that did, since the process started */
+        unsigned fresh;       /* tables that are selected, came after the start, and do not move */
+        const char *refused;  /* why the last attempt to add them failed; NULL: none did */
+        const char *next;     /* the next command that makes sense, with a reason */
 };
 
 /* A row of `tables`. */

@@ -77,6 +77,7 @@ static void add_verify(cJSON *o, const struct status *s)
         json_count(v, "differences", s->verify.differences);
         json_time(v, "finished_at", s->verify.finished_at);
         json_known(o, "quarantined", s->quarantined);
+        json_count(o, "overwritten", s->overwritten);
 }
 
 static void add_retention(cJSON *o, const struct status *s)

@@ -17,11 +17,11 @@ SETUP = ("create table good (id int primary key, v int, note varchar(40));"
 class Shop:
     """The database of a pair or cross, with a pipeline that has table t quarantined."""
 
-    def __init__(self, both, culvert, **more):
+    def __init__(self, both, culvert, policy="quarantine", **more):
         self.both, self.sql, self.target_sql = both, both.sql, both.target_sql
         both.sql(SETUP + "; insert into t values (1, 1, 'one'), (2, 2, 'two'), (3, 3, 'three')")
         source = f"{both.name}.t" if is_my(both.source) else "public.t"
-        config = both.least(**{f"table {source}": {"on_conflict": "quarantine"}, **more})
+        config = both.least(**{f"table {source}": {"on_conflict": policy}, **more})
         self.culvert = culvert(config).start()
         self.culvert.wait(lag=0)
         self.target = f"{both.name}.t" if is_my(both.target) else "public.t"

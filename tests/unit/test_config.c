@@ -292,8 +292,6 @@ static void test_not_built(void **state)
         } bad[] = {
                 {"[snapshot]\nmode = trickle",
                         "[snapshot] mode: trickle is not built yet; today: bulk | none"},
-                {"[table a.b]\non_conflict = overwrite", "[table a.b] on_conflict: overwrite is "
-                                                         "not built yet; today: stop | quarantine"},
                 {"[apply]\nlanes = 2", "[apply] lanes: not built yet; leave it at 1"},
                 {"[throttle]\nrows_per_second = 5",
                         "[throttle] rows_per_second: not built yet; leave it at 0"},

@@ -81,7 +81,7 @@ static void test_json_that_is_no_row(void **state)
 static struct quarantine_rows rows_of(const char *name, const char *old, const char *new)
 {
         struct relation *r = table(name);
-        struct quarantine_table *t = quarantine_table_new(r);
+        struct quarantine_table *t = quarantine_table_new(r, CONFLICT_QUARANTINE);
         struct value before[3] = {text(old ? old : ""), text("x"), text("y")};
         struct value after[3] = {text(new ? new : ""), text("z"), text("y")};
         struct change c = {.relation = r, .old = old ? before : NULL, .new = new ? after : NULL};
@@ -153,7 +153,7 @@ static void test_set_grows_forgets_and_is_bounded(void **state)
 static void test_changes_come_back(void **state)
 {
         struct relation *r = table("t");
-        struct quarantine_table *t = quarantine_table_new(r);
+        struct quarantine_table *t = quarantine_table_new(r, CONFLICT_QUARANTINE);
         struct value before[3] = {text("1"), {.kind = VALUE_UNCHANGED}, {.kind = VALUE_UNCHANGED}};
         struct value after[3] = {text("2"), text("x"), {.kind = VALUE_NULL}};
         struct change c = {.op = CHANGE_UPDATE, .relation = r, .old = before, .new = after};
@@ -193,7 +193,7 @@ static void test_changes_come_back(void **state)
 static void test_values_without_a_place(void **state)
 {
         struct relation *r = table("t"), *source = table("s");
-        struct quarantine_table *t = quarantine_table_new(r);
+        struct quarantine_table *t = quarantine_table_new(r, CONFLICT_QUARANTINE);
         struct value row[3] = {text("1"), text("x"), {.kind = VALUE_UNCHANGED}};
         struct value had[3] = {text("01"), text("x"), text("infinity")};
         uint8_t at[3] = {0, 0, MISFIT_NEW};

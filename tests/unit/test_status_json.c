@@ -71,7 +71,7 @@ static void test_full(void **state)
                 "\"rows_done\":100,\"rows_estimated\":400,\"eta_seconds\":12.500},"
                 "\"verify\":{\"state\":\"done\",\"rows_compared\":300,\"rows_total\":301,"
                 "\"differences\":2,\"finished_at\":\"2026-11-23T03:47:12.123Z\"},"
-                "\"quarantined\":0,"
+                "\"quarantined\":0,\"overwritten\":0,"
                 "\"retention\":{\"bytes_held_at_source\":777,\"hours_left\":35.500},"
                 "\"check\":{\"level\":\"critical\",\"reason\":\"stopped on an error\"},"
                 "\"next\":\"culvertctl shop resume\"}");
@@ -104,7 +104,7 @@ static void test_unknown(void **state)
                 "\"snapshot\":{\"mode\":\"none\",\"tables_done\":0,\"tables_total\":0,"
                 "\"rows_done\":0,\"rows_estimated\":null,\"eta_seconds\":null},"
                 "\"verify\":{\"state\":\"idle\",\"rows_compared\":0,\"rows_total\":null,"
-                "\"differences\":0,\"finished_at\":null},\"quarantined\":0,"
+                "\"differences\":0,\"finished_at\":null},\"quarantined\":0,\"overwritten\":0,"
                 "\"retention\":{\"bytes_held_at_source\":null,\"hours_left\":null},"
                 "\"check\":{\"level\":\"ok\",\"reason\":null},\"next\":null}");
 }
