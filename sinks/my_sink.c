@@ -21,6 +21,7 @@
  */
 #include "base/memory.h"
 #include "sinks/careful.h"
+#include "sinks/my_silence.h"
 #include "sinks/my_wire.h"
 
 #include <stdlib.h>
@@ -49,6 +50,7 @@ struct sink {
         int64_t batch_delay;
 
         struct my_link *link;
+        struct my_silence *silence; /* NULL: the link is not up */
         struct my_session *session;
         struct my_wire *wire; /* not NULL: up */
         struct my_session_result facts;
@@ -328,6 +330,7 @@ static void on_moved(void *context)
 {
         struct sink *s = context;
 
+        my_silence_heard(s->silence);
         pump(s);
         if (s->full && my_wire_ok(s->wire) &&
                 s->pending_bytes + s->wire_bytes <= s->batch_bytes / 2) {
@@ -345,6 +348,7 @@ static void on_session(void *context, const struct my_session_result *r, const s
         struct sink *s = context;
         const struct my_wire_quarantine quarantine = {s->config, &s->quarantine, s->careful.on};
 
+        my_silence_heard(s->silence);
         if (!r) {
                 my_link_fail(s->link, e);
                 return;
@@ -358,13 +362,23 @@ static void on_session(void *context, const struct my_session_result *r, const s
         s->events.quarantined(s->context, 0, s->quarantine.changes);
 }
 
+static bool owes_answer(void *context)
+{
+        const struct sink *s = context;
+
+        return !s->wire || !my_wire_idle(s->wire);
+}
+
 static void on_up(void *context)
 {
+        static const struct my_silence_events silence = {owes_answer, on_warning};
         struct sink *s = context;
         struct my_session_setup setup = {.pipeline = s->pipeline,
                 .former = s->facts.connection,
                 .quarantine = &s->quarantine};
 
+        s->silence = my_silence_new(
+                s->loop, s->params, s->link, s->config->apply.answer_timeout, &silence, s);
         s->session = my_session_new(s->link, &setup, on_session, s);
 }
 
@@ -394,6 +408,7 @@ static void my_sink_stop(struct sink *s)
 {
         s->session = my_session_free(s->session);
         s->wire = my_wire_free(s->wire);
+        s->silence = my_silence_free(s->silence);
         s->link = my_link_free(s->link);
         timer_cancel(&s->delay);
         timer_cancel(&s->alive);
@@ -421,6 +436,7 @@ static void my_sink_reload(struct sink *s, const struct config *c)
         s->batch_rows = (uint64_t)c->apply.batch_rows;
         s->batch_bytes = (uint64_t)c->apply.batch_bytes;
         s->batch_delay = c->apply.batch_delay;
+        my_silence_limit(s->silence, c->apply.answer_timeout);
 }
 
 static struct sink *my_sink_destroy(struct sink *s)

@@ -1,13 +1,18 @@
 #include "sinks/pg_marker.h"
 #include "base/memory.h"
 #include "db/pg_horizon.h"
+#include "sinks/pg_silence.h"
 
 #include <stdlib.h>
 
 #define MARK_INTERVAL (150 * MILLISECOND)
 
 struct pg_marker {
+        struct loop *loop;
+        const struct pg_params *params;
         struct pg_link *link;
+        struct pg_silence *silence; /* NULL: the link is not up */
+        int64_t limit;              /* of it */
         struct pg_marker_events events;
         void *context;
         struct timer timer;
@@ -28,6 +33,7 @@ static void on_horizon(void *context, PGresult *r, const struct error *e)
         AUTO_BUF text = BUF_INIT;
 
         m->sent = false;
+        pg_silence_heard(m->silence);
         if (!r) {
                 pg_link_fail(m->link, e);
                 return;
@@ -52,6 +58,7 @@ static void on_marked(void *context, PGresult *r, const struct error *e)
         struct pg_marker *m = context;
 
         m->sent = false;
+        pg_silence_heard(m->silence);
         if (!r) {
                 pg_link_fail(m->link, e);
                 return;
@@ -85,9 +92,26 @@ static void on_set(void *context, PGresult *r, const struct error *e)
                 pg_link_fail(m->link, e);
 }
 
-static void on_up(void *context)
+static bool owes_answer(void *context)
+{
+        const struct pg_marker *m = context;
+
+        return m->sent;
+}
+
+static void on_waits(void *context, const char *text)
 {
         struct pg_marker *m = context;
+
+        m->events.held(m->context, text);
+}
+
+static void on_up(void *context)
+{
+        static const struct pg_silence_events silence = {owes_answer, on_waits};
+        struct pg_marker *m = context;
+
+        m->silence = pg_silence_new(m->loop, m->params, m->link, m->limit, &silence, m);
 
         pg_link_query(m->link, on_set, m,
                 "set synchronous_commit = on; set tcp_keepalives_idle = 20;"
@@ -102,12 +126,15 @@ static void on_down(void *context, const struct error *e)
         m->events.failed(m->context, e);
 }
 
-struct pg_marker *pg_marker_new(struct loop *l, const struct pg_params *p,
+struct pg_marker *pg_marker_new(struct loop *l, const struct pg_params *p, int64_t silence,
         const struct pg_marker_events *events, void *context)
 {
         static const struct pg_link_events link = {on_up, on_down};
         struct pg_marker *m = memory_new_of(struct pg_marker);
 
+        m->loop = l;
+        m->params = p;
+        m->limit = silence;
         m->events = *events;
         m->context = context;
         timer_init(&m->timer, l, on_due, m);
@@ -120,6 +147,7 @@ struct pg_marker *pg_marker_free(struct pg_marker *m)
         if (!m)
                 return NULL;
         timer_cancel(&m->timer);
+        pg_silence_free(m->silence);
         pg_link_free(m->link);
         free(m);
         return NULL;

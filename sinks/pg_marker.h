@@ -17,11 +17,12 @@ struct pg_marker;
 struct pg_marker_events {
         void (*up)(void *context);
         void (*durable)(void *context, struct position p);
-        void (*held)(void *context, const char *text); /* see pg_marker_look */
+        void (*held)(void *context, const char *text); /* see pg_marker_look; or it is silent */
         void (*failed)(void *context, const struct error *e);
 };
 
-struct pg_marker *pg_marker_new(struct loop *l, const struct pg_params *p,
+/* `silence`: as [apply] answer_timeout. */
+struct pg_marker *pg_marker_new(struct loop *l, const struct pg_params *p, int64_t silence,
         const struct pg_marker_events *events, void *context);
 struct pg_marker *pg_marker_free(struct pg_marker *m);
 /* Everything before `p` is durable by the way it was read. */

@@ -22,6 +22,7 @@
 #include "sinks/careful.h"
 #include "sinks/pg_marker.h"
 #include "sinks/pg_session.h"
+#include "sinks/pg_silence.h"
 #include "sinks/pg_wire.h"
 #include "sinks/sink.h"
 
@@ -57,6 +58,7 @@ struct sink {
         int64_t batch_delay;
 
         struct pg_link *link;
+        struct pg_silence *silence; /* NULL: the link is not up */
         struct pg_session *session;
         struct pg_wire *wire; /* not NULL: up */
         struct pg_marker *marker;
@@ -364,7 +366,8 @@ static void on_input(void *context)
 {
         struct sink *s = context;
 
-        pg_wire_input(s->wire);
+        if (pg_wire_input(s->wire))
+                pg_silence_heard(s->silence);
         pump(s);
         if (s->full && pg_wire_ok(s->wire) &&
                 s->pending_bytes + s->wire_bytes <= s->batch_bytes / 2) {
@@ -406,6 +409,7 @@ static void on_session(void *context, const struct pg_session_result *r, const s
 {
         struct sink *s = context;
 
+        pg_silence_heard(s->silence);
         if (!r) {
                 pg_link_fail(s->link, e);
                 return;
@@ -416,10 +420,20 @@ static void on_session(void *context, const struct pg_session_result *r, const s
         maybe_up(s);
 }
 
+static bool owes_answer(void *context)
+{
+        const struct sink *s = context;
+
+        return s->wire ? !pg_wire_idle(s->wire) : !s->session_up;
+}
+
 static void on_up(void *context)
 {
+        static const struct pg_silence_events silence = {owes_answer, on_warning};
         struct sink *s = context;
 
+        s->silence = pg_silence_new(
+                s->loop, s->params, s->link, s->config->apply.answer_timeout, &silence, s);
         s->session =
                 pg_session_new(s->link, s->pipeline, &s->former, &s->quarantine, on_session, s);
 }
@@ -458,6 +472,7 @@ static void pg_sink_stop(struct sink *s)
 {
         s->session = pg_session_free(s->session);
         s->wire = pg_wire_free(s->wire);
+        s->silence = pg_silence_free(s->silence);
         s->link = pg_link_free(s->link);
         s->marker = pg_marker_free(s->marker);
         s->session_up = s->marker_up = false;
@@ -487,6 +502,7 @@ static void pg_sink_reload(struct sink *s, const struct config *c)
         s->batch_rows = (uint64_t)c->apply.batch_rows;
         s->batch_bytes = (uint64_t)c->apply.batch_bytes;
         s->batch_delay = c->apply.batch_delay;
+        pg_silence_limit(s->silence, c->apply.answer_timeout);
 }
 
 static struct sink *pg_sink_destroy(struct sink *s)
@@ -528,7 +544,7 @@ static void pg_sink_start(struct sink *s)
 
         pg_sink_stop(s);
         s->link = pg_link_new(s->loop, s->params, &apply, s);
-        s->marker = pg_marker_new(s->loop, s->params, &marker, s);
+        s->marker = pg_marker_new(s->loop, s->params, s->config->apply.answer_timeout, &marker, s);
 }
 
 static enum sink_push pg_sink_push(struct sink *s, struct txn **piece)

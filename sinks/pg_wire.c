@@ -658,15 +658,19 @@ static void answered(struct pg_wire *w, PGresult *r)
 }
 
 /* One NULL ends one statement's results; two in a row: there is nothing to be had. */
-void pg_wire_input(struct pg_wire *w)
+bool pg_wire_input(struct pg_wire *w)
 {
+        bool any = false;
+
         for (int nulls = 0; nulls < 2 && !w->failed && w->ops_n > 0 && !PQisBusy(conn(w));) {
                 AUTO_RESULT r = PQgetResult(conn(w));
 
                 nulls = r ? 0 : nulls + 1;
+                any |= r != NULL;
                 if (r)
                         answered(w, r);
         }
+        return any;
 }
 
 /* ---- what the owner asks ---- */

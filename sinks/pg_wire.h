@@ -70,4 +70,4 @@ bool pg_wire_answered(const struct pg_wire *w); /* none of the open transaction'
 /* libpq holds about as much unsent data as it should. */
 bool pg_wire_full(struct pg_wire *w);
 void pg_wire_flush(struct pg_wire *w);
-void pg_wire_input(struct pg_wire *w); /* takes the answers that have come */
+bool pg_wire_input(struct pg_wire *w); /* takes the answers that have come: were there any? */

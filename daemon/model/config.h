@@ -94,6 +94,7 @@ struct config {
         } snapshot;
         struct {
                 int64_t batch_rows, batch_bytes, batch_delay; /* delay in microseconds */
+                int64_t answer_timeout;                       /* microseconds; 0: none */
                 int64_t lanes;
                 int64_t retry_attempts;
                 char *error_threshold; /* see config_error_threshold */

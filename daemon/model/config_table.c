@@ -118,6 +118,12 @@ const struct option config_options[] = {
                 AT(apply.batch_rows), "Changed rows after which a batch is committed."},
         {"apply", "batch_bytes", OPTION_SIZE, 64 * KI, GI, NULL, "8MiB", NULL, RELOADABLE,
                 AT(apply.batch_bytes), "Size after which a batch is committed."},
+        {"apply", "answer_timeout", OPTION_DURATION, 0, DAY, NULL, "60s", NULL, RELOADABLE,
+                AT(apply.answer_timeout),
+                "After how long without an answer of the target a second connection asks it "
+                "whether "
+                "it works on ours; if not, or if nobody answers there either, ours is given up. 0: "
+                "nobody asks."},
         {"apply", "batch_delay", OPTION_DURATION, 0, 60 * SECONDS, NULL, "0ms", NULL, RELOADABLE,
                 AT(apply.batch_delay),
                 "How long a batch may wait for more; 0: apply as soon as a transaction is there."},
