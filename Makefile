@@ -33,11 +33,12 @@ LIB     := $(BUILD)/libculvert.a
 UNIT    := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 SIM     := $(patsubst tests/simulation/%.c,$(BUILD)/tests/simulation/%,$(sort $(wildcard tests/simulation/sim_*.c)))
 DRIVE   := $(patsubst tests/drive/%.c,$(BUILD)/tests/drive/%,$(sort $(wildcard tests/drive/*.c)))
+BENCH   := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(sort $(wildcard tests/bench/bench_*.c)))
 PRELOAD := $(patsubst tests/preload/%.c,$(BUILD)/tests/preload/%,$(sort $(wildcard tests/preload/*.c)))
 TEST_HELP := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/support/*.c)))
 
 .PHONY: all help packages install demo check check-all unit tests-build asan ubsan tsan lint fuzz \
-        bench soak format clean
+        bench bench-build soak format clean
 
 all: $(BUILD)/culvertd $(BUILD)/culvertctl
 
@@ -82,12 +83,15 @@ $(BUILD)/tests/simulation/%: $(BUILD)/tests/simulation/%.o $(TEST_HELP) $(LIB)
 $(BUILD)/tests/drive/%: $(BUILD)/tests/drive/%.o $(LIB)
 	$(CC) -o $@ $^ $(LDLIBS_)
 
+$(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(LIB)
+	$(CC) -o $@ $^ $(LDLIBS_)
+
 # Libraries for LD_PRELOAD; without a suffix, as all that is run.
 $(BUILD)/tests/preload/%: tests/preload/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g $(WARN) -fPIC -shared -pthread -o $@ $< -ldl
 
-tests-build: all $(UNIT) $(SIM) $(DRIVE) $(PRELOAD)
+tests-build: all $(UNIT) $(SIM) $(DRIVE) $(BENCH) $(PRELOAD)
 
 # The set-up commands work on a bare Debian 12: packages first, then a second make that sees them.
 packages:
@@ -110,9 +114,11 @@ demo: packages
 	@$(MAKE) --no-print-directory -j2 all
 	@tests/tools/demo
 
+bench-build: all $(BENCH)
+
 bench: packages
 	@tests/tools/packages bench
-	@$(MAKE) --no-print-directory -j2 all
+	@$(MAKE) --no-print-directory -j2 bench-build
 	@tests/tools/bench $(WORKS)
 
 soak: packages

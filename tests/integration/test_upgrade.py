@@ -125,7 +125,7 @@ def goes_on(shop):
     shop.culvert.start()
     shop.culvert.wait(lag=0)
     shop.compare()
-    assert formats(shop) == [1, 5]
+    assert formats(shop) == [1, 6]
 
 
 def test_a_pipeline_goes_on_after_the_upgrade(shop, culvert):
@@ -151,12 +151,12 @@ def test_what_waits_in_quarantine_is_read_after_the_upgrade(cross, culvert):
     cross.sql("update t set note = 'after' where id = 2")
     cross.culvert.wait(lag=0)
     cross.culvert.terminate()
-    cross.target_sql("alter table culvert.quarantine drop column source; delete from culvert.meta;"
+    cross.target_sql("alter table culvert.quarantine drop column source; drop table culvert.fence; delete from culvert.meta;"
                      "insert into culvert.meta (format, version, installed_at) values (4, '0.1.0', current_timestamp)")
     cross.culvert.start()
     cross.sql("update t set v = -6 where id = 1")
     until(lambda: cross.culvert.status()["quarantined"] == 4, 20, "what waits")
-    assert formats(cross) == [4, 5]
+    assert formats(cross) == [4, 6]
     cross.target_sql("alter table t drop constraint positive")
     cross.culvert.ctl("quarantine", "retry")
     assert cross.culvert.status()["quarantined"] == 0
@@ -195,7 +195,7 @@ def test_an_upgrade_that_fails_leaves_the_old_format(cross, culvert):
     c.ctl("resume")
     cross.sql("insert into p values (1)")
     c.wait(lag=0)
-    assert cross.compare() and formats(cross) == [1, 5]
+    assert cross.compare() and formats(cross) == [1, 6]
 
 
 def test_a_replication_origin_lives_through_the_upgrade(pair, culvert):
@@ -214,18 +214,18 @@ def test_a_replication_origin_lives_through_the_upgrade(pair, culvert):
     c.start()
     c.wait(lag=0)
     assert compare(pair.source, pair.target, pair.name) == 10
-    assert pair.target_sql("select origin from culvert.checkpoint") == before and formats(pair) == [1, 5]
+    assert pair.target_sql("select origin from culvert.checkpoint") == before and formats(pair) == [1, 6]
 
 
 def test_a_newer_format_is_refused(shop, culvert):
     shop.culvert.terminate()
-    shop.target_sql("insert into culvert.meta (format, version, installed_at) values (6, '9.9', current_timestamp)")
+    shop.target_sql("insert into culvert.meta (format, version, installed_at) values (7, '9.9', current_timestamp)")
     shop.sql("insert into p values (5, 5)")
     shop.culvert.start()
-    error = shop.culvert.wait_error("has format 6")
-    assert error["class"] == "config" and "format 5" in error["message"] and "newer" in error["message"]
+    error = shop.culvert.wait_error("has format 7")
+    assert error["class"] == "config" and "format 6" in error["message"] and "newer" in error["message"]
     assert shop.target_sql("select count(*) from p where id = 5") == [(0,)]
-    shop.target_sql("delete from culvert.meta where format = 6")
+    shop.target_sql("delete from culvert.meta where format = 7")
     shop.culvert.ctl("resume")
     shop.culvert.wait(lag=0)
     until(lambda: shop.target_sql("select count(*) from p where id = 5") == [(1,)], 20, "the row")
