@@ -162,6 +162,7 @@ static int begin(struct move *m, struct error *e)
         p->record.mode = memory_string(none ? "none" : "bulk");
         p->record.source = p->identity;
         p->record.start = POSITION_NONE;
+        memory_free_string(&p->record.gtids); /* those of a copy that was interrupted */
         if (move_take_published(m, true, e) < 0 || (none && move_read_marks(m, e) < 0) ||
                 move_write_records(m, STAGE_STARTING, e) < 0)
                 return -1;
