@@ -44,6 +44,7 @@ struct destination_ops {
         int (*read_record)(struct destination *d, struct copy_record *r, struct error *e);
         int (*write_record)(struct destination *d, const struct copy_record *r, struct error *e);
         struct table_records *(*read_tables)(struct destination *d, struct error *e);
+        /* All of them, and what waits in quarantine: a copy begins. */
         int (*clear_tables)(struct destination *d, struct error *e);
         int (*write_table)(struct destination *d, const struct table_record *t, struct error *e);
         /* The checkpoint's GTID state (model/position.h); NULL: it has none. The caller frees. */
@@ -67,7 +68,8 @@ struct destination_ops {
                 struct ddl *out, struct error *e);
         /* One statement of it. 0: done; 1: what it makes is there already; -1. */
         int (*run)(struct destination *d, const char *sql, struct error *e);
-        /* Removes all rows, in a transaction of its own that proves the epoch. */
+        /* Removes all rows, and what of them waits in quarantine, in a transaction of its own that
+         * proves the epoch. */
         int (*empty)(struct destination *d, const char *schema, const char *name, struct error *e);
         int (*set_counter)(struct destination *d, const struct destined *t, const char *column,
                 const char *next, struct error *e);
@@ -79,6 +81,13 @@ struct destination_ops {
         /* A transaction that proves the epoch; rows of `target`'s columns in the target's text. */
         int (*load)(struct loader *l, const struct relation *target, struct error *e);
         int (*row)(struct loader *l, const struct value *row, struct error *e);
+        /* NULL: rows cannot be set aside there. Before `load`: rows of the table may be. -1: it has
+         * no key that both sides have. */
+        int (*may_set_aside)(struct loader *l, const struct relation *target, struct error *e);
+        /* An insert of which a value has no place on the target (struct misfit): into
+         * culvert.quarantine, in the same transaction. `at`: where the copy stands. */
+        int (*set_aside)(
+                struct loader *l, const struct change *c, struct position at, struct error *e);
         /* Behind a failure: which row of this load was refused, from 1; 0: not known. */
         uint64_t (*refused)(const struct loader *l);
         /* Commits the rows with the table's record, in which their number and `state` are new. */

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/memory.h"
+#include "flow/threshold.h"
 #include "ops/crew.h"
 #include "ops/destination_ddl.h"
 #include "ops/move_private.h"
@@ -27,6 +28,9 @@ struct worker {
         struct origin_reader *reader;
         struct loader *loader;
         struct arena *arena;
+        /* Of the table, where its rows may be set aside (on_conflict = quarantine). */
+        struct relation *source; /* NULL: they may not */
+        struct threshold threshold;
 };
 
 static int64_t now(void)
@@ -54,9 +58,48 @@ int move_map(struct move *m, struct error *e)
         return 0;
 }
 
-static int put_row(struct worker *w, const struct table_def *t, const struct mapping *map,
-        struct value *row, struct filter_value *scratch, struct error *e)
+/* Too many, as in the stream; there is nothing to pause here. */
+static int count_aside(struct worker *w, bool aside, struct error *e)
 {
+        const struct config *c = w->move->p->config;
+
+        threshold_add(&w->threshold, 1, aside);
+        if (!aside || !threshold_passed(&w->threshold, config_error_threshold(c)))
+                return 0;
+        return error_set(e, ERROR_DATA,
+                "%" PRIu64
+                " of the last %d rows have values without a place on the target, which is "
+                "more than apply.error_threshold (%s)",
+                w->threshold.quarantined, THRESHOLD_ROWS, c->apply.error_threshold);
+}
+
+/* A value without a place: the row waits as an insert of the stream would. 0: it does; 1: it is on
+ * the target. */
+static int put_or_set_aside(
+        struct worker *w, unsigned i, const struct mapping *map, struct value *row, struct error *e)
+{
+        struct move *m = w->move;
+        struct misfit *x = NULL;
+        struct change c = {.op = CHANGE_INSERT, .relation = map->target};
+
+        c.new = mapping_row_partly(map, w->arena, row, MISFIT_NEW, &x);
+        if (count_aside(w, x != NULL, e) < 0)
+                return -1;
+        if (!x)
+                return m->to->row(w->loader, c.new, e) < 0 ? -1 : 1;
+        x->from = m->from->engine(m->origin);
+        x->source = w->source;
+        x->new = row;
+        c.misfit = x;
+        return m->to->set_aside(w->loader, &c, m->begins[i], e) < 0 ? -1 : 0;
+}
+
+/* 1: it is on the target; 0: it is not wanted there, or set aside; -1. */
+static int put_row(struct worker *w, unsigned i, struct value *row, struct filter_value *scratch,
+        struct error *e)
+{
+        const struct mapping *map = &w->move->mappings[i];
+        const struct table_def *t = &w->move->tables->items[i];
         int wanted = mapping_passes(map, row, scratch, e);
         const struct value *mapped;
 
@@ -65,6 +108,11 @@ static int put_row(struct worker *w, const struct table_def *t, const struct map
         if (arena_bytes(w->arena) > ARENA_MAX) {
                 arena_free(w->arena);
                 w->arena = arena_new();
+        }
+        if (w->source) {
+                if ((wanted = put_or_set_aside(w, i, map, row, e)) < 0)
+                        row_blame(t->shape, row, e);
+                return wanted;
         }
         if (!(mapped = mapping_row(map, w->arena, row, e))) {
                 row_blame(t->shape, row, e);
@@ -89,7 +137,7 @@ static int pump(struct worker *w, unsigned i, uint64_t *rows, struct error *e)
         int rc;
 
         while ((rc = m->from->next(w->reader, row, e)) > 0) {
-                if ((rc = put_row(w, t, map, row, scratch, e)) < 0)
+                if ((rc = put_row(w, i, row, scratch, e)) < 0)
                         break;
                 *rows += (uint64_t)rc;
                 if (*rows - told >= COUNT_EVERY) {
@@ -105,6 +153,15 @@ static int pump(struct worker *w, unsigned i, uint64_t *rows, struct error *e)
         return rc;
 }
 
+static bool is_set_aside(struct worker *w, const struct mapping *map, struct value *row)
+{
+        struct misfit *x = NULL;
+
+        if (w->source)
+                mapping_row_partly(map, w->arena, row, MISFIT_NEW, &x);
+        return x != NULL;
+}
+
 /* The target has refused a row and told its number: it is read once more, for its key. */
 static void name_row(struct worker *w, unsigned i, struct error *e)
 {
@@ -118,7 +175,8 @@ static void name_row(struct worker *w, unsigned i, struct error *e)
 
         if (left && m->from->read(w->reader, t, &ignored) == 0)
                 while (left && m->from->next(w->reader, row, &ignored) > 0)
-                        if (mapping_passes(map, row, scratch, &ignored) > 0 && --left == 0)
+                        if (mapping_passes(map, row, scratch, &ignored) > 0 &&
+                                !is_set_aside(w, map, row) && --left == 0)
                                 row_blame(t->shape, row, e);
         free(row);
         free(scratch);
@@ -132,6 +190,22 @@ static const char *state_loaded(const struct move *m, unsigned i)
         return m->only ? "copying" : "copied";
 }
 
+/* Where all values are what they are, the target alone refuses any; and it refuses all at once. */
+static int begin_aside(struct worker *w, unsigned i, struct error *e)
+{
+        struct move *m = w->move;
+        const struct mapping *map = &m->mappings[i];
+        const struct relation *shape = m->tables->items[i].shape;
+
+        w->source = relation_unref(w->source);
+        threshold_clear(&w->threshold);
+        if (m->destined[i].route->on_conflict != CONFLICT_QUARANTINE || !map->convert ||
+                !m->to->may_set_aside)
+                return 0;
+        w->source = mapping_source_shape(shape, shape);
+        return m->to->may_set_aside(w->loader, map->target, e);
+}
+
 static int copy_table(struct worker *w, unsigned i, struct error *e)
 {
         struct move *m = w->move;
@@ -140,15 +214,12 @@ static int copy_table(struct worker *w, unsigned i, struct error *e)
 
         m->begins[i] = m->from->position(w->reader);
         atomic_store(&m->p->counters[i].state, TABLE_COPYING);
-        if (m->from->read(w->reader, t, e) < 0 ||
+        if (begin_aside(w, i, e) < 0 || m->from->read(w->reader, t, e) < 0 ||
                 m->to->load(w->loader, m->mappings[i].target, e) < 0 || pump(w, i, &rows, e) < 0 ||
                 m->to->loaded(w->loader, t->schema, t->name, state_loaded(m, i), rows, m->begins[i],
                         e) < 0) {
                 if (e->class == ERROR_DATA && !*e->key)
                         name_row(w, i, e);
-                if (e->class == ERROR_DATA &&
-                        m->destined[i].route->on_conflict == CONFLICT_QUARANTINE)
-                        error_context(e, "rows of the copy cannot wait in quarantine");
                 error_context(e, "copy of %s.%s", t->schema, t->name);
                 snprintf(e->table, sizeof e->table, "%s.%s", t->schema, t->name);
                 return -1;
@@ -181,6 +252,7 @@ static int work(void *context, unsigned number, struct error *e)
                 w.arena = arena_new();
                 rc = copy_tables(&w, e);
                 w.arena = arena_free(w.arena);
+                relation_unref(w.source);
         }
         m->to->unload(w.loader);
         return rc;

@@ -140,9 +140,26 @@ static struct table_records *my_read_tables(struct destination *d, struct error 
         return my_records_read(&d->book, e);
 }
 
+/* What waits in quarantine, of one table or of all. */
+static void write_forget(
+        struct buf *sql, const struct destination *d, const char *schema, const char *name)
+{
+        buf_str(sql, "delete from culvert.quarantine where pipeline = ");
+        my_literal(sql, d->book.pipeline, strlen(d->book.pipeline));
+        if (!schema)
+                return;
+        buf_str(sql, " and table_schema = ");
+        my_literal(sql, schema, strlen(schema));
+        buf_str(sql, " and table_name = ");
+        my_literal(sql, name, strlen(name));
+}
+
 static int my_clear_tables(struct destination *d, struct error *e)
 {
-        return my_records_clear(&d->book, e);
+        AUTO_BUF sql = BUF_INIT;
+
+        write_forget(&sql, d, NULL, NULL);
+        return my_run(d->conn, e, buf_text(&sql)) < 0 ? -1 : my_records_clear(&d->book, e);
 }
 
 static int my_write_table(struct destination *d, const struct table_record *t, struct error *e)
@@ -223,11 +240,13 @@ static int my_run_ddl(struct destination *d, const char *sql, struct error *e)
 /* TRUNCATE commits by itself and would not be under the epoch's proof. */
 static int my_empty(struct destination *d, const char *schema, const char *name, struct error *e)
 {
-        AUTO_BUF sql = BUF_INIT;
+        AUTO_BUF sql = BUF_INIT, forget = BUF_INIT;
 
         buf_str(&sql, "delete from ");
         my_table(&sql, schema, name);
-        if (my_book_begin(&d->book, e) < 0 || my_run(d->conn, e, buf_text(&sql)) < 0) {
+        write_forget(&forget, d, schema, name);
+        if (my_book_begin(&d->book, e) < 0 || my_run(d->conn, e, buf_text(&sql)) < 0 ||
+                my_run(d->conn, e, buf_text(&forget)) < 0) {
                 my_book_rollback(&d->book);
                 return error_context(e, "emptying %s.%s", schema, name);
         }
@@ -307,6 +326,8 @@ const struct destination_ops my_destination_ops = {
         .unload = my_loader_free,
         .load = my_loader_load,
         .row = my_loader_row,
+        .may_set_aside = my_loader_may_set_aside,
+        .set_aside = my_loader_set_aside,
         .refused = my_loader_refused,
         .loaded = my_loader_loaded,
 };

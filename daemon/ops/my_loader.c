@@ -2,11 +2,15 @@
 #include "base/memory.h"
 #include "db/my_meta.h"
 #include "ops/my_load_text.h"
+#include "base/loop.h"
+#include "sinks/my_aside.h"
+#include "sinks/my_binding.h"
 #include "sinks/my_value.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define BATCH ((size_t)1 << 20) /* rows of about this many bytes go at once */
 #define LEN_NULL UINT32_MAX
@@ -22,9 +26,10 @@ struct loader {
         struct coltype **types;
         uint16_t columns_n;
         uint64_t written, waiting;
-        uint64_t pending; /* rows of the INSERT in `text` */
-        uint64_t warnings; /* that the statement is to have (sinks/my_value.h) */
-        uint64_t refused; /* row that was not taken, from 1; 0: not known */
+        uint64_t pending;              /* rows of the INSERT in `text` */
+        uint64_t warnings;             /* that the statement is to have (sinks/my_value.h) */
+        uint64_t refused;              /* row that was not taken, from 1; 0: not known */
+        struct quarantine_table *keys; /* NULL: no row of the table is set aside */
 };
 
 /* ---- the table ---- */
@@ -294,6 +299,46 @@ int my_loader_row(struct loader *l, const struct value *row, struct error *e)
         return l->rows.len > BATCH || (!l->columns_n && l->waiting >= 1000) ? flush(l, e) : 0;
 }
 
+int my_loader_may_set_aside(struct loader *l, const struct relation *target, struct error *e)
+{
+        AUTO_BUF text = BUF_INIT;
+        AUTO_BUF sql = BUF_INIT;
+        AUTO_MY_RESULT d = NULL;
+        struct relation *own;
+        struct my_binding *b;
+        int rc = -1;
+
+        relation_to_text(target, &text);
+        my_binding_sql(&sql, target);
+        if (!(d = my_query(l->conn, e, buf_text(&sql))) ||
+                !(own = relation_from_text(buf_text(&text))))
+                return -1;
+        b = my_binding_new(own, 1, my_engine(l->conn), d, e);
+        if (b && my_binding_set_aside(b, CONFLICT_QUARANTINE, e) == 0) {
+                l->keys = b->quarantine;
+                b->quarantine = NULL;
+                rc = 0;
+        }
+        relation_unref(own);
+        return rc;
+}
+
+/* Beside the rows that wait: it is a statement of its own. */
+int my_loader_set_aside(
+        struct loader *l, const struct change *c, struct position at, struct error *e)
+{
+        const struct txn copy = {.commit = at, .committed_at = (int64_t)time(NULL) * SECOND};
+        AUTO_BUF sql = BUF_INIT;
+        struct quarantine_entry n;
+
+        if (quarantine_check_key(l->keys, c, e) < 0)
+                return -1;
+        quarantine_entry_init(&n, l->keys, c, NULL);
+        my_aside_sql(&sql, l->setup.pipeline, &copy, c, &n);
+        quarantine_entry_done(&n);
+        return my_run(l->conn, e, buf_text(&sql)) < 0 ? error_context(e, "target") : 0;
+}
+
 uint64_t my_loader_refused(const struct loader *l)
 {
         return l->refused;
@@ -325,6 +370,8 @@ static int record(struct loader *l, const char *schema, const char *name, const 
 int my_loader_loaded(struct loader *l, const char *schema, const char *name, const char *state,
         uint64_t rows, struct position at, struct error *e)
 {
+        free(l->keys);
+        l->keys = NULL;
         if (flush(l, e) < 0 || record(l, schema, name, state, rows, at, e) < 0)
                 return -1;
         return my_run(l->conn, e, "commit");
@@ -346,6 +393,7 @@ struct loader *my_loader_free(struct loader *l)
                 return NULL;
         halt_my_close(l->setup.halt, &l->conn);
         forget_types(l);
+        free(l->keys);
         buf_done(&l->insert);
         buf_done(&l->load);
         buf_done(&l->rows);

@@ -31,6 +31,9 @@ struct loader *my_loader_free(struct loader *l); /* closes it; takes NULL */
 /* As the functions of these names in ops/destination.h. */
 int my_loader_load(struct loader *l, const struct relation *target, struct error *e);
 int my_loader_row(struct loader *l, const struct value *row, struct error *e);
+int my_loader_may_set_aside(struct loader *l, const struct relation *target, struct error *e);
+int my_loader_set_aside(
+        struct loader *l, const struct change *c, struct position at, struct error *e);
 uint64_t my_loader_refused(const struct loader *l);
 int my_loader_loaded(struct loader *l, const char *schema, const char *name, const char *state,
         uint64_t rows, struct position at, struct error *e);

@@ -6,6 +6,8 @@
 #include "db/pg_ddl.h"
 #include "db/pg_define.h"
 #include "ops/destination.h"
+#include "sinks/pg_binding.h"
+#include "sinks/quarantine.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,6 +15,9 @@
 #include <string.h>
 
 #define BATCH ((size_t)64 * 1024) /* rows go out in messages of about this size */
+
+#define ASIDE_MAX (64 << 20) /* bytes of rows of a table that are set aside; they wait in memory   \
+                              */
 
 struct destination {
         const struct config *config;
@@ -28,7 +33,9 @@ struct loader {
         PGconn *conn;
         struct buf batch;
         uint16_t columns_n;
-        uint64_t refused; /* row that COPY did not take, from 1; 0: not known */
+        uint64_t refused;              /* row that COPY did not take, from 1; 0: not known */
+        struct quarantine_table *keys; /* NULL: no row of the table is set aside */
+        struct buf aside;              /* the statements that do, for when COPY has ended */
 };
 
 static struct destination *pg_destination_close(struct destination *d)
@@ -156,7 +163,10 @@ static struct table_records *pg_read_tables(struct destination *d, struct error 
 
 static int pg_clear_tables(struct destination *d, struct error *e)
 {
-        return table_records_clear(&d->book, e);
+        AUTO_RESULT done = pg_query(d->conn, e,
+                "delete from culvert.quarantine where pipeline = $1", 1, &d->book.pipeline);
+
+        return done ? table_records_clear(&d->book, e) : -1;
 }
 
 static int pg_write_table(struct destination *d, const struct table_record *t, struct error *e)
@@ -273,13 +283,20 @@ static int pg_run_ddl(struct destination *d, const char *sql, struct error *e)
 
 static int pg_empty(struct destination *d, const char *schema, const char *name, struct error *e)
 {
+        const char *values[] = {d->book.pipeline, schema, name};
         AUTO_BUF sql = BUF_INIT;
+        AUTO_RESULT done = NULL;
 
         buf_str(&sql, "truncate ");
         pg_table(&sql, schema, name);
         if (copy_book_begin(&d->book, e) < 0 ||
                 pg_run(d->conn, e, "set local lock_timeout = '30s'") < 0 ||
-                pg_run(d->conn, e, buf_text(&sql)) < 0) {
+                pg_run(d->conn, e, buf_text(&sql)) < 0 ||
+                !(done = pg_query(d->conn, e,
+                          "delete from culvert.quarantine where pipeline = $1 and table_schema = "
+                          "$2 "
+                          "and table_name = $3",
+                          3, values))) {
                 copy_book_rollback(&d->book);
                 return error_context(e, "emptying %s.%s", schema, name);
         }
@@ -322,6 +339,8 @@ static struct loader *pg_unload(struct loader *l)
         if (!l)
                 return NULL;
         halt_close(l->destination->halt, &l->conn);
+        free(l->keys);
+        buf_done(&l->aside);
         buf_done(&l->batch);
         free(l);
         return NULL;
@@ -337,6 +356,93 @@ static struct loader *pg_loader(struct destination *d, struct error *e)
                 (d->replica && pg_run(l->conn, e, "set session_replication_role = replica") < 0))
                 return pg_unload(l);
         return l;
+}
+
+/* Nothing can be asked while COPY runs. */
+static int pg_may_set_aside(struct loader *l, const struct relation *target, struct error *e)
+{
+        const char *values[] = {target->schema, target->name};
+        AUTO_RESULT d = pg_query(l->conn, e, pg_binding_sql, 2, values);
+        AUTO_BUF text = BUF_INIT;
+        struct relation *own;
+        struct pg_binding *b;
+        int rc = -1;
+
+        if (!d)
+                return -1;
+        relation_to_text(target, &text);
+        own = relation_from_text(buf_text(&text));
+        b = pg_binding_new(own, 1, 0, d, e);
+        if (b && pg_binding_set_aside(b, CONFLICT_QUARANTINE, e) == 0) {
+                l->keys = quarantine_table_new(own, CONFLICT_QUARANTINE);
+                for (uint16_t i = 0; i < own->columns_n; i++)
+                        l->keys->key[i] = pg_binding_quarantine(b)->key[i];
+                rc = 0;
+        }
+        relation_unref(own);
+        return rc;
+}
+
+static void add_literal(struct buf *sql, const char *text)
+{
+        buf_str(sql, ", ");
+        if (text)
+                pg_literal(sql, text);
+        else
+                buf_str(sql, "null");
+}
+
+static void write_aside(struct buf *sql, const char *pipeline, const struct change *c,
+        struct position at, const struct quarantine_entry *n)
+{
+        char position[POSITION_TEXT];
+
+        buf_str(sql,
+                "insert into culvert.quarantine (pipeline, table_schema, table_name, operation, "
+                "row_key, new_row, old_full, shape, position, xid, committed_at, code, message, "
+                "row_id, source) values (");
+        pg_literal(sql, pipeline);
+        add_literal(sql, c->relation->schema);
+        add_literal(sql, c->relation->name);
+        add_literal(sql, n->operation);
+        add_literal(sql, buf_text(&n->key));
+        add_literal(sql, buf_text(&n->new));
+        buf_str(sql, ", false");
+        add_literal(sql, buf_text(&n->shape));
+        add_literal(sql, position_format(at, position));
+        buf_str(sql, ", 0, pg_catalog.clock_timestamp()");
+        add_literal(sql, n->code);
+        add_literal(sql, n->message);
+        buf_printf(sql, ", %" PRId64, (int64_t)n->rows.keys[0].row);
+        add_literal(sql, n->source);
+        buf_str(sql, ");");
+}
+
+static int pg_set_aside(
+        struct loader *l, const struct change *c, struct position at, struct error *e)
+{
+        struct quarantine_entry n;
+
+        if (quarantine_check_key(l->keys, c, e) < 0)
+                return -1;
+        quarantine_entry_init(&n, l->keys, c, NULL);
+        write_aside(&l->aside, l->destination->book.pipeline, c, at, &n);
+        quarantine_entry_done(&n);
+        if (l->aside.len <= ASIDE_MAX)
+                return 0;
+        return error_set(e, ERROR_DATA,
+                "more than %d MiB of rows have values without a place on the target",
+                ASIDE_MAX >> 20);
+}
+
+static int end_aside(struct loader *l, struct error *e)
+{
+        int rc = l->aside.len ? pg_run(l->conn, e, buf_text(&l->aside)) : 0;
+
+        buf_clear(&l->aside);
+        free(l->keys);
+        l->keys = NULL;
+        return rc;
 }
 
 static int pg_load(struct loader *l, const struct relation *target, struct error *e)
@@ -487,7 +593,9 @@ static int pg_loaded(struct loader *l, const char *schema, const char *name, con
                         "%" PRIu64 " rows were read and %" PRId64
                         " written: a trigger or rule on the target keeps rows out",
                         rows, written);
-        return record(l, schema, name, state, rows, at, e) < 0 ? -1 : pg_run(l->conn, e, "commit");
+        if (end_aside(l, e) < 0 || record(l, schema, name, state, rows, at, e) < 0)
+                return -1;
+        return pg_run(l->conn, e, "commit");
 }
 
 const struct destination_ops pg_destination_ops = {
@@ -521,6 +629,8 @@ const struct destination_ops pg_destination_ops = {
         .unload = pg_unload,
         .load = pg_load,
         .row = pg_row,
+        .may_set_aside = pg_may_set_aside,
+        .set_aside = pg_set_aside,
         .refused = pg_refused,
         .loaded = pg_loaded,
 };

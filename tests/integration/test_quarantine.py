@@ -463,16 +463,95 @@ def test_a_key_without_a_place_stops(cross, culvert):
     assert shop.compare() == 5
 
 
-def test_the_copy_stops(cross, culvert):
-    cross.target_sql("create table t (id int primary key, v smallint)")
-    cross.sql(f"create table t (id int primary key, v int); insert into t values (1, 1), (2, 70000)")
-    c = culvert(cross.least(**{f"table {cross.qualified('t')}": {"on_conflict": "quarantine"}})).start()
-    error = c.wait_error("rows of the copy cannot wait in quarantine")
-    assert "column 'v'" in error["message"] and error["key"] == "id=2"
-    cross.target_sql("alter table t modify v int" if is_my(cross.target) else "alter table t alter v type int")
-    c.ctl("resume")
-    c.wait(lag=0)
-    assert cross.compare() == 2
+class Copied(Shop):
+    """Rows from before the start that the target has no place for."""
+
+    def __init__(self, both, culvert, rows, bad, key="int", wait=True, **more):
+        self.both, self.sql, self.target_sql = both, both.sql, both.target_sql
+        both.target_sql(f"create table t (id {key} primary key, v smallint, note varchar(40))")
+        both.sql("create table t (id int primary key, v int, note varchar(40))")
+        for first in range(1, rows + 1, 1000):
+            both.sql("insert into t values " + ", ".join(
+                f"({n}, {70000 if n in bad else n % 1000}, '{MARK}')" for n in range(first, min(first + 1000, rows + 1))))
+        self.culvert = culvert(both.least(**{f"table {both.qualified('t')}": {"on_conflict": "quarantine"}, **more})).start()
+        if wait:
+            self.culvert.wait(lag=0)
+
+    def widen(self):
+        self.target_sql("alter table t modify v int" if is_my(self.both.target) else "alter table t alter v type int")
+
+
+def test_rows_of_the_copy_wait(cross, culvert):
+    shop = Copied(cross, culvert, 3000, {1, 7, 1500, 3000}, apply={"error_threshold": "0.01"})
+    shop.done(4)
+    assert [(op, int(key["id"])) for op, key in shop.keys()] == [("insert", n) for n in (1, 7, 1500, 3000)]
+    assert {i["message"].split(":")[0] for i in shop.list()} == {"column 'v'"} and shop.list()[0]["position"]
+    assert shop.target_sql("select count(*) from t") == [(2996,)]
+    shop.sql("update t set v = 5 where id in (7, 8); delete from t where id = 1500; insert into t values (4000, 1, 'new')")
+    shop.done(6)  # the later changes of such rows follow
+    shop.culvert.kill9()
+    shop.culvert.start()
+    shop.done(6)
+    shop.widen()
+    retry_all(shop)
+    assert shop.compare() == 3000
+
+
+@pytest.mark.long
+def test_a_copy_that_begins_again(cross, culvert):
+    """What it has set aside is there once."""
+    shop = Copied(cross, culvert, 60000, set(range(500, 60000, 997)), wait=False, apply={"error_threshold": "1"})
+    for n in range(3):
+        until(lambda: shop.culvert.log_text().count("-> copying") > n or "the copy is complete" in shop.culvert.log_text(), 60,
+              "the copy")
+        shop.culvert.kill9()
+        shop.culvert.start()
+    shop.done(60)
+    shop.widen()
+    retry_all(shop)
+    assert shop.compare() == 60000
+
+
+@pytest.mark.long
+def test_a_new_copy_forgets_what_waited(cross, culvert):
+    shop = Copied(cross, culvert, 100, {7}, tables={"existing": "truncate"})
+    shop.sql("update t set v = 8 where id = 7")
+    shop.done(2)
+    shop.culvert.terminate()
+    tables = "culvert.`tables`" if is_my(cross.target) else "culvert.tables"
+    shop.target_sql(f"delete from {tables}; delete from culvert.checkpoint; delete from culvert.copy" if not is_my(cross.target)
+                    else f"delete from {tables}; delete from culvert.checkpoint; delete from culvert.`copy`")
+    if not is_my(cross.source):
+        shop.sql("select pg_drop_replication_slot('culvert_shop')")
+    shop.culvert.start()
+    shop.done()
+    assert shop.compare() == 100
+
+
+def test_too_many_rows_of_the_copy(cross, culvert):
+    shop = Copied(cross, culvert, 300, set(range(1, 301)), wait=False, apply={"error_threshold": "0.001"})
+    error = shop.culvert.wait_error("more than apply.error_threshold (0.001)")
+    assert error["class"] == "data" and error["table"] == cross.qualified("t")
+    assert shop.rows() == []
+    shop.culvert.config["apply"]["error_threshold"] = "1"
+    shop.culvert.write()
+    shop.culvert.ctl("reload")
+    shop.culvert.ctl("resume")
+    shop.done(300)
+    shop.widen()
+    retry_all(shop)
+    assert shop.compare() == 300
+
+
+@pytest.mark.long
+def test_rows_of_the_copy_whose_key_has_no_place(cross, culvert):
+    shop = Copied(cross, culvert, 40000, set(), key="smallint", wait=False)
+    error = shop.culvert.wait_error("a value of the key")
+    assert error["key"] == "id=32768" and shop.rows() == []
+    shop.target_sql("alter table t modify id int" if is_my(cross.target) else "alter table t alter id type int")
+    shop.culvert.ctl("resume")
+    shop.done()
+    assert shop.compare() == 40000
 
 
 def test_another_policy_for_values(request, culvert):
