@@ -91,8 +91,10 @@ static void add_notes(struct buf *out, const cJSON *notes)
         cJSON_ArrayForEach(t, notes)
         {
                 render_cell(out, t, "kind", 14);
-                render_string(out, t, "table");
-                buf_char(out, ' ');
+                if (cJSON_IsString(cJSON_GetObjectItemCaseSensitive(t, "table"))) {
+                        render_string(out, t, "table");
+                        buf_char(out, ' ');
+                }
                 render_string(out, t, "name");
                 buf_str(out, ": ");
                 render_string(out, t, "detail");

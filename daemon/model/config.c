@@ -296,6 +296,7 @@ struct config *config_parse(const char *path, const char *text, size_t len, bool
         check_error_threshold(c);
         check_tables(c);
         config_check_segments(c);
+        config_check_queries(c);
         if (secrets)
                 config_read_passwords(c);
         return c;
@@ -433,6 +434,7 @@ struct config *config_free(struct config *c)
         for (unsigned i = 0; i < c->table_n; i++)
                 free_table(&c->table[i]);
         free(c->table);
+        config_free_checks(c);
         free_pairs(c->schemas, c->schemas_n);
         for (unsigned i = 0; i < c->values_n; i++) {
                 free(c->values[i].section);

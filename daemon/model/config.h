@@ -48,6 +48,14 @@ struct config_table {
         int line;
 };
 
+/* [cutover] check.NAME: a query that gives the same on both sides. */
+struct config_check {
+        char *name;
+        char *query;           /* on both; NULL: each side has its own */
+        char *source, *target; /* in its place there; NULL: it is the same */
+        int line;
+};
+
 struct config_end {
         char *uri;
         enum config_kind kind; /* from the URI's scheme */
@@ -87,6 +95,8 @@ struct config {
         unsigned schemas_n;
         struct config_table *table;
         unsigned table_n;
+        struct config_check *checks;
+        unsigned checks_n;
         struct {
                 enum config_mode mode;
                 int64_t workers;
@@ -149,6 +159,7 @@ void config_print_problems(const struct config *c, struct buf *out);
 /* [table] section for a source table, or NULL. */
 const struct config_table *config_table_of(
         const struct config *c, const char *schema, const char *name);
+const char *config_check_query(const struct config_check *check, bool target);
 bool config_is_mysql(enum config_kind kind); /* MySQL or MariaDB */
 /* The folder of an end that is KIND_SEGMENTS; borrowed. */
 const char *config_folder(const struct config_end *end);

@@ -325,7 +325,8 @@ void option_range(const struct option *o, struct buf *out)
         }
 }
 
-/* column.status.to and check.revenue have NAME in the table. */
+/* column.status.to and check.revenue have NAME in the table. check.revenue.source is found by the
+ * first of its kind: what is behind the name is config_check.c's. */
 static bool key_fits(const struct option *o, const char *key)
 {
         const char *wild = strstr(o->key, "NAME");

@@ -41,7 +41,7 @@ extern const struct option config_options[]; /* ends with section NULL */
 struct config_value {
         const struct option *option; /* NULL for "" */
         char *section, *key;
-        char *text; /* in [schemas] and [table] only, for config_diff; else NULL */
+        char *text; /* of keys and sections that the user named, for config_diff; else NULL */
         int line;
         uint32_t hash; /* of section and key: what differs is told apart without reading them */
 };
@@ -95,6 +95,12 @@ void config_read_passwords(struct config *c);
 const char *config_folder_problem(const char *path);
 /* Complains about what does not go with a folder of segments as one of the two ends. */
 void config_check_segments(struct config *c);
+
+/* config_check.c */
+void config_read_check(struct config *c, int line, const char *key, const char *text);
+/* Complains about queries that do not only read, or are missing for one side. */
+void config_check_queries(struct config *c);
+void config_free_checks(struct config *c);
 
 /* config.c: a configuration from memory; touches no other file unless `secrets`. */
 struct config *config_parse(const char *path, const char *text, size_t len, bool secrets);

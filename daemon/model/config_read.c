@@ -114,10 +114,6 @@ static int take_value(struct reading *r, int line, const struct option *o, const
 {
         struct error e;
 
-        if (o->type == OPTION_FREE) {
-                bad_value(r, line, key, "not built yet; leave it out");
-                return -1;
-        }
         if (option_parse(o, text, v, &e) < 0) {
                 bad_value(r, line, key, e.message);
                 return -1;
@@ -333,10 +329,12 @@ static void on_key(void *context, int line, const char *key, const char *text)
                         r->section, earlier->line);
                 return;
         }
-        named = r->table || !strcmp(o->key, "SOURCE");
+        named = r->table || o->type == OPTION_FREE;
         remember(r->c, o, r->section, key, named ? text : NULL, line);
         if (r->table)
                 read_table_key(r, line, o, key, text);
+        else if (!strcmp(r->section, "cutover") && named)
+                config_read_check(r->c, line, key, text);
         else if (named)
                 read_schema(r, line, key, text);
         else

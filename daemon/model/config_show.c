@@ -6,6 +6,21 @@
 
 /* show config */
 
+/* [cutover] check.NAME. */
+static void show_checks(const struct config *c, const char *section, struct buf *out)
+{
+        for (unsigned i = 0; i < c->values_n; i++) {
+                const struct config_value *v = &c->values[i];
+
+                if (!v->text || strcmp(v->section, "cutover") != 0)
+                        continue;
+                if (strcmp(section, v->section) != 0)
+                        buf_printf(out, "\n[%s]\n", v->section);
+                section = v->section;
+                buf_printf(out, "%s = %s\n", v->key, v->text);
+        }
+}
+
 /* [schemas] and [table] as the file has them. */
 static void show_named(const struct config *c, const char *front, struct buf *out)
 {
@@ -43,6 +58,8 @@ void config_show(const struct config *c, struct buf *out)
                         show_named(c, !strcmp(o->key, "to") ? "table " : "schemas", out);
                         section = "";
                 }
+                if (!strcmp(o->key, "check.NAME"))
+                        show_checks(c, section, out);
                 if (o->offset == OPTION_NOWHERE)
                         continue;
                 if (strcmp(section, o->section) != 0)
@@ -146,10 +163,10 @@ static void diff_options(struct diff *d)
 
 static bool is_named(const struct config_value *v)
 {
-        return !strncmp(v->section, "table ", 6) || (v->text && !strcmp(v->section, "schemas"));
+        return !strncmp(v->section, "table ", 6) || v->text;
 }
 
-/* What is in [schemas] and [table] of `a` and not the same in `b`; `both`: also what b changed. */
+/* What the user named in `a` and not the same in `b`; `both`: also what b changed. */
 static void diff_named(struct diff *d, const struct config *a, const struct config *b, bool both)
 {
         for (unsigned i = 0; i < a->values_n; i++) {

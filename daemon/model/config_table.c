@@ -181,8 +181,13 @@ const struct option config_options[] = {
                 AT(cutover.hook_gate),
                 "Program that must end with 0 before a cutover, a rehearsal or a rollback begins; "
                 "its argument is gate."},
-        {"cutover", "check.NAME", OPTION_FREE, 0, 0, "SQL query", NULL, "", NEEDS_RESTART,
-                OPTION_NOWHERE, "Query that must give the same result on both sides."},
+        {"cutover", "check.NAME", OPTION_FREE, 0, 0, "SQL query", NULL, NULL, NEEDS_RESTART,
+                OPTION_NOWHERE,
+                "Query that gives the same on both sides, one SELECT; verify runs it at its end."},
+        {"cutover", "check.NAME.source", OPTION_FREE, 0, 0, "SQL query", NULL, NULL, NEEDS_RESTART,
+                OPTION_NOWHERE, "In its place on the source, where names differ, say."},
+        {"cutover", "check.NAME.target", OPTION_FREE, 0, 0, "SQL query", NULL, NULL, NEEDS_RESTART,
+                OPTION_NOWHERE, "In its place on the target."},
 
         {"metrics", "listen", OPTION_TEXT, 0, 300, "host:port", "", "", NEEDS_RESTART,
                 AT(metrics.listen), "Address for OpenMetrics over HTTP; empty: none."},

@@ -236,6 +236,8 @@ static void take_item(
 {
         struct verify *v = context;
 
+        if (f->kind == VERIFY_CHECK)
+                verify_report_item(v->report, VERIFY_NO_LINE, f->kind, f->key, f->columns);
         for (unsigned i = 0; i < v->tasks_n; i++)
                 if (!strcmp(v->tasks[i].at.schema, schema) && !strcmp(v->tasks[i].at.name, name))
                         verify_report_item(v->report, i, f->kind, f->key, f->columns);
@@ -493,6 +495,8 @@ static int end_run(struct verify *v, struct verify_side *s, enum verify_state st
 static int compare_with(struct verify *v, struct verify_side *s, struct ends *x, struct error *e)
 {
         if (look(v, x, e) < 0 || compare_all(v, e) < 0 || verify_beyond(v, x->defs, s, e) < 0)
+                return -1;
+        if (!v->run.name && verify_checks(v, e) < 0)
                 return -1;
         return end_run(v, s, VERIFY_DONE, "", e);
 }

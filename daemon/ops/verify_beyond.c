@@ -23,10 +23,9 @@ void verify_forget_notes(struct verify *v)
         v->notes_n = 0;
 }
 
-static void note(struct beyond *b, const struct verify_task *t, enum verify_kind kind,
+void verify_note(struct verify *v, const struct verify_task *t, enum verify_kind kind,
         const char *name, const char *detail)
 {
-        struct verify *v = b->verify;
         cJSON *o;
 
         if (v->notes_n >= VERIFY_NOTES_MAX)
@@ -35,11 +34,17 @@ static void note(struct beyond *b, const struct verify_task *t, enum verify_kind
         json_text(o, "name", name);
         json_text(o, "detail", detail);
         v->notes = memory_grow(v->notes, (v->notes_n + 1) * sizeof *v->notes);
-        v->notes[v->notes_n++] = (struct verify_note){.line = t->line,
-                .schema = t->at.schema,
-                .name = t->at.name,
+        v->notes[v->notes_n++] = (struct verify_note){.line = t ? t->line : VERIFY_NO_LINE,
+                .schema = t ? t->at.schema : "",
+                .name = t ? t->at.name : "",
                 .finding = {.kind = kind, .key = cJSON_PrintUnformatted(o), .columns = "[]"}};
         cJSON_Delete(o);
+}
+
+static void note(struct beyond *b, const struct verify_task *t, enum verify_kind kind,
+        const char *name, const char *detail)
+{
+        verify_note(b->verify, t, kind, name, detail);
 }
 
 /* What may be over when it is tried again is an error; all else a note. */

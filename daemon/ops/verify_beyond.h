@@ -17,3 +17,9 @@
 int verify_beyond(struct verify *v, const struct table_defs *source, struct verify_side *target,
         struct error *e);
 void verify_forget_notes(struct verify *v);
+/* One more, if there is room; `t` NULL: of no table. */
+void verify_note(struct verify *v, const struct verify_task *t, enum verify_kind kind,
+        const char *name, const char *detail);
+/* The operator's queries (ops/checks.h) become notes where they differ; verify_checks.c. -1 as
+ * above. */
+int verify_checks(struct verify *v, struct error *e);

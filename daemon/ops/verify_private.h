@@ -2,7 +2,8 @@
 /*
  * What the files of ops/verify share: verify.c starts and ends the threads, verify_walk.c reads
  * chunk by chunk, verify_span.c has the servers compare several chunks themselves, verify_bag.c
- * does the same as the walk for tables without a key, verify_settle.c reads again what differed.
+ * does the same as the walk for tables without a key, verify_settle.c reads again what differed,
+ * verify_beyond.c looks at all that is no row, verify_checks.c asks the operator's queries.
  */
 #include "ops/halt.h"
 #include "ops/verify.h"

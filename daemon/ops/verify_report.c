@@ -8,7 +8,7 @@
 
 static const char *const states[] = {"idle", "running", "done", "failed"};
 static const char *const kinds[] = {"missing", "extra", "differs", "undecided", "object-missing",
-        "object-extra", "orphans", "counter", "unchecked"};
+        "object-extra", "orphans", "counter", "unchecked", "check"};
 
 const char *verify_state_name(enum verify_state s)
 {
@@ -203,7 +203,10 @@ static void add_items(cJSON *o, const struct verify_report *r)
                 cJSON *t = cJSON_CreateObject();
                 cJSON *key = cJSON_Parse(x->key), *columns = cJSON_Parse(x->columns);
 
-                add_name(t, &r->lines[x->table]);
+                if (x->table == VERIFY_NO_LINE)
+                        json_text(t, "table", NULL);
+                else
+                        add_name(t, &r->lines[x->table]);
                 if (x->kind != VERIFY_UNDECIDED)
                         json_text(t, "kind", kinds[x->kind]);
                 if (x->kind > VERIFY_UNDECIDED)

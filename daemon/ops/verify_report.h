@@ -6,6 +6,7 @@
 #include "model/position.h"
 
 #include <cjson/cJSON.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,6 +26,7 @@ enum verify_kind {
         VERIFY_ORPHANS,        /* rows of the target whose foreign key refers to none */
         VERIFY_COUNTER,        /* of the target: would give a value that is there */
         VERIFY_UNCHECKED,      /* could not be found out */
+        VERIFY_CHECK,          /* of no table: a query of the operator's gives another answer */
         VERIFY_KINDS
 };
 const char *verify_kind_name(enum verify_kind k);
@@ -42,8 +44,10 @@ struct verify_line {         /* a table */
         int64_t total; /* -1: unknown; estimated until it is done */
 };
 
+#define VERIFY_NO_LINE UINT_MAX
+
 struct verify_item {
-        unsigned table;
+        unsigned table; /* its line; VERIFY_NO_LINE: of none */
         enum verify_kind kind;
         char *key;     /* JSON object: of a row; else {"name", "detail"} */
         char *columns; /* JSON array */

@@ -18,6 +18,7 @@ from integration import test_quarantine as quarantine
 from integration import test_repair as repairing
 from integration import test_my_types as types
 from integration import test_verify as verification
+from integration import test_verify_checks as checks
 from integration import test_my_values as values
 from integration import test_my_versioned as versioned
 from integration.conftest import Cross, is_my
@@ -428,6 +429,16 @@ def test_verification(make, culvert, direction):
 @pytest.mark.parametrize("direction", ["mysql-pg", "pg-mysql", "mysql-mysql"])
 def test_verification_of_all_kinds_of_tables(make, culvert, direction):
     verification.test_kinds_of_tables(make(direction), culvert)
+
+
+@pytest.mark.parametrize("direction", ["mysql-pg", "pg-mysql", "maria-mysql"])
+def test_queries_of_the_operator(make, culvert, direction):
+    checks.test_what_is_the_same(make(direction), culvert)
+
+
+@pytest.mark.parametrize("direction", ["mysql-pg", "mysql-mysql"])
+def test_queries_that_do_harm(make, culvert, direction):
+    checks.test_queries_that_do_harm(make(direction), culvert)
 
 
 @pytest.mark.parametrize("direction", ["mysql-pg", "pg-mysql", "mysql-mysql"])

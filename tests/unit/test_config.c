@@ -297,8 +297,6 @@ static void test_not_built(void **state)
                         "[throttle] rows_per_second: not built yet; leave it at 0"},
                 {"[throttle]\nwindow = 22:00-06:00",
                         "[throttle] window: not built yet; leave it out"},
-                {"[cutover]\ncheck.revenue = select 1",
-                        "[cutover] check.revenue: not built yet; leave it out"},
                 {"[tables]\nddl = apply", "[tables] ddl: apply is not built yet; today: stop"},
                 {"[tables]\nddl = ignore", "[tables] ddl: ignore is not built yet; today: stop"},
                 {"[metrics]\nlisten = 127.0.0.1:9187",
@@ -313,6 +311,41 @@ static void test_not_built(void **state)
                 "error_threshold = 0.01\n[values]\nzero_date = error\n[throttle]\nwindow =\n"
                 "[cutover]\nmax_lag = 5000ms\nfence = read-only\n[metrics]\nlisten = ; x\n",
                 "");
+}
+
+static void test_checks(void **state)
+{
+        struct config *c = good(ENDS "[cutover]\n"
+                                     "check.revenue = select sum(total) from orders ; a remark\n"
+                                     "check.names.source = select count(*) from old\n"
+                                     "check.names.target = select count(*) from new\n"
+                                     "check.last = select 1\ncheck.last.target = select 2\n");
+        AUTO_BUF shown = BUF_INIT;
+
+        (void)state;
+        assert_int_equal(c->checks_n, 3);
+        assert_string_equal(c->checks[0].name, "revenue");
+        assert_string_equal(
+                config_check_query(&c->checks[0], true), "select sum(total) from orders");
+        assert_string_equal(config_check_query(&c->checks[1], false), "select count(*) from old");
+        assert_string_equal(config_check_query(&c->checks[1], true), "select count(*) from new");
+        assert_string_equal(config_check_query(&c->checks[2], false), "select 1");
+        assert_string_equal(config_check_query(&c->checks[2], true), "select 2");
+        config_show(c, &shown);
+        assert_non_null(strstr(buf_text(&shown), "check.revenue = select sum(total) from orders\n"
+                                                 "check.names.source = select count"));
+        config_free(c);
+        expect_problem("[cutover]\ncheck.a b = select 1",
+                "[cutover] check: the name has to be of letters, digits, _ and -, at most 40, with "
+                "nothing or .source or .target behind it");
+        expect_problem("[cutover]\ncheck.a.b = select 1",
+                "[cutover] check: the name has to be of letters, digits, _ and -, at most 40, with "
+                "nothing or .source or .target behind it");
+        expect_problem("[cutover]\ncheck.a.source = select 1",
+                "[cutover] check.a, on the target: a query is wanted");
+        expect_problem("[cutover]\ncheck.a.target = delete from t\ncheck.a = select 1",
+                "[cutover] check.a, on the target: it does not begin with SELECT, WITH, VALUES or "
+                "TABLE");
 }
 
 static void expect_uri(const char *uri, const char *want)
@@ -916,6 +949,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_homes),
+                cmocka_unit_test(test_checks),
                 cmocka_unit_test(test_own_database_only),
                 cmocka_unit_test(test_zero_date),
                 cmocka_unit_test(test_enum_error),
