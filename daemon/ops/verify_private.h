@@ -1,10 +1,13 @@
 #pragma once
 /*
- * What the files of ops/verify share: verify.c starts and ends the threads, verify_walk.c reads
- * chunk by chunk, verify_span.c has the servers compare several chunks themselves, verify_bag.c
- * does the same as the walk for tables without a key, verify_settle.c reads again what differed,
- * verify_beyond.c looks at all that is no row, verify_checks.c asks the operator's queries.
+ * What the files of ops/verify share: verify.c starts and ends the job's thread, verify_run.c lives
+ * a run with the tables of verify_tables.c, verify_work.c is a worker of it and verify_wait.c how
+ * one waits, verify_walk.c reads chunk by chunk, verify_span.c has the servers compare several
+ * chunks themselves, verify_bag.c does the same as the walk for tables without a key,
+ * verify_settle.c reads again what differed, verify_beyond.c looks at all that is no row,
+ * verify_checks.c asks the operator's queries.
  */
+#include "model/table_def.h"
 #include "ops/halt.h"
 #include "ops/verify.h"
 #include "ops/verify_ahead.h"
@@ -88,10 +91,39 @@ struct verify_worker {
         int64_t saved, settled; /* monotonic */
 };
 
+int64_t verify_now(void);  /* monotonic, microseconds */
+int64_t verify_wall(void); /* since 1970 */
+
+/* ---- the job's thread ---- */
+
+/* Both sides as their catalogues are read through. */
+struct verify_ends {
+        const struct origin_ops *from;
+        struct origin *origin;
+        const struct destination_ops *to;
+        struct destination *destination;
+        struct table_defs *defs;
+};
+
+/* Lives the run, or a repair, with `s` on the target: what is not done of it, until it is over. */
+int verify_run_once(struct verify *v, struct verify_side *s, struct error *e);
+/* Opens both ends and makes the tables of all tasks that are not over. */
+int verify_look(struct verify *v, struct verify_ends *x, struct error *e);
+void verify_forget_tasks(struct verify *v);
+/* Writes how it ended, with the notes. */
+int verify_end_run(struct verify *v, struct verify_side *s, enum verify_state state,
+        const char *message, struct error *e);
+
+/* ---- workers ---- */
+
 /* One thread: takes tables until there are none. */
 int verify_work(struct verify *v, unsigned number, struct error *e);
+/* Compares w->task from where it is to its end. */
+int verify_compare_table(struct verify_worker *w, struct error *e);
+void verify_show_progress(struct verify_line *l, const struct verify_progress *p);
 
-int64_t verify_now(void); /* monotonic, microseconds */
+/* Until it is told something, or the time is over; with the lock held. */
+void verify_wait_a_little(struct verify *v, int64_t microseconds);
 /* Sleeps as the rate wants it. */
 int verify_throttle(struct verify_worker *w, uint64_t rows, struct error *e);
 int verify_pause(struct verify_worker *w, int64_t microseconds, struct error *e);
