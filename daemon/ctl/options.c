@@ -57,15 +57,23 @@ static const struct command commands[] = {
                 render_quarantine_done},
         {"verify start", COMMAND_ASK, "compare every row of both sides",
                 {{"table", "TABLE", "of this source table alone, schema.table"},
-                        {"sample", "PERCENT", "of the rows, by chunks of them: a quick look"}},
+                        {"sample", "PERCENT", "of the rows, by chunks of them: a quick look"},
+                        {"continuous", NULL, "and what changes afterwards, until it is stopped"}},
                 "Returns at once; verify status says how far it is and what it found. It reads "
                 "both\n"
                 "sides while writes go on, and goes on after a restart of the daemon. A new start\n"
-                "begins from nothing.\n",
+                "begins from nothing. With --continuous, rows that change afterwards are compared\n"
+                "again, until verify stop or another start; it begins anew after a restart, since\n"
+                "nobody knows then what has changed.\n",
                 render_verify},
         {"verify status", COMMAND_ASK, "how far it is, and what it found", {{0}},
                 "A row is missing on the target, extra on the target, or differs in some columns.\n"
                 "Undecided are rows that never stood still while they were compared.\n",
+                render_verify},
+        {"verify rest", COMMAND_ASK, "compare at once what has changed since", {{0}},
+                "Of a continuous verification that has compared all: returns when what the stream\n"
+                "had brought by now is compared, and prints the status. Exit status 1: there are\n"
+                "differences, or rows that are undecided.\n",
                 render_verify},
         {"verify stop", COMMAND_ASK, "end it; what it found so far stays", {{0}}, NULL,
                 render_verify},

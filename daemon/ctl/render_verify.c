@@ -31,6 +31,20 @@ static void add_line(struct buf *out, const cJSON *body)
         buf_char(out, '\n');
 }
 
+static void add_fresh(struct buf *out, const cJSON *body)
+{
+        if (!cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(body, "continuous")))
+                return;
+        buf_str(out, "continuous: ");
+        render_value(out, body, "changed", text_count);
+        buf_str(out, " changed rows not verified again yet");
+        if (cJSON_IsString(cJSON_GetObjectItemCaseSensitive(body, "verified_position"))) {
+                buf_str(out, ", all verified up to ");
+                render_string(out, body, "verified_position");
+        }
+        buf_char(out, '\n');
+}
+
 static void add_tables(struct buf *out, const cJSON *tables)
 {
         const cJSON *t;
@@ -112,6 +126,7 @@ void render_verify(struct buf *out, const cJSON *body)
                 text_safe(out, error->valuestring, false);
                 buf_char(out, '\n');
         }
+        add_fresh(out, body);
         add_tables(out, cJSON_GetObjectItemCaseSensitive(body, "tables"));
         add_items(out, cJSON_GetObjectItemCaseSensitive(body, "items"), NULL);
         add_items(out, cJSON_GetObjectItemCaseSensitive(body, "undecided_items"), "undecided");

@@ -28,7 +28,7 @@ struct commands {
         struct wait *waits;
         struct watcher *watchers;
         struct quarantine_command quarantine;
-        struct verify_command verify;
+        struct verify_command verify, rest;
         struct repair_command repair;
         struct turn_command turn;
         struct complete_command complete;
@@ -156,6 +156,11 @@ static void run_verify_start(struct commands *c, struct control_call *call)
 static void run_verify_status(struct commands *c, struct control_call *call)
 {
         verify_command_status(c->migration, call);
+}
+
+static void run_verify_rest(struct commands *c, struct control_call *call)
+{
+        verify_command_rest(&c->rest, c->migration, call);
 }
 
 static void run_verify_stop(struct commands *c, struct control_call *call)
@@ -309,8 +314,9 @@ static const struct command table[] = {
         {"quarantine list", run_quarantine_list, "table"},
         {"quarantine retry", run_quarantine_retry, "table ids"},
         {"quarantine discard", run_quarantine_discard, "table ids"},
-        {"verify start", run_verify_start, "table sample"},
+        {"verify start", run_verify_start, "table sample continuous"},
         {"verify status", run_verify_status, ""},
+        {"verify rest", run_verify_rest, ""},
         {"verify stop", run_verify_stop, ""},
         {"repair", run_repair, "table dry-run"},
         {"cutover", run_cutover, "rehearse timeout override attach stopped"},
@@ -372,6 +378,7 @@ struct commands *commands_free(struct commands *c)
                 watch_cancel(c->watchers);
         quarantine_command_cancel(&c->quarantine);
         verify_command_cancel(&c->verify);
+        verify_command_cancel(&c->rest);
         repair_command_cancel(&c->repair);
         turn_command_cancel(&c->turn);
         complete_command_cancel(&c->complete);

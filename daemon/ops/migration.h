@@ -10,6 +10,7 @@
 
 struct loop;
 struct migration;
+struct verify_sums;
 
 struct migration *migration_new(struct loop *l, const struct config *c, struct error *e);
 struct migration *migration_free(struct migration *m);
@@ -37,13 +38,29 @@ int migration_quarantine(struct migration *m, struct quarantine_request *request
         void (*done)(void *context, struct quarantine_result *r), void *context, struct error *e);
 
 /* Verification (ops/verify.h): one at a time. Of one source table, or all (NULL); `sample` 0: as
- * configured. -1: refused by the state. */
+ * configured. A continuous one compares all, and then what changes, until it is stopped, or another
+ * one is started. -1: refused by the state. */
 int migration_verify_start(struct migration *m, const char *schema, const char *table,
-        unsigned sample, struct error *e);
+        unsigned sample, bool continuous, struct error *e);
 /* `done` comes once, when it has ended, unless the migration is freed before. */
 int migration_verify_stop(
         struct migration *m, void (*done)(void *context), void *context, struct error *e);
 struct cJSON *migration_verify_status(struct migration *m); /* the caller's */
+/* As they are now, with what has changed since. */
+void migration_verify_sums(struct migration *m, struct verify_sums *s);
+/*
+ * The last look before a cutover: verifies at once what has changed since it was verified. `done`
+ * comes once, unless the migration is freed before: when all that the stream had brought to the
+ * target by the call is compared (migration_verify_sums says with what result), or with the error
+ * by which the verification ended. -1: refused, since no continuous verification has compared all
+ * yet, or somebody waits for that already.
+ *
+ * Behind the fence, when the stream has drained, nothing changes any more: then `changed` is 0 and
+ * nothing is stale.
+ */
+typedef void migration_verified(void *context, const struct error *why);
+int migration_verify_rest(
+        struct migration *m, migration_verified *done, void *context, struct error *e);
 
 /* Repair (ops/repair.h) of what the last verification found: in one source table, or all (NULL).
  * `done` comes once, with what the receiver may ask of the repair, unless the migration is freed

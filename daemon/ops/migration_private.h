@@ -104,6 +104,10 @@ struct migration {
                 struct error broken;   /* why it was ended before its time */
                 migration_repaired *repaired;
                 void *repair_context;
+
+                struct verify_fresh *fresh; /* of a continuous one; NULL: there is none */
+                migration_verified *rested; /* who waits for migration_verify_rest; or NULL */
+                void *rest_context;
         } verify;
 
         uint64_t rows_at[RATE_SLOTS + 1];

@@ -81,14 +81,6 @@ void migration_repair_go(void *context)
         migration_changed(m);
 }
 
-static void see(void *context, const struct txn *piece)
-{
-        struct migration *m = context;
-
-        if (m->verify.repair)
-                repair_see(m->verify.repair, piece);
-}
-
 /* What it waits for may not come: it ends, and what it has written is there. */
 void migration_repair_look(struct migration *m)
 {
@@ -128,6 +120,9 @@ static int check(struct migration *m, const char *schema, const char *table, str
                 return error_set(e, ERROR_CONFIG, "an archive has changes and no rows to mend");
         if (migration_is_repairing(m))
                 return error_set(e, ERROR_CONFIG, "a repair is under way");
+        if (m->verify.rested)
+                return error_set(e, ERROR_CONFIG,
+                        "what has changed is being verified for a cutover: try again");
         if (m->preparing || m->saved.phase != STATE_STREAMING || !m->verify.loaded)
                 return error_set(e, ERROR_CONFIG,
                         "the pipeline is starting or copying: try again when it streams");
@@ -158,6 +153,5 @@ int migration_repair(struct migration *m, const struct migration_repair_request 
         m->verify.repair_context = context;
         error_clear(&m->verify.broken);
         migration_verify_begin(m, &request);
-        pipeline_tap(m->pipeline, see, m);
         return 0;
 }

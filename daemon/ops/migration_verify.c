@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "ops/migration_private.h"
+#include "ops/verify_fresh.h"
 
 #include <stdlib.h>
 
@@ -78,6 +79,44 @@ static void on_ask(void *context, unsigned worker)
         migration_verify_look(m);
 }
 
+/* ---- what the stream shows ---- */
+
+static void see(void *context, const struct txn *piece)
+{
+        struct migration *m = context;
+
+        if (m->verify.repair)
+                repair_see(m->verify.repair, piece);
+        if (m->verify.fresh)
+                verify_fresh_see(m->verify.fresh, piece);
+}
+
+static void tap(struct migration *m)
+{
+        bool wanted = m->verify.repair || m->verify.fresh;
+
+        pipeline_tap(m->pipeline, wanted ? see : NULL, m);
+}
+
+/* No job may have it. */
+static void set_fresh(struct migration *m, struct verify_fresh *f)
+{
+        verify_fresh_free(m->verify.fresh);
+        m->verify.fresh = f;
+        tap(m);
+}
+
+static void tell_rest(struct migration *m, const struct error *why)
+{
+        migration_verified *done = m->verify.rested;
+
+        m->verify.rested = NULL;
+        if (m->verify.fresh)
+                verify_fresh_forget_rest(m->verify.fresh);
+        if (done)
+                done(m->verify.rest_context, why);
+}
+
 /* ---- the job ---- */
 
 static void drop(struct migration *m)
@@ -87,25 +126,36 @@ static void drop(struct migration *m)
         m->verify.job = verify_free(m->verify.job);
         m->verify.ended = false;
         if (m->verify.repair) {
-                pipeline_tap(m->pipeline, NULL, NULL);
                 migration_repair_go(m);
                 m->verify.repair = repair_free(m->verify.repair);
+                tap(m);
         }
 }
 
+/* A continuous one goes on when a repair is over; else it is over with its job. */
 static void run_end(void *context)
 {
         struct migration *m = context;
+        bool repaired = m->verify.repair != NULL;
+        struct verify_request q = {0};
 
-        if (m->verify.ended)
-                drop(m);
+        if (!m->verify.ended)
+                return;
+        drop(m);
+        if (!repaired)
+                set_fresh(m, NULL);
+        else if (m->verify.fresh && !m->shutdown_done)
+                migration_verify_begin(m, &q);
 }
 
 static void on_done(void *context)
 {
         struct migration *m = context;
         void (*stopped)(void *context) = m->verify.stopped;
+        struct error ended = ERROR_INIT;
 
+        error_set(&ended, ERROR_CONFIG, "the verification has ended");
+        tell_rest(m, &ended);
         m->verify.stopped = NULL;
         m->verify.ended = true;
         if (m->verify.repair)
@@ -129,6 +179,8 @@ void migration_verify_begin(struct migration *m, struct verify_request *q)
         q->rate = (uint64_t)m->config->verify.rate;
         drop(m);
         m->verify.repair = q->repair;
+        q->fresh = m->verify.fresh;
+        tap(m);
         m->verify.job = verify_new(m->loop, m->config, m->route, q, m->verify.report, &events, m);
         free(tables);
         migration_changed(m);
@@ -146,6 +198,7 @@ void migration_verify_resume(struct migration *m)
         if (m->verify.loaded || !has_rows_on_both(m))
                 return;
         m->verify.loaded = true;
+        set_fresh(m, verify_fresh_new(m->loop)); /* it may be a continuous one that goes on */
         migration_verify_begin(m, &q);
 }
 
@@ -155,6 +208,16 @@ bool migration_verify_is_running(struct migration *m)
 
         verify_report_sums(m->verify.report, loop_now(m->loop), &s);
         return m->verify.job && !m->verify.ended && s.state == VERIFY_RUNNING;
+}
+
+/* All is compared, and what changes is. */
+static bool is_following(struct migration *m)
+{
+        struct verify_sums s;
+
+        verify_report_sums(m->verify.report, loop_now(m->loop), &s);
+        return m->verify.job && !m->verify.ended && !m->verify.repair && m->verify.fresh &&
+               s.state == VERIFY_DONE && s.continuous;
 }
 
 bool migration_verify_has_result(struct migration *m)
@@ -178,9 +241,9 @@ bool migration_is_migrated(const struct migration *m, const char *schema, const 
 }
 
 int migration_verify_start(struct migration *m, const char *schema, const char *table,
-        unsigned sample, struct error *e)
+        unsigned sample, bool continuous, struct error *e)
 {
-        struct verify_request q = {.begin = true};
+        struct verify_request q = {.begin = true, .continuous = continuous};
 
         if (!has_rows_on_both(m))
                 return error_set(e, ERROR_CONFIG, "an archive has changes and no rows to compare");
@@ -198,7 +261,9 @@ int migration_verify_start(struct migration *m, const char *schema, const char *
                         e, ERROR_CONFIG, "table %.255s.%.255s is not migrated", schema, table);
         q.schema = memory_string(schema);
         q.name = memory_string(table);
-        q.sample = sample ? sample : (unsigned)m->config->verify.sample;
+        q.sample = continuous ? 100 : sample ? sample : (unsigned)m->config->verify.sample;
+        drop(m);
+        set_fresh(m, continuous ? verify_fresh_new(m->loop) : NULL);
         migration_verify_begin(m, &q);
         return 0;
 }
@@ -206,7 +271,7 @@ int migration_verify_start(struct migration *m, const char *schema, const char *
 int migration_verify_stop(
         struct migration *m, void (*done)(void *context), void *context, struct error *e)
 {
-        if (!migration_verify_is_running(m))
+        if (!migration_verify_is_running(m) && !is_following(m))
                 return error_set(e, ERROR_CONFIG, "no verification is under way");
         if (m->verify.stopped)
                 return error_set(e, ERROR_CONFIG, "it is being stopped already");
@@ -216,8 +281,39 @@ int migration_verify_stop(
         return 0;
 }
 
+static void on_rest(void *context)
+{
+        tell_rest(context, NULL);
+}
+
+int migration_verify_rest(
+        struct migration *m, migration_verified *done, void *context, struct error *e)
+{
+        if (!is_following(m))
+                return error_set(e, ERROR_CONFIG,
+                        "no continuous verification has compared all: verify start --continuous");
+        if (m->verify.rested || !verify_fresh_rest(m->verify.fresh, on_rest, m))
+                return error_set(e, ERROR_CONFIG, "what has changed is being verified already");
+        m->verify.rested = done;
+        m->verify.rest_context = context;
+        return 0;
+}
+
+static void show_fresh(struct migration *m)
+{
+        if (m->verify.fresh)
+                verify_fresh_show(m->verify.fresh, m->verify.report);
+}
+
+void migration_verify_sums(struct migration *m, struct verify_sums *s)
+{
+        show_fresh(m);
+        verify_report_sums(m->verify.report, loop_now(m->loop), s);
+}
+
 cJSON *migration_verify_status(struct migration *m)
 {
+        show_fresh(m);
         return verify_report_json(m->verify.report, loop_now(m->loop));
 }
 
@@ -235,6 +331,8 @@ void migration_verify_done(struct migration *m)
 {
         task_cancel(m->loop, &m->verify.end);
         drop(m);
+        m->verify.rested = NULL;
+        m->verify.fresh = verify_fresh_free(m->verify.fresh);
         migration_unlisten(m, &m->verify.listener);
         m->verify.report = verify_report_free(m->verify.report);
 }

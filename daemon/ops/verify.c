@@ -5,7 +5,6 @@
 #include "ops/repair.h"
 #include "ops/verify_private.h"
 
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,11 +57,14 @@ static void write_end(struct verify *v, const struct error *why)
 {
         struct verify_side s = {0};
         struct error e = ERROR_INIT;
-        enum verify_state state = why ? VERIFY_FAILED : VERIFY_IDLE;
+        bool compared = v->run.continuous && v->run.state == VERIFY_DONE;
+        enum verify_state state = why ? VERIFY_FAILED : compared ? VERIFY_DONE : VERIFY_IDLE;
         int rc;
 
+        v->run.continuous = false;
         pthread_mutex_lock(&v->report->lock);
         v->report->state = state;
+        v->report->continuous = false;
         snprintf(v->report->message, sizeof v->report->message, "%s", why ? why->message : "");
         pthread_mutex_unlock(&v->report->lock);
         if (v->run.number == 0 || v->request.begin)
@@ -74,20 +76,6 @@ static void write_end(struct verify *v, const struct error *why)
         if (rc < 0)
                 log_failure(LOG_LEVEL_WARNING, LOG_PLAIN, &e,
                         "the end of the verification could not be written");
-}
-
-static void say_result(struct verify *v, const struct error *e)
-{
-        struct verify_sums s;
-
-        verify_report_sums(v->report, verify_now(), &s);
-        if (e)
-                log_failure(LOG_LEVEL_WARNING, LOG_PLAIN, e, "verification");
-        else if (s.state == VERIFY_DONE && v->run.finished && v->run.state == VERIFY_DONE)
-                log_event(s.differences ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, LOG_PLAIN, NULL,
-                        "verification: %" PRIu64 " rows compared, %" PRIu64 " differences, %" PRIu64
-                        " undecided",
-                        s.rows, s.differences, s.undecided);
 }
 
 static void on_done(void *context)
@@ -138,9 +126,9 @@ static void *run(void *context)
                         write_end(v, NULL);
         } else if (rc < 0) {
                 write_end(v, &e);
-                say_result(v, &e);
+                log_failure(LOG_LEVEL_WARNING, LOG_PLAIN, &e, "verification");
         } else if (!went_on || v->run.finished) {
-                say_result(v, NULL);
+                verify_say_result(v);
         }
         loop_post(v->loop, on_done, v);
         return NULL;
@@ -170,12 +158,13 @@ static void start(struct verify *v)
 }
 
 /* From now on nothing of an earlier one is shown. */
-static void clear_report(struct verify_report *r, unsigned sample)
+static void clear_report(struct verify_report *r, const struct verify_request *q)
 {
         pthread_mutex_lock(&r->lock);
         verify_report_clear(r);
         r->state = VERIFY_RUNNING;
-        r->sample = sample;
+        r->sample = q->sample;
+        r->continuous = q->continuous;
         r->started = verify_wall();
         pthread_mutex_unlock(&r->lock);
 }
@@ -210,7 +199,7 @@ struct verify *verify_new(struct loop *l, const struct config *c, struct route *
         pthread_cond_init(&v->told, &attributes);
         pthread_condattr_destroy(&attributes);
         if (v->request.begin)
-                clear_report(report, v->request.sample);
+                clear_report(report, &v->request);
         start(v);
         return v;
 }

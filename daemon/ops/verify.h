@@ -19,13 +19,19 @@
 struct loop;
 struct repair;
 struct verify;
+struct verify_fresh;
 
 #define VERIFY_WORKERS 8 /* at most */
 
 struct verify_request {
-        bool begin;            /* else: goes on with what the target knows, if it was running */
-        char *schema, *name;   /* on the source; NULL: all */
-        unsigned sample;       /* percent of the chunks */
+        bool begin;          /* else: goes on with what the target knows, if it was running */
+        char *schema, *name; /* on the source; NULL: all */
+        unsigned sample;     /* percent of the chunks */
+        bool continuous;     /* what changes afterwards is compared again, until it is stopped */
+        /* What has changed, which the loop keeps for a continuous one; borrowed. NULL: there is no
+         * such one, or a repair comes first. One that has no tables yet knows nothing: a run that
+         * was continuous in an earlier process begins anew. */
+        struct verify_fresh *fresh;
         uint64_t rate;         /* rows a second; 0: no limit */
         struct repair *repair; /* mends what the last one found, instead; borrowed; or NULL */
         const struct route_table **tables; /* those that are migrated; borrowed by the call only */

@@ -3,6 +3,7 @@
 #include "model/pattern.h"
 #include "ops/json.h"
 #include "ops/migration.h"
+#include "ops/verify_report.h"
 
 #include <stdlib.h>
 
@@ -25,6 +26,7 @@ void verify_command_start(struct migration *m, struct control_call *call)
         AUTO_STRING schema = NULL;
         AUTO_STRING name = NULL;
         struct error e = ERROR_INIT;
+        bool continuous = control_call_argument(call, "continuous") != NULL;
         unsigned sample = 0;
 
         if (table && pattern_name(table, &schema, &name, &e) < 0)
@@ -33,7 +35,10 @@ void verify_command_start(struct migration *m, struct control_call *call)
                 control_call_refuse(call, CONTROL_USAGE, "--table takes schema.table");
         else if (percent && parse_sample(percent, &sample, &e) < 0)
                 control_call_refuse(call, CONTROL_USAGE, "%s", e.message);
-        else if (migration_verify_start(m, schema, name, sample, &e) < 0)
+        else if (percent && continuous)
+                control_call_refuse(
+                        call, CONTROL_USAGE, "--continuous compares all: not with --sample");
+        else if (migration_verify_start(m, schema, name, sample, continuous, &e) < 0)
                 control_call_refuse(call, CONTROL_REFUSED, "%s", e.message);
         else
                 control_call_answer(call, CONTROL_DONE, migration_verify_status(m));
@@ -67,6 +72,37 @@ void verify_command_stop(struct verify_command *c, struct migration *m, struct c
 
         c->migration = m;
         if (migration_verify_stop(m, on_stopped, c, &e) < 0) {
+                control_call_refuse(call, CONTROL_REFUSED, "%s", e.message);
+                return;
+        }
+        c->call = call;
+        control_call_on_gone(call, on_gone, c);
+}
+
+static void on_rested(void *context, const struct error *why)
+{
+        struct verify_command *c = context;
+        struct control_call *call = c->call;
+        struct verify_sums s;
+
+        c->call = NULL;
+        if (!call)
+                return;
+        migration_verify_sums(c->migration, &s);
+        if (why)
+                control_call_refuse(call, CONTROL_FAILED, "%s", why->message);
+        else
+                control_call_answer(call,
+                        s.differences + s.undecided ? CONTROL_FAILED : CONTROL_DONE,
+                        migration_verify_status(c->migration));
+}
+
+void verify_command_rest(struct verify_command *c, struct migration *m, struct control_call *call)
+{
+        struct error e = ERROR_INIT;
+
+        c->migration = m;
+        if (migration_verify_rest(m, on_rested, c, &e) < 0) {
                 control_call_refuse(call, CONTROL_REFUSED, "%s", e.message);
                 return;
         }

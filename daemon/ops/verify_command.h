@@ -1,6 +1,6 @@
 #pragma once
 /*
- * `verify start`, `status` and `stop`. The first two are answered at once; the last one when the
+ * `verify start`, `status`, `rest` and `stop`. The first two are answered at once; `stop` when the
  * verification has ended. Loop thread only.
  */
 #include "ops/control.h"
@@ -9,7 +9,7 @@ struct migration;
 
 struct verify_command {
         struct migration *migration;
-        struct control_call *call; /* of `stop`; NULL: none, or its client has left */
+        struct control_call *call; /* of `stop`, or of `rest`; NULL: none, or its client has left */
 };
 
 void verify_command_start(struct migration *m, struct control_call *call);
@@ -17,4 +17,6 @@ void verify_command_status(struct migration *m, struct control_call *call);
 /* Takes the call over. */
 void verify_command_stop(struct verify_command *c, struct migration *m, struct control_call *call);
 /* Ends the call with an error, since the daemon ends. */
+/* Answers when what has changed by now is verified again. */
+void verify_command_rest(struct verify_command *c, struct migration *m, struct control_call *call);
 void verify_command_cancel(struct verify_command *c);

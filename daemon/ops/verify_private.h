@@ -5,7 +5,8 @@
  * one waits, verify_walk.c reads chunk by chunk, verify_span.c has the servers compare several
  * chunks themselves, verify_bag.c does the same as the walk for tables without a key,
  * verify_settle.c reads again what differed, verify_beyond.c looks at all that is no row,
- * verify_checks.c asks the operator's queries.
+ * verify_checks.c asks the operator's queries,
+ * verify_follow.c goes on with what has changed since (verify_fresh.h).
  */
 #include "model/table_def.h"
 #include "ops/halt.h"
@@ -110,12 +111,17 @@ int verify_run_once(struct verify *v, struct verify_side *s, struct error *e);
 /* Opens both ends and makes the tables of all tasks that are not over. */
 int verify_look(struct verify *v, struct verify_ends *x, struct error *e);
 void verify_forget_tasks(struct verify *v);
+/* When all is compared, for a continuous one; returns when it is stopped, or fails. */
+int verify_follow(struct verify *v, struct error *e);
 /* Writes how it ended, with the notes. */
 int verify_end_run(struct verify *v, struct verify_side *s, enum verify_state state,
         const char *message, struct error *e);
+void verify_say_result(struct verify *v); /* into the log */
 
 /* ---- workers ---- */
 
+int verify_worker_open(struct verify_worker *w, struct error *e);
+void verify_worker_close(struct verify_worker *w); /* also one that was not opened whole */
 /* One thread: takes tables until there are none. */
 int verify_work(struct verify *v, unsigned number, struct error *e);
 /* Compares w->task from where it is to its end. */
@@ -152,6 +158,9 @@ int verify_read_rows(struct verify_worker *w, bool target, const struct buf *sql
         struct error *e);
 /* Reads w->doubts again until each is decided; what differs goes to w->found. */
 int verify_settle(struct verify_worker *w, struct error *e);
+/* Of a row of w->doubts, as it is found by. The caller frees. */
+char *verify_key_json(struct verify_worker *w, const struct verify_row *row);
+void verify_forget_found(struct verify_worker *w);
 /* Takes what it is given over: JSON. */
 void verify_found(struct verify_worker *w, enum verify_kind kind, char *key, char *columns);
 /* Writes how far the table is and what was found; there must be no doubts. */

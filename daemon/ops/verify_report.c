@@ -56,7 +56,9 @@ void verify_report_clear(struct verify_report *r)
         r->truncated = false;
         r->started = r->finished = r->resumed = 0;
         r->seen_before = 0;
-        r->at = POSITION_NONE;
+        r->at = r->verified = POSITION_NONE;
+        r->continuous = false;
+        r->changed = 0;
         *r->message = '\0';
 }
 
@@ -102,15 +104,37 @@ void verify_report_item(struct verify_report *r, unsigned table, enum verify_kin
         r->items_bytes += bytes;
 }
 
+void verify_report_forget(struct verify_report *r, unsigned table, const char *key)
+{
+        unsigned n = 0;
+
+        for (unsigned i = 0; i < r->items_n; i++) {
+                struct verify_item *x = &r->items[i];
+
+                if (x->table != table || x->kind > VERIFY_UNDECIDED ||
+                        (key && strcmp(key, x->key) != 0)) {
+                        r->items[n++] = *x;
+                        continue;
+                }
+                r->items_bytes -= strlen(x->key) + strlen(x->columns);
+                free(x->key);
+                free(x->columns);
+        }
+        r->items_n = n;
+}
+
 static double coverage_of(const struct verify_report *r, const struct verify_sums *s)
 {
         double percent;
+        uint64_t rows = 0;
 
         if (r->lines_n == 0)
                 return 0;
         if (s->total < 0)
                 return -1;
-        percent = s->total ? 100.0 * (double)s->rows / (double)s->total : 100;
+        for (unsigned i = 0; i < r->lines_n; i++)
+                rows += r->lines[i].stale ? 0 : r->lines[i].rows;
+        percent = s->total ? 100.0 * (double)rows / (double)s->total : 100;
         /* Estimates may be too small; it is whole when it is done. */
         if (r->state != VERIFY_DONE && percent > 99.9)
                 return 99.9;
@@ -122,13 +146,18 @@ static void sum(const struct verify_report *r, int64_t now, struct verify_sums *
         uint64_t seen = 0;
         double elapsed = (double)(now - r->resumed) / SECOND;
 
-        *s = (struct verify_sums){.state = r->state, .finished = r->finished, .eta = -1};
+        *s = (struct verify_sums){.state = r->state,
+                .finished = r->finished,
+                .eta = -1,
+                .continuous = r->continuous,
+                .changed = r->changed};
         for (unsigned i = 0; i < r->lines_n; i++) {
                 const struct verify_line *l = &r->lines[i];
 
                 s->rows += l->rows;
                 s->differences += l->differences;
                 s->undecided += l->undecided;
+                s->stale += l->stale;
                 seen += l->seen;
                 if (s->total >= 0)
                         s->total = l->total < 0 ? -1 : s->total + l->total;
@@ -170,6 +199,8 @@ static void add_tables(cJSON *o, const struct verify_report *r)
                 json_known(t, "rows_total", l->total);
                 json_count(t, "differences", l->differences);
                 json_count(t, "undecided", l->undecided);
+                json_count(t, "changed", l->changed);
+                json_bool(t, "stale", l->stale);
                 cJSON_AddItemToArray(tables, t);
         }
 }
@@ -239,6 +270,9 @@ cJSON *verify_report_json(struct verify_report *r, int64_t now)
         json_seconds(o, "eta_seconds", s.eta);
         json_count(o, "differences", s.differences);
         json_count(o, "undecided", s.undecided);
+        json_bool(o, "continuous", r->continuous);
+        json_known(o, "changed", r->continuous ? (int64_t)r->changed : -1);
+        json_position(o, "verified_position", r->verified);
         json_text(o, "error", *r->message ? r->message : NULL);
         add_tables(o, r);
         add_items(o, r);

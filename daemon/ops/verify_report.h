@@ -40,8 +40,10 @@ struct verify_line {         /* a table */
         char *schema, *name; /* on the source */
         const char *state;   /* "waiting", "running", "done" */
         uint64_t rows, differences, undecided;
-        uint64_t seen; /* rows that were passed, also those that no sample has */
-        int64_t total; /* -1: unknown; estimated until it is done */
+        uint64_t seen;    /* rows that were passed, also those that no sample has */
+        int64_t total;    /* -1: unknown; estimated until it is done */
+        uint64_t changed; /* rows that changed since, and are not verified again yet */
+        bool stale;       /* all of it may have; a continuous one compares it again */
 };
 
 #define VERIFY_NO_LINE UINT_MAX
@@ -60,6 +62,9 @@ struct verify_report {
         int64_t started, finished; /* microseconds since 1970; 0: none */
         int64_t resumed;           /* monotonic: when this process began or went on with it */
         uint64_t seen_before;      /* rows by then */
+        bool continuous;           /* what changes is compared again until it is stopped */
+        uint64_t changed;          /* of all lines */
+        struct position verified;  /* continuous: of the source, up to which nothing is open */
         struct position at;        /* of the source, up to which everything reported was proved */
         char message[1024];        /* why it failed; "" */
         struct verify_line *lines;
@@ -80,12 +85,17 @@ struct verify_line *verify_report_line(
         struct verify_report *r, const char *schema, const char *name);
 void verify_report_item(struct verify_report *r, unsigned table, enum verify_kind kind,
         const char *key, const char *columns);
+/* What was found of a row by that key, or of all rows of the table (NULL), is shown no more. */
+void verify_report_forget(struct verify_report *r, unsigned table, const char *key);
 
 struct verify_sums {
         enum verify_state state;
         uint64_t rows, differences, undecided;
         int64_t total, finished; /* -1: unknown; 0: not yet */
         double coverage, eta;    /* percent; seconds; -1: unknown */
+        bool continuous;
+        uint64_t changed; /* rows that are not verified again yet */
+        unsigned stale;   /* tables of which that is all */
 };
 
 /* These take the lock. `now`: monotonic microseconds. */

@@ -1,4 +1,5 @@
 /* One run: what the target knows of it, what is compared, how it ends. */
+#include "base/log.h"
 #include "base/loop.h"
 #include "base/memory.h"
 #include "ops/crew.h"
@@ -6,7 +7,9 @@
 #include "ops/origin.h"
 #include "ops/repair.h"
 #include "ops/verify_beyond.h"
+#include "ops/verify_fresh.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +86,7 @@ static int load(struct verify *v, struct verify_side *s, struct error *e)
         verify_report_clear(r);
         r->state = v->run.state;
         r->sample = v->run.sample;
+        r->continuous = v->run.continuous;
         r->started = v->run.started;
         r->finished = v->run.finished;
         r->resumed = verify_now();
@@ -120,12 +124,48 @@ static int begin(struct verify *v, struct verify_side *s, struct error *e)
                 .schema = memory_string(q->schema),
                 .name = memory_string(q->name),
                 .sample = q->sample,
+                .continuous = q->continuous,
                 .started = verify_wall()};
         rc = verify_store_begin(s, v->config->pipeline.name, &v->run, tables, n, e);
         free(tables);
         if (rc == 0)
                 q->begin = false;
         return rc;
+}
+
+/* It was continuous, in a process that knew what has changed since. */
+static bool is_unknown(const struct verify *v)
+{
+        return !v->request.repair && v->request.fresh && v->run.continuous &&
+               !verify_fresh_is_bound(v->request.fresh) &&
+               (v->run.state == VERIFY_RUNNING || v->run.state == VERIFY_DONE);
+}
+
+static int begin_again(struct verify *v, struct verify_side *s, struct error *e)
+{
+        struct verify_request *q = &v->request;
+
+        free(q->schema);
+        free(q->name);
+        q->schema = memory_string(v->run.schema);
+        q->name = memory_string(v->run.name);
+        q->sample = v->run.sample;
+        q->continuous = true;
+        log_event(LOG_LEVEL_WARNING, LOG_PLAIN, NULL,
+                "verification: what has changed since is not known after the restart, so it begins "
+                "anew");
+        return begin(v, s, e);
+}
+
+static int begin_or_load(struct verify *v, struct verify_side *s, struct error *e)
+{
+        bool begun = v->request.begin;
+
+        if ((begun && begin(v, s, e) < 0) || load(v, s, e) < 0)
+                return -1;
+        if (begun || !is_unknown(v))
+                return 0;
+        return begin_again(v, s, e) < 0 ? -1 : load(v, s, e);
 }
 
 /* ---- comparing ---- */
@@ -187,8 +227,13 @@ static void report_at(struct verify *v, char text[POSITION_TEXT])
 int verify_end_run(struct verify *v, struct verify_side *s, enum verify_state state,
         const char *message, struct error *e)
 {
+        bool was = v->run.state == state;
+
         v->run.state = state;
-        v->run.finished = state == VERIFY_IDLE ? 0 : verify_wall();
+        if (state == VERIFY_IDLE)
+                v->run.finished = 0;
+        else if (!was || !v->run.finished) /* a continuous one that is stopped was done before */
+                v->run.finished = verify_wall();
         snprintf(v->run.message, sizeof v->run.message, "%s", message);
         report_at(v, v->run.position);
         if (verify_store_end(s, v->config->pipeline.name, &v->run, v->notes, v->notes_n, e) < 0)
@@ -201,21 +246,71 @@ int verify_end_run(struct verify *v, struct verify_side *s, enum verify_state st
                         v->report, n->line, n->finding.kind, n->finding.key, n->finding.columns);
         }
         v->report->state = state;
+        v->report->continuous = v->run.continuous;
         v->report->finished = v->run.finished;
         snprintf(v->report->message, sizeof v->report->message, "%s", message);
         pthread_mutex_unlock(&v->report->lock);
         return 0;
 }
 
-static int compare_with(
+void verify_say_result(struct verify *v)
+{
+        struct verify_sums s;
+
+        verify_report_sums(v->report, verify_now(), &s);
+        if (s.state == VERIFY_DONE && v->run.finished && v->run.state == VERIFY_DONE)
+                log_event(s.differences ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, LOG_PLAIN, NULL,
+                        "verification: %" PRIu64 " rows compared, %" PRIu64 " differences, %" PRIu64
+                        " undecided",
+                        s.rows, s.differences, s.undecided);
+}
+
+static int compare_run(
         struct verify *v, struct verify_side *s, struct verify_ends *x, struct error *e)
 {
-        if (verify_look(v, x, e) < 0 || compare_all(v, e) < 0 ||
-                verify_beyond(v, x->defs, s, e) < 0)
+        if (compare_all(v, e) < 0 || verify_beyond(v, x->defs, s, e) < 0)
                 return -1;
         if (!v->run.name && verify_checks(v, e) < 0)
                 return -1;
         return verify_end_run(v, s, VERIFY_DONE, "", e);
+}
+
+static void close_ends(struct verify_ends *x)
+{
+        x->from->close(x->origin);
+        x->to->close(x->destination);
+        x->origin = NULL;
+        x->destination = NULL;
+}
+
+static int compare_with(
+        struct verify *v, struct verify_side *s, struct verify_ends *x, struct error *e)
+{
+        bool follows = v->run.continuous && v->request.fresh;
+
+        if (verify_look(v, x, e) < 0)
+                return -1;
+        if (follows)
+                verify_fresh_bind(v->request.fresh, v->tasks, v->tasks_n);
+        if (v->run.state == VERIFY_RUNNING) {
+                if (compare_run(v, s, x, e) < 0)
+                        return -1;
+                if (follows)
+                        verify_say_result(v);
+        }
+        if (!follows)
+                return 0;
+        close_ends(x);
+        return verify_follow(v, e);
+}
+
+static bool has_work(const struct verify *v)
+{
+        if (v->request.repair)
+                return true;
+        return v->run.number != 0 &&
+               (v->run.state == VERIFY_RUNNING ||
+                       (v->run.state == VERIFY_DONE && v->run.continuous && v->request.fresh));
 }
 
 /* What is to be mended; else a task is over. */
@@ -254,14 +349,13 @@ int verify_run_once(struct verify *v, struct verify_side *s, struct error *e)
                 .to = destination_ops_of(v->config->target.kind)};
         int rc;
 
-        if ((v->request.begin && begin(v, s, e) < 0) || load(v, s, e) < 0)
+        if (begin_or_load(v, s, e) < 0)
                 return -1;
-        if (!v->request.repair && (v->run.number == 0 || v->run.state != VERIFY_RUNNING))
+        if (!has_work(v))
                 return 0;
         rc = v->request.repair ? repair_with(v, s, &x, e) : compare_with(v, s, &x, e);
         verify_forget_tasks(v);
         table_defs_free(x.defs);
-        x.from->close(x.origin);
-        x.to->close(x.destination);
+        close_ends(&x);
         return rc;
 }

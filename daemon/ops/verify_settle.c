@@ -165,7 +165,7 @@ static int read_side(struct verify_worker *w, struct slice *s, unsigned which, s
 
 /* ---- what was found ---- */
 
-static char *key_json(struct verify_worker *w, const struct verify_row *row)
+char *verify_key_json(struct verify_worker *w, const struct verify_row *row)
 {
         const struct verify_table *t = &w->task->table;
         bool source = row->from != VERIFY_NO_KEY;
@@ -217,7 +217,7 @@ static void report(struct verify_worker *w, const struct doubt *d)
                 kind = VERIFY_MISSING;
         else if (source->rows < target->rows)
                 kind = VERIFY_EXTRA;
-        verify_found(w, kind, key_json(w, d->row),
+        verify_found(w, kind, verify_key_json(w, d->row),
                 kind == VERIFY_DIFFERS ? columns_json(&w->task->table, d) : memory_string("[]"));
 }
 
@@ -274,7 +274,7 @@ static int settle_slice(struct verify_worker *w, struct slice *s, struct error *
         }
         for (unsigned i = 0; i < s->n; i++)
                 if (!s->doubts[i].settled)
-                        verify_found(w, VERIFY_UNDECIDED, key_json(w, s->doubts[i].row),
+                        verify_found(w, VERIFY_UNDECIDED, verify_key_json(w, s->doubts[i].row),
                                 memory_string("[]"));
         return 0;
 }

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define AT_ONCE 500 /* rows of one INSERT */
+#define AT_ONCE 500    /* rows of one INSERT */
+#define CONTINUOUS "+" /* behind the state of a run that is */
 
 /* ---- either kind of target ---- */
 
@@ -133,8 +134,12 @@ static void take_run(void *context, const char *const *f)
 {
         struct verify_run *r = context;
 
+        const char *state = f[1] ? f[1] : "";
+        AUTO_STRING name = memory_printf("%.*s", (int)strcspn(state, CONTINUOUS), state);
+
         r->number = count_of(f[0]);
-        r->state = state_of(f[1] ? f[1] : "");
+        r->state = state_of(name);
+        r->continuous = strchr(state, *CONTINUOUS) != NULL;
         r->schema = memory_string(f[2]);
         r->name = memory_string(f[3]);
         r->sample = (unsigned)count_of(f[4]);
@@ -280,7 +285,8 @@ static int insert_run(
         buf_str(&sql, "insert into culvert.verify (pipeline, run, state, table_schema, table_name, "
                       "sample_percent, position, message, started_at, finished_at) values (");
         add_text(&sql, s, pipeline);
-        buf_printf(&sql, ", %" PRIu64 ", 'running', ", r->number);
+        buf_printf(
+                &sql, ", %" PRIu64 ", 'running%s', ", r->number, r->continuous ? CONTINUOUS : "");
         add_text(&sql, s, r->schema);
         buf_str(&sql, ", ");
         add_text(&sql, s, r->name);
@@ -372,8 +378,8 @@ static int update_run(
         AUTO_BUF sql = BUF_INIT;
         uint64_t found = 0;
 
-        buf_printf(&sql,
-                "update culvert.verify set state = '%s', position = ", verify_state_name(r->state));
+        buf_printf(&sql, "update culvert.verify set state = '%s%s', position = ",
+                verify_state_name(r->state), r->continuous ? CONTINUOUS : "");
         add_text(&sql, s, r->position);
         buf_str(&sql, ", message = ");
         add_text(&sql, s, r->message);
@@ -530,5 +536,84 @@ int verify_store_resolve(struct verify_side *s, const char *pipeline, const stru
                 rc = count_down(s, pipeline, r, p, differences, undecided, e);
         for (unsigned i = 0; rc == 0 && i < n; i += AT_ONCE)
                 rc = delete_findings(s, pipeline, p, ids + i, n - i < AT_ONCE ? n - i : AT_ONCE, e);
+        return finish(s, rc, e);
+}
+
+/* ---- findings that are looked for again ---- */
+
+struct forgetting {
+        uint64_t ids[AT_ONCE], undecided;
+        unsigned n;
+};
+
+static void take_forgotten(void *context, const char *const *f)
+{
+        struct forgetting *x = context;
+
+        x->ids[x->n++] = count_of(f[0]);
+        x->undecided += f[1] && !strcmp(f[1], verify_kind_name(VERIFY_UNDECIDED));
+}
+
+/* Some of them; how many, or -1. */
+static int forget_some(struct verify_side *s, const char *pipeline, struct verify_progress *p,
+        char *const *keys, unsigned n, struct error *e)
+{
+        struct forgetting x = {0};
+        AUTO_BUF sql = BUF_INIT;
+        uint64_t differences;
+
+        buf_str(&sql, "select id, kind from culvert.verify_result where pipeline = ");
+        add_text(&sql, s, pipeline);
+        of_table(&sql, s, p);
+        of_rows(&sql, true);
+        for (unsigned i = 0; i < n; i++) {
+                buf_str(&sql, i          ? ", "
+                              : s->is_my ? " and row_key in ("
+                                         : " and row_key::text in (");
+                add_text(&sql, s, keys[i]);
+        }
+        buf_printf(&sql, "%s limit %d", keys ? ")" : "", AT_ONCE);
+        if (query(s, &sql, take_forgotten, &x, e) < 0)
+                return -1;
+        if (x.n > 0 && delete_findings(s, pipeline, p, x.ids, x.n, e) < 0)
+                return -1;
+        differences = x.n - x.undecided;
+        p->differences -= differences < p->differences ? differences : p->differences;
+        p->undecided -= x.undecided < p->undecided ? x.undecided : p->undecided;
+        return (int)x.n;
+}
+
+static int forget_all(struct verify_side *s, const char *pipeline, struct verify_progress *p,
+        char *const *keys, unsigned n, struct error *e)
+{
+        unsigned i = 0;
+        int gone;
+
+        do {
+                unsigned some = n - i < AT_ONCE ? n - i : AT_ONCE;
+
+                if ((gone = forget_some(s, pipeline, p, keys ? keys + i : NULL, some, e)) < 0)
+                        return -1;
+                if (keys && gone < AT_ONCE)
+                        i += some;
+        } while (keys ? i < n : gone > 0);
+        return 0;
+}
+
+int verify_store_replace(struct verify_side *s, const char *pipeline, const struct verify_run *r,
+        struct verify_progress *p, char *const *keys, unsigned keys_n,
+        const struct verify_finding *found, unsigned n, struct error *e)
+{
+        int rc = begin(s, e);
+
+        /* first the row that proves that the run is the present one */
+        if (rc == 0)
+                rc = update_table(s, pipeline, r, p, e);
+        if (rc == 0 && (!keys || keys_n > 0))
+                rc = forget_all(s, pipeline, p, keys, keys_n, e);
+        if (rc == 0)
+                rc = update_table(s, pipeline, r, p, e);
+        for (unsigned i = 0; rc == 0 && i < n; i += AT_ONCE)
+                rc = insert_found(s, pipeline, p, found + i, n - i < AT_ONCE ? n - i : AT_ONCE, e);
         return finish(s, rc, e);
 }

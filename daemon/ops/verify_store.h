@@ -16,6 +16,7 @@ struct verify_run {
         enum verify_state state;
         char *schema, *name; /* of one table; NULL: all */
         unsigned sample;
+        bool continuous; /* it goes on with what changes, when all is compared */
         char position[POSITION_TEXT];
         char message[1024];
         int64_t started, finished; /* microseconds since 1970; 0: none */
@@ -60,6 +61,12 @@ int verify_store_begin(struct verify_side *s, const char *pipeline, struct verif
 int verify_store_save(struct verify_side *s, const char *pipeline, const struct verify_run *r,
         const struct verify_progress *p, const struct verify_finding *found, unsigned n,
         struct error *e);
+/* In one transaction: the table is so far, what was found of the rows by these keys (JSON), or of
+ * all of them (NULL), is gone, and this was found instead. The counts of `p` go down by what is
+ * gone. */
+int verify_store_replace(struct verify_side *s, const char *pipeline, const struct verify_run *r,
+        struct verify_progress *p, char *const *keys, unsigned keys_n,
+        const struct verify_finding *found, unsigned n, struct error *e);
 /* In one transaction: the run is over, and has these notes. */
 int verify_store_end(struct verify_side *s, const char *pipeline, const struct verify_run *r,
         const struct verify_note *notes, unsigned n, struct error *e);

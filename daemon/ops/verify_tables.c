@@ -74,7 +74,8 @@ static int make_tasks(struct verify *v, struct verify_ends *x, struct error *e)
         struct table_records *known;
 
         for (unsigned i = 0; i < v->tasks_n; i++)
-                if (v->tasks[i].at.phase != PHASE_OVER && make_task(v, x, &v->tasks[i], e) < 0)
+                if ((v->tasks[i].at.phase != PHASE_OVER || v->run.continuous) &&
+                        make_task(v, x, &v->tasks[i], e) < 0)
                         return error_context(
                                 e, "verifying %s.%s", v->tasks[i].at.schema, v->tasks[i].at.name);
         if (!(known = x->to->read_tables(x->destination, e)))

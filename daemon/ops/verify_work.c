@@ -36,7 +36,7 @@ void verify_show(struct verify_worker *w)
 
 /* ---- one table ---- */
 
-static void forget_found(struct verify_worker *w)
+void verify_forget_found(struct verify_worker *w)
 {
         for (unsigned i = 0; i < w->found_n; i++) {
                 free(memory_unconst(w->found[i].key));
@@ -71,7 +71,7 @@ int verify_compare_table(struct verify_worker *w, struct error *e)
         verify_set_clear(&w->set);
         verify_set_clear(&w->doubts);
         buf_clear(&w->after);
-        forget_found(w);
+        verify_forget_found(w);
         if (rc < 0) {
                 error_context(e, "verifying %s.%s", p->schema, p->name);
                 snprintf(e->table, sizeof e->table, "%s.%s", p->schema, p->name);
@@ -92,21 +92,32 @@ static int compare_tables(struct verify_worker *w, struct error *e)
         return 0;
 }
 
+int verify_worker_open(struct verify_worker *w, struct error *e)
+{
+        struct verify *v = w->verify;
+        int rc = verify_side_open(&w->from, v->config, false, v->halt, e);
+
+        return rc < 0 ? -1 : verify_side_open(&w->to, v->config, true, v->halt, e);
+}
+
+void verify_worker_close(struct verify_worker *w)
+{
+        verify_ahead_done(&w->ahead);
+        verify_side_close(&w->from);
+        verify_side_close(&w->to);
+        verify_set_done(&w->set);
+        verify_set_done(&w->doubts);
+        buf_done(&w->after);
+        free(w->found);
+}
+
 int verify_work(struct verify *v, unsigned number, struct error *e)
 {
         struct verify_worker w = {.verify = v, .number = number};
-        int rc = verify_side_open(&w.from, v->config, false, v->halt, e);
+        int rc = verify_worker_open(&w, e);
 
         if (rc == 0)
-                rc = verify_side_open(&w.to, v->config, true, v->halt, e);
-        if (rc == 0)
                 rc = compare_tables(&w, e);
-        verify_ahead_done(&w.ahead);
-        verify_side_close(&w.from);
-        verify_side_close(&w.to);
-        verify_set_done(&w.set);
-        verify_set_done(&w.doubts);
-        buf_done(&w.after);
-        free(w.found);
+        verify_worker_close(&w);
         return rc;
 }

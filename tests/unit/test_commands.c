@@ -1,6 +1,7 @@
 /* Commands over a fake migration and a fake control socket, on a simulated clock. */
 #include "base/loop.h"
 #include "base/memory.h"
+#include "ops/verify_report.h"
 #include "ops/json.h"
 #include "ops/commands.h"
 #include "ops/control.h"
@@ -43,6 +44,8 @@ struct migration {
         char turned[128]; /* what `cutover` or `rollback` was asked for */
         migration_completed *completed;
         void *complete_context;
+        migration_verified *rested;
+        uint64_t differences;
 };
 
 static struct migration m;
@@ -133,12 +136,12 @@ void migration_mark_cancel(struct migration_mark *mark)
 }
 
 int migration_verify_start(struct migration *fake, const char *schema, const char *table,
-        unsigned sample, struct error *e)
+        unsigned sample, bool continuous, struct error *e)
 {
         if (fake->refuses)
                 return error_set(e, ERROR_CONFIG, "not in this state");
-        snprintf(fake->verified, sizeof fake->verified, "%s %s %u", schema ? schema : "-",
-                table ? table : "-", sample);
+        snprintf(fake->verified, sizeof fake->verified, "%s %s %u%s", schema ? schema : "-",
+                table ? table : "-", sample, continuous ? " on" : "");
         return 0;
 }
 
@@ -150,6 +153,21 @@ int migration_verify_stop(
         fake->stopped = done;
         fake->stopped_context = context;
         return 0;
+}
+
+int migration_verify_rest(
+        struct migration *fake, migration_verified *done, void *context, struct error *e)
+{
+        if (fake->refuses)
+                return error_set(e, ERROR_CONFIG, "not in this state");
+        fake->rested = done;
+        fake->stopped_context = context;
+        return 0;
+}
+
+void migration_verify_sums(struct migration *fake, struct verify_sums *s)
+{
+        *s = (struct verify_sums){.differences = fake->differences};
 }
 
 cJSON *migration_verify_status(struct migration *fake)
@@ -969,6 +987,46 @@ static void test_verify(void **state)
         expect_verify(NULL, NULL, CONTROL_REFUSED, "not in this state");
 }
 
+static void expect_rest(uint64_t differences, const struct error *why, int code, const char *text)
+{
+        begin("verify rest");
+        run();
+        assert_false(call.ended);
+        m.differences = differences;
+        m.rested(m.stopped_context, why);
+        assert_true(call.ended);
+        assert_int_equal(call.code, code);
+        assert_non_null(strstr(call.text, text));
+}
+
+static void test_verify_rest(void **state)
+{
+        struct error why = ERROR_INIT;
+
+        (void)state;
+        error_set(&why, ERROR_CONFIG, "the verification has ended");
+        expect_rest(0, NULL, CONTROL_DONE, "running");
+        expect_rest(3, NULL, CONTROL_FAILED, "running");
+        expect_rest(0, &why, CONTROL_FAILED, "has ended");
+        m.refuses = true;
+        begin("verify rest");
+        run();
+        assert_int_equal(call.code, CONTROL_REFUSED);
+}
+
+static void test_verify_continuous(void **state)
+{
+        (void)state;
+        expect_verify("continuous", "", CONTROL_DONE, "running");
+        assert_string_equal(m.verified, "- - 0 on");
+        begin("verify start");
+        argument("continuous", "");
+        argument("sample", "5");
+        run();
+        assert_int_equal(call.code, CONTROL_USAGE);
+        assert_non_null(strstr(call.text, "not with --sample"));
+}
+
 static void test_verify_stop(void **state)
 {
         (void)state;
@@ -1210,6 +1268,8 @@ int main(void)
                 TEST(test_quarantine_results),
                 TEST(test_quarantine_ends),
                 TEST(test_verify),
+                TEST(test_verify_continuous),
+                TEST(test_verify_rest),
                 TEST(test_verify_stop),
                 TEST(test_repair),
                 TEST(test_cutover),
