@@ -66,9 +66,13 @@ static const struct command commands[] = {
                 "again, until verify stop or another start; it begins anew after a restart, since\n"
                 "nobody knows then what has changed.\n",
                 render_verify},
-        {"verify status", COMMAND_ASK, "how far it is, and what it found", {{0}},
+        {"verify status", COMMAND_ASK, "how far it is, and what it found",
+                {{"show-values", NULL, "and what both sides have there now"}},
                 "A row is missing on the target, extra on the target, or differs in some columns.\n"
-                "Undecided are rows that never stood still while they were compared.\n",
+                "Undecided are rows that never stood still while they were compared.\n"
+                "Values are shown with --show-values only, read when it is asked for: the source's "
+                "as\n"
+                "the target takes them, long ones cut.\n",
                 render_verify},
         {"verify rest", COMMAND_ASK, "compare at once what has changed since", {{0}},
                 "Of a continuous verification that has compared all: returns when what the stream\n"

@@ -80,6 +80,24 @@ static void add_columns(struct buf *out, const cJSON *columns)
         }
 }
 
+static void add_values(struct buf *out, const cJSON *t)
+{
+        static const char *const sides[] = {"source", "target"};
+
+        for (unsigned i = 0; i < 2; i++) {
+                if (!cJSON_GetObjectItemCaseSensitive(t, sides[i]))
+                        continue;
+                buf_printf(out, "           %s ", sides[i]);
+                render_json(out, t, sides[i]);
+                buf_char(out, '\n');
+        }
+        if (cJSON_IsString(cJSON_GetObjectItemCaseSensitive(t, "problem"))) {
+                buf_str(out, "           ");
+                render_string(out, t, "problem");
+                buf_char(out, '\n');
+        }
+}
+
 static void add_items(struct buf *out, const cJSON *items, const char *kind)
 {
         const cJSON *t;
@@ -95,6 +113,7 @@ static void add_items(struct buf *out, const cJSON *items, const char *kind)
                 render_json(out, t, "key");
                 add_columns(out, cJSON_GetObjectItemCaseSensitive(t, "columns"));
                 buf_char(out, '\n');
+                add_values(out, t);
         }
 }
 
@@ -113,6 +132,7 @@ static void add_notes(struct buf *out, const cJSON *notes)
                 buf_str(out, ": ");
                 render_string(out, t, "detail");
                 buf_char(out, '\n');
+                add_values(out, t);
         }
 }
 
@@ -133,4 +153,7 @@ void render_verify(struct buf *out, const cJSON *body)
         add_notes(out, cJSON_GetObjectItemCaseSensitive(body, "notes"));
         if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(body, "items_truncated")))
                 buf_str(out, "and more, in culvert.verify_result on the target\n");
+        if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(body, "values_truncated")))
+                buf_str(out, "more values than fit into an answer: those that are missing are not "
+                             "shown\n");
 }

@@ -126,7 +126,7 @@ static void round_done(struct round *r)
                 check_answer_done(&r->answers[i]);
 }
 
-static int ask(const struct checks *x, const struct config_check *check, unsigned which,
+static int ask(const struct check_context *x, const struct config_check *check, unsigned which,
         struct round *round, struct check_result *r, struct error *e)
 {
         bool target = which == TARGET;
@@ -140,8 +140,8 @@ static int ask(const struct checks *x, const struct config_check *check, unsigne
 }
 
 /* 1: it has failed. */
-static int ask_all(const struct checks *x, const struct config_check *check, struct round *round,
-        struct check_result *r, struct error *e)
+static int ask_all(const struct check_context *x, const struct config_check *check,
+        struct round *round, struct check_result *r, struct error *e)
 {
         int rc = ask(x, check, BEFORE, round, r, e);
 
@@ -155,7 +155,7 @@ static int ask_all(const struct checks *x, const struct config_check *check, str
 }
 
 /* Is the verdict there? */
-static bool judge(const struct checks *x, const struct round *now, const struct round *last,
+static bool judge(const struct check_context *x, const struct round *now, const struct round *last,
         unsigned *quiet, struct check_result *r)
 {
         const struct check_answer *a = now->answers;
@@ -181,8 +181,8 @@ static bool judge(const struct checks *x, const struct round *now, const struct 
         return true;
 }
 
-int check_run(const struct checks *x, const struct config_check *check, struct check_result *r,
-        struct error *e)
+int check_run(const struct check_context *x, const struct config_check *check,
+        struct check_result *r, struct error *e)
 {
         struct round now = {0}, last = {0};
         unsigned quiet = 0;

@@ -36,7 +36,7 @@
 #define CHECK_BYTES_MAX ((size_t)4 << 20)
 #define CHECK_SECONDS 300 /* of one query, unless the caller has less */
 
-struct checks {
+struct check_context {
         const struct config *config;
         struct halt *halt;
         unsigned seconds;                             /* of one query at most; 0: CHECK_SECONDS */
@@ -62,6 +62,6 @@ struct check_result {
 const char *check_verdict_name(enum check_verdict v); /* "equal", "differs", "moving", "failed" */
 
 /* -1: the caller has asked to stop, or a server is away; else the result is there. */
-int check_run(const struct checks *x, const struct config_check *check, struct check_result *r,
-        struct error *e);
+int check_run(const struct check_context *x, const struct config_check *check,
+        struct check_result *r, struct error *e);
 void check_result_done(struct check_result *r);

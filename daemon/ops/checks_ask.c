@@ -318,7 +318,7 @@ static bool is_lost(const struct verify_side *s)
                         : PQstatus(s->pg) == CONNECTION_BAD;
 }
 
-int check_ask(const struct checks *x, const char *query, bool target, struct check_answer *a,
+int check_ask(const struct check_context *x, const char *query, bool target, struct check_answer *a,
         struct error *e)
 {
         struct verify_side side = {0};

@@ -13,7 +13,7 @@ struct check_answer {
 };
 
 /* 0; 1: the side refuses, and `e` says why; -1: it is away, or the caller has asked to stop. */
-int check_ask(const struct checks *x, const char *query, bool target, struct check_answer *a,
+int check_ask(const struct check_context *x, const char *query, bool target, struct check_answer *a,
         struct error *e);
 void check_answer_done(struct check_answer *a);
 

@@ -28,7 +28,7 @@ struct commands {
         struct wait *waits;
         struct watcher *watchers;
         struct quarantine_command quarantine;
-        struct verify_command verify, rest;
+        struct verify_command verify, rest, values;
         struct repair_command repair;
         struct turn_command turn;
         struct complete_command complete;
@@ -155,7 +155,7 @@ static void run_verify_start(struct commands *c, struct control_call *call)
 
 static void run_verify_status(struct commands *c, struct control_call *call)
 {
-        verify_command_status(c->migration, call);
+        verify_command_status(&c->values, c->migration, call);
 }
 
 static void run_verify_rest(struct commands *c, struct control_call *call)
@@ -315,7 +315,7 @@ static const struct command table[] = {
         {"quarantine retry", run_quarantine_retry, "table ids"},
         {"quarantine discard", run_quarantine_discard, "table ids"},
         {"verify start", run_verify_start, "table sample continuous"},
-        {"verify status", run_verify_status, ""},
+        {"verify status", run_verify_status, "show-values"},
         {"verify rest", run_verify_rest, ""},
         {"verify stop", run_verify_stop, ""},
         {"repair", run_repair, "table dry-run"},
@@ -379,6 +379,7 @@ struct commands *commands_free(struct commands *c)
         quarantine_command_cancel(&c->quarantine);
         verify_command_cancel(&c->verify);
         verify_command_cancel(&c->rest);
+        verify_command_cancel(&c->values);
         repair_command_cancel(&c->repair);
         turn_command_cancel(&c->turn);
         complete_command_cancel(&c->complete);

@@ -46,6 +46,12 @@ int migration_verify_start(struct migration *m, const char *schema, const char *
 int migration_verify_stop(
         struct migration *m, void (*done)(void *context), void *context, struct error *e);
 struct cJSON *migration_verify_status(struct migration *m); /* the caller's */
+/* The same with values of rows (ops/verify_values.h). `done` comes once, with the status, which is
+ * the receiver's, or an error, unless the migration is freed before. -1: refused, since somebody is
+ * being shown them already. */
+typedef void migration_values(void *context, struct cJSON *status, const struct error *why);
+int migration_verify_values(
+        struct migration *m, migration_values *done, void *context, struct error *e);
 /* As they are now, with what has changed since. */
 void migration_verify_sums(struct migration *m, struct verify_sums *s);
 /*

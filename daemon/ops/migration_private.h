@@ -105,6 +105,11 @@ struct migration {
                 migration_repaired *repaired;
                 void *repair_context;
 
+                struct verify_values *values; /* they are being read; NULL: they are not */
+                bool values_read;
+                migration_values *shown;
+                void *show_context;
+
                 struct verify_fresh *fresh; /* of a continuous one; NULL: there is none */
                 migration_verified *rested; /* who waits for migration_verify_rest; or NULL */
                 void *rest_context;

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "ops/migration_private.h"
 #include "ops/verify_fresh.h"
+#include "ops/verify_values.h"
 
 #include <stdlib.h>
 
@@ -133,19 +134,27 @@ static void drop(struct migration *m)
 }
 
 /* A continuous one goes on when a repair is over; else it is over with its job. */
-static void run_end(void *context)
+static void end_job(struct migration *m)
 {
-        struct migration *m = context;
         bool repaired = m->verify.repair != NULL;
         struct verify_request q = {0};
 
-        if (!m->verify.ended)
-                return;
         drop(m);
         if (!repaired)
                 set_fresh(m, NULL);
         else if (m->verify.fresh && !m->shutdown_done)
                 migration_verify_begin(m, &q);
+}
+
+static void run_end(void *context)
+{
+        struct migration *m = context;
+
+        if (m->verify.values_read)
+                m->verify.values = verify_values_free(m->verify.values);
+        m->verify.values_read = false;
+        if (m->verify.ended)
+                end_job(m);
 }
 
 static void on_done(void *context)
@@ -317,6 +326,29 @@ cJSON *migration_verify_status(struct migration *m)
         return verify_report_json(m->verify.report, loop_now(m->loop));
 }
 
+static void on_values(void *context, cJSON *status, const struct error *why)
+{
+        struct migration *m = context;
+
+        m->verify.values_read = true;
+        loop_defer(m->loop, &m->verify.end);
+        m->verify.shown(m->verify.show_context, status, why);
+}
+
+int migration_verify_values(
+        struct migration *m, migration_values *done, void *context, struct error *e)
+{
+        if (m->verify.values)
+                return error_set(e, ERROR_CONFIG, "values are being read for somebody already");
+        if (!migration_verify_has_result(m))
+                return error_set(e, ERROR_CONFIG, "there is no result of a verification");
+        m->verify.shown = done;
+        m->verify.show_context = context;
+        m->verify.values = verify_values_new(m->loop, m->config, m->route, m->verify.report,
+                migration_verify_status(m), on_values, m);
+        return 0;
+}
+
 void migration_verify_init(struct migration *m)
 {
         m->verify.report = verify_report_new();
@@ -332,6 +364,7 @@ void migration_verify_done(struct migration *m)
         task_cancel(m->loop, &m->verify.end);
         drop(m);
         m->verify.rested = NULL;
+        m->verify.values = verify_values_free(m->verify.values);
         m->verify.fresh = verify_fresh_free(m->verify.fresh);
         migration_unlisten(m, &m->verify.listener);
         m->verify.report = verify_report_free(m->verify.report);

@@ -44,11 +44,6 @@ void verify_command_start(struct migration *m, struct control_call *call)
                 control_call_answer(call, CONTROL_DONE, migration_verify_status(m));
 }
 
-void verify_command_status(struct migration *m, struct control_call *call)
-{
-        control_call_answer(call, CONTROL_DONE, migration_verify_status(m));
-}
-
 static void on_stopped(void *context)
 {
         struct verify_command *c = context;
@@ -64,6 +59,37 @@ static void on_gone(void *context)
         struct verify_command *c = context;
 
         c->call = NULL;
+}
+
+static void on_values(void *context, cJSON *status, const struct error *why)
+{
+        struct verify_command *c = context;
+        struct control_call *call = c->call;
+
+        c->call = NULL;
+        if (!call)
+                cJSON_Delete(status);
+        else if (why)
+                control_call_refuse(call, CONTROL_FAILED, "%s", why->message);
+        else
+                control_call_answer(call, CONTROL_DONE, status);
+}
+
+void verify_command_status(struct verify_command *c, struct migration *m, struct control_call *call)
+{
+        struct error e = ERROR_INIT;
+
+        if (!control_call_argument(call, "show-values")) {
+                control_call_answer(call, CONTROL_DONE, migration_verify_status(m));
+                return;
+        }
+        if (migration_verify_values(m, on_values, c, &e) < 0) {
+                control_call_refuse(call, CONTROL_REFUSED, "%s", e.message);
+                return;
+        }
+        c->migration = m;
+        c->call = call;
+        control_call_on_gone(call, on_gone, c);
 }
 
 void verify_command_stop(struct verify_command *c, struct migration *m, struct control_call *call)

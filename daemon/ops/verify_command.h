@@ -1,7 +1,7 @@
 #pragma once
 /*
- * `verify start`, `status`, `rest` and `stop`. The first two are answered at once; `stop` when the
- * verification has ended. Loop thread only.
+ * `verify start`, `status`, `rest` and `stop`. `start` is answered at once, and `status` unless it
+ * shows values; `stop` when the verification has ended. Loop thread only.
  */
 #include "ops/control.h"
 
@@ -9,11 +9,13 @@ struct migration;
 
 struct verify_command {
         struct migration *migration;
-        struct control_call *call; /* of `stop`, or of `rest`; NULL: none, or its client has left */
+        struct control_call
+                *call; /* of one of them that waits; NULL: none, or its client has left */
 };
 
 void verify_command_start(struct migration *m, struct control_call *call);
-void verify_command_status(struct migration *m, struct control_call *call);
+void verify_command_status(
+        struct verify_command *c, struct migration *m, struct control_call *call);
 /* Takes the call over. */
 void verify_command_stop(struct verify_command *c, struct migration *m, struct control_call *call);
 /* Ends the call with an error, since the daemon ends. */

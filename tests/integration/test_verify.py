@@ -316,3 +316,62 @@ def test_what_rows_do_not_tell(way, culvert):
     c.start()
     again = until(lambda: (x := status(c))["state"] == "done" and x, 20, "what was known")
     assert again["notes"] == s["notes"]
+
+
+def shown(c):
+    """{(kind, id): (source, target)}"""
+    s = json.loads(c.ctl("verify", "status", "--show-values", "--json").stdout)
+    assert s["values_truncated"] is False
+    return {(i["kind"], i["key"].get("id")): (i["source"], i["target"]) for i in s["items"]}
+
+
+def test_values_are_shown_on_demand(way, culvert):
+    """What both sides have of each row that was found, now; nowhere else."""
+    both = way
+    things(both)
+    c = start(both, culvert)
+    assert c.ctl("verify", "status", "--show-values", check=False).returncode == 4
+    both.target_sql(f"update things set name = '{SECRET}', code = null where id = 2; delete from things where id = 7;"
+                    f"insert into things (id, name) values (1000, '{SECRET}'); update things set note = repeat('x', 400) where id = 9;"
+                    "update things set price = 0 where id = 8")
+    s = verify(c)
+    assert not any("source" in i or "target" in i for i in s["items"]) and "values_truncated" not in s
+    both.target_sql("update things set price = 8.123456 where id = 8")  # it is equal by now
+    values = shown(c)
+    assert values["differs", "2"] == ({"name": "row 2 \U0001f600", "code": "code 2"}, {"name": SECRET, "code": None})
+    assert values["differs", "8"] == ({"price": "8.123456"},) * 2
+    assert values["differs", "9"] == ({"note": None}, {"note": "x" * 256 + "..."})
+    source, target = values["missing", "7"]
+    assert target is None and source["name"] == "row 7 \U0001f600" and source["price"] == "7.123456" and len(source) == 9
+    source, target = values["extra", "1000"]
+    assert source is None and target["name"] == SECRET and target["code"] is None and len(target) == 9
+    text = c.ctl("verify", "status", "--show-values").stdout
+    assert f'target {{"name":"{SECRET}","code":null}}' in text and "source null" in text
+    assert SECRET not in c.log_text() + c.ctl("verify", "status").stdout
+    assert SECRET not in str(both.target_sql("select row_key, column_names from culvert.verify_result"))
+
+
+@pytest.mark.long
+def test_values_of_all_kinds_of_tables(way, culvert):
+    """Keys of several columns, none, other names; queries of the operator's; a side that is away."""
+    both = way
+    make_kinds(both)
+    c = start(both, culvert, cutover={"check.pairs": "select count(*), sum(n) from pairs"}, **{
+        f"table {source_name(both, 'renamed')}": {"where": "state = 'open'", "columns.exclude": "secret", "column.old_note.to": "note"}})
+    spoil_kinds(both)
+    verify(c)
+    s = json.loads(c.ctl("verify", "status", "--show-values", "--json").stdout)
+    rows = {}
+    for i in s["items"]:
+        rows.setdefault(i["table"].split(".")[1], []).append((i["kind"], i["source"], i["target"]))
+    assert ("differs", {"n": "1.50"}, {"n": "7.51"}) in rows["pairs"]
+    assert ("differs", {"old_note": "n4"}, {"old_note": "other"}) in rows["renamed"]
+    assert ("extra", None, {"id": "5", "state": "shut", "old_note": None}) in rows["renamed"]
+    assert ("extra", None, {"n": "1", "note": "twice"}) in rows["bag"]
+    assert all(source["note"] == "note 8" for kind, source, target in rows["bag"] if kind == "missing")
+    assert {n["name"]: (n["source"], n["target"]) for n in s["notes"] if n["kind"] == "check"} == {
+        "pairs": ("160, 280", "160, 289.51")}
+    both.target.stop()
+    failed = c.ctl("verify", "status", "--show-values", check=False, timeout=60)
+    assert failed.returncode == 1 and failed.stderr
+    both.target.start()

@@ -45,6 +45,7 @@ struct migration {
         migration_completed *completed;
         void *complete_context;
         migration_verified *rested;
+        migration_values *shown;
         uint64_t differences;
 };
 
@@ -161,6 +162,16 @@ int migration_verify_rest(
         if (fake->refuses)
                 return error_set(e, ERROR_CONFIG, "not in this state");
         fake->rested = done;
+        fake->stopped_context = context;
+        return 0;
+}
+
+int migration_verify_values(
+        struct migration *fake, migration_values *done, void *context, struct error *e)
+{
+        if (fake->refuses)
+                return error_set(e, ERROR_CONFIG, "not in this state");
+        fake->shown = done;
         fake->stopped_context = context;
         return 0;
 }
@@ -1014,6 +1025,35 @@ static void test_verify_rest(void **state)
         assert_int_equal(call.code, CONTROL_REFUSED);
 }
 
+static void begin_values(void)
+{
+        begin("verify status");
+        argument("show-values", "");
+        run();
+}
+
+static void test_verify_values(void **state)
+{
+        struct error why = ERROR_INIT;
+        cJSON *status = json_object();
+
+        (void)state;
+        begin_values();
+        assert_false(call.ended);
+        json_text(status, "state", "shown");
+        m.shown(m.stopped_context, status, NULL);
+        assert_int_equal(call.code, CONTROL_DONE);
+        assert_non_null(strstr(call.text, "shown"));
+        begin_values();
+        error_set(&why, ERROR_RETRY, "the server is away");
+        m.shown(m.stopped_context, NULL, &why);
+        assert_int_equal(call.code, CONTROL_FAILED);
+        assert_non_null(strstr(call.text, "away"));
+        m.refuses = true;
+        begin_values();
+        assert_int_equal(call.code, CONTROL_REFUSED);
+}
+
 static void test_verify_continuous(void **state)
 {
         (void)state;
@@ -1270,6 +1310,7 @@ int main(void)
                 TEST(test_verify),
                 TEST(test_verify_continuous),
                 TEST(test_verify_rest),
+                TEST(test_verify_values),
                 TEST(test_verify_stop),
                 TEST(test_repair),
                 TEST(test_cutover),
