@@ -1,5 +1,8 @@
 """culvertctl verify: every row of both sides is compared, on live tables, in all four directions."""
 import json
+import math
+import os
+import random
 
 import pytest
 
@@ -176,9 +179,100 @@ def test_no_false_report_under_load(way, culvert):
     no_false_report(way, culvert, 3)
 
 
+RUNS = int(os.environ.get("RUNS", "0"))  # of the two below, in each direction
+
+
 @pytest.mark.long
 def test_no_false_report_in_many_runs(every_way, culvert):
-    no_false_report(every_way, culvert, 250)
+    no_false_report(every_way, culvert, RUNS or 250)
+
+
+class Damage:
+    """At random, by hand on the target, in rows that stand still: what a verification has to say of it."""
+
+    def __init__(self, both, seed):
+        self.both, self.random, self.my = both, random.Random(seed), is_my(both.target)
+        self.kinds = [self.flip, self.digit, self.microsecond, self.nothing, self.space, self.lose, self.add, self.swap, self.json,
+                      self.emoji, self.hour, self.last_bit]
+
+    def differs(self, column, value, row):
+        self.both.target_sql(f"update things set {column} = {value} where id = {row}")
+        return {("differs", str(row)): [column]}
+
+    def interval(self, of):
+        sign = self.random.choice("+-")
+        return f"{sign} interval 1 {of}" if self.my else f"{sign} interval '1 {of}'"
+
+    def flip(self, row, _):
+        return self.differs("name", f"concat('R', {'substr' if self.my else 'substring'}(name, 2))", row)
+
+    def digit(self, row, _):
+        return self.differs("price", f"price {self.random.choice('+-')} 0.000001", row)
+
+    def microsecond(self, row, _):
+        return self.differs("at", f"at {self.interval('microsecond')}", row)
+
+    def nothing(self, row, _):
+        return self.differs("note", "case when note is null then '' end", row)
+
+    def space(self, row, _):
+        return self.differs("code", "concat(code, ' ')", row)
+
+    def lose(self, row, _):
+        self.both.target_sql(f"delete from things where id = {row}")
+        return {("missing", str(row)): []}
+
+    def add(self, row, _):
+        row = self.random.choice((-row, 1000 + row))
+        self.both.target_sql(f"insert into things (id, name) values ({row}, 'more')")
+        return {("extra", str(row)): []}
+
+    def swap(self, row, other):
+        self.both.target_sql("update things set name = case id when %d then 'row %d \U0001f600' else 'row %d \U0001f600' end "
+                             "where id in (%d, %d)" % (row, other, row, row, other))
+        return {("differs", str(row)): ["name"], ("differs", str(other)): ["name"]}
+
+    def json(self, row, _):
+        self.both.target_sql(f"update things set doc = null where id = {row}")
+        return self.differs("doc", "'{\"n\": 1.0, \"s\": \"x\"}'", row)
+
+    def emoji(self, row, _):
+        return self.differs("name", "left(name, char_length(name) - 1)", row)
+
+    def hour(self, row, _):
+        return self.differs("moment", f"moment {self.interval('hour')}", row)
+
+    def last_bit(self, row, _):
+        return self.differs("amount", repr(math.nextafter(row + 0.1, self.random.choice((0, 1e9)))), row)
+
+    def some(self):
+        """{(kind, id): columns}"""
+        rows = self.random.sample(range(1, 100), 12)
+        expected = {}
+        for i in range(self.random.randint(1, 6)):
+            expected |= self.random.choice(self.kinds)(rows[2 * i], rows[2 * i + 1])
+        return expected
+
+
+@pytest.mark.long
+def test_damage_at_random_in_many_runs(every_way, culvert):
+    """All of it is found, and nothing else, while other rows change; repair makes the sides alike for the next time."""
+    both = every_way
+    things(both)
+    c = start(both, culvert)
+    damage = Damage(both, 5)
+    total = 0
+    with Load(both.sql, 100, 300, seed=1), Load(both.sql, 100, 300, seed=2):
+        for _ in range(RUNS or 40):
+            expected = damage.some()
+            s = verify(c, timeout=120)
+            assert found(s) == expected
+            total += len(expected)
+            body = json.loads(c.ctl("repair", "--json").stdout)
+            assert body["repaired"] + body["equal"] >= len(expected)
+    print(f"{RUNS or 40} runs, {total} rows damaged and found")
+    c.wait(lag=0)
+    assert verify(c)["items"] == []
 
 
 def slow(both, culvert, rows=3000, rate=700):
