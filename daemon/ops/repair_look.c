@@ -108,12 +108,12 @@ static void see_row(struct verify_worker *w, void *context)
         see(w, l->batch, l->which);
 }
 
-static int read_rows(struct verify_worker *w, struct repair_batch *b, enum repair_look which,
-        const struct buf *sql, uint64_t *n, struct error *e)
+static int read_rows(struct verify_worker *w, const struct buf *sql, void *context, struct error *e)
 {
-        struct looking l = {b, which};
+        const struct looking *l = context;
+        uint64_t n = 0;
 
-        return verify_read_rows(w, !is_source(which), sql, see_row, &l, n, e);
+        return verify_read_rows(w, !is_source(l->which), sql, see_row, context, &n, e);
 }
 
 /* ---- which rows ---- */
@@ -121,49 +121,35 @@ static int read_rows(struct verify_worker *w, struct repair_batch *b, enum repai
 static int look_for_keys(
         struct verify_worker *w, struct repair_batch *b, enum repair_look which, struct error *e)
 {
-        const struct verify_table *t = b->table;
         bool source = is_source(which);
-        const struct verify_side *side = source ? &w->from : &w->to;
-        const struct verify_columns *c = source ? &t->from : &t->to;
-        AUTO_BUF sql = BUF_INIT;
-        uint64_t read = 0;
-        unsigned n = 0;
+        unsigned key_n = source ? b->table->from.key_n : b->table->to.key_n;
+        struct looking l = {b, which};
+        struct verify_asking a = {.target = !source, .read = read_rows, .context = &l};
+        int rc = 0;
 
-        for (unsigned i = 0; i < b->rows_n; i++) {
+        for (unsigned i = 0; rc == 0 && i < b->rows_n; i++) {
                 struct repair_row *row = &b->rows[i];
                 uint32_t at = source ? row->from : row->to;
 
                 if (!is_wanted(row, which) || at == VERIFY_NO_KEY)
                         continue;
-                verify_kept(&b->keys, at, w->hand.key, c->key_n);
-                if (n == 0)
-                        verify_select(&sql, side, c, false);
-                if (verify_among(&sql, side, c, n == 0, w->hand.key, e) < 0)
-                        return -1;
-                if (++n < VERIFY_AMONG)
-                        continue;
-                verify_among_end(&sql, c);
-                if (read_rows(w, b, which, &sql, &read, e) < 0)
-                        return -1;
-                buf_clear(&sql);
-                n = 0;
+                verify_kept(&b->keys, at, w->hand.key, key_n);
+                rc = verify_ask(w, &a, w->hand.key, e);
         }
-        if (n == 0)
-                return 0;
-        verify_among_end(&sql, c);
-        return read_rows(w, b, which, &sql, &read, e);
+        return verify_ask_end(w, &a, rc, e);
 }
 
 static int look_at_all(
         struct verify_worker *w, struct repair_batch *b, enum repair_look which, struct error *e)
 {
         bool source = is_source(which);
+        struct looking l = {b, which};
         AUTO_BUF sql = BUF_INIT;
         uint64_t n = 0;
 
         verify_select(
                 &sql, source ? &w->from : &w->to, source ? &b->table->from : &b->table->to, false);
-        if (read_rows(w, b, which, &sql, &n, e) < 0)
+        if (verify_read_rows(w, !source, &sql, see_row, &l, &n, e) < 0)
                 return -1;
         return source ? verify_throttle(w, n, e) : 0;
 }

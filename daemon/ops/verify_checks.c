@@ -28,7 +28,8 @@ static void note_result(struct verify *v, const struct check_result *r)
 
 int verify_checks(struct verify *v, struct error *e)
 {
-        struct check_context x = {.config = v->config, .halt = v->halt, .await = await, .context = v};
+        struct check_context x = {
+                .config = v->config, .halt = v->halt, .await = await, .context = v};
 
         for (unsigned i = 0; i < v->config->checks_n; i++) {
                 struct check_result r;

@@ -150,6 +150,21 @@ bool verify_span_due(const struct verify_worker *w);
 /* 1: the next chunks are the same on both sides, and done; 0: rows have to be read; -1. */
 int verify_span(struct verify_worker *w, bool *more, struct error *e);
 
+/* Rows of single keys (verify_ask.c): zero, but for what is said here. `read` is called with the
+ * query for some of them. */
+struct verify_asking {
+        bool target, few; /* which side; its key's columns alone */
+        int (*read)(struct verify_worker *w, const struct buf *sql, void *context, struct error *e);
+        void *context;
+        struct buf sql;
+        unsigned n;
+};
+
+int verify_ask(
+        struct verify_worker *w, struct verify_asking *a, const struct value *key, struct error *e);
+/* Asks for the rest, unless `rc` says that it has failed; returns what has come of all. */
+int verify_ask_end(struct verify_worker *w, struct verify_asking *a, int rc, struct error *e);
+
 int verify_bag(struct verify_worker *w, struct error *e);
 /* Reads the rows that `sql` asks one side for into w->hand, and shows each that counts; *n grows by
  * all that came. */

@@ -121,46 +121,34 @@ static void see_row(struct verify_worker *w, void *context)
         see(w, r->slice, r->which);
 }
 
-static int read_rows(
-        struct verify_worker *w, struct slice *s, unsigned which, struct buf *sql, struct error *e)
+static int read_rows(struct verify_worker *w, const struct buf *sql, void *context, struct error *e)
 {
-        const struct verify_table *t = &w->task->table;
-        struct reading r = {s, which};
+        const struct reading *r = context;
         uint64_t n = 0;
 
-        verify_among_end(sql, which == TARGET ? &t->to : &t->from);
-        return verify_read_rows(w, which == TARGET, sql, see_row, &r, &n, e);
+        return verify_read_rows(w, r->which == TARGET, sql, see_row, context, &n, e);
 }
 
-/* One of the reads, of all that are open, some keys at a time. */
+/* One of the reads, of all that are open. */
 static int read_side(struct verify_worker *w, struct slice *s, unsigned which, struct error *e)
 {
         const struct verify_table *t = &w->task->table;
-        const struct verify_side *side = which == TARGET ? &w->to : &w->from;
-        const struct verify_columns *c = which == TARGET ? &t->to : &t->from;
-        AUTO_BUF sql = BUF_INIT;
-        unsigned n = 0;
+        bool target = which == TARGET;
+        struct reading r = {s, which};
+        struct verify_asking a = {.target = target, .read = read_rows, .context = &r};
+        int rc = 0;
 
-        for (unsigned i = 0; i < s->n; i++) {
+        for (unsigned i = 0; rc == 0 && i < s->n; i++) {
                 struct doubt *d = &s->doubts[i];
-                uint32_t at = which == TARGET ? d->row->to : d->row->from;
+                uint32_t at = target ? d->row->to : d->row->from;
 
                 d->seen[which] = (struct seen){0};
                 if (d->settled || at == VERIFY_NO_KEY)
                         continue;
-                verify_kept(&w->doubts.keys, at, w->hand.key, c->key_n);
-                if (n == 0)
-                        verify_select(&sql, side, c, false);
-                if (verify_among(&sql, side, c, n == 0, w->hand.key, e) < 0)
-                        return -1;
-                if (++n < VERIFY_AMONG)
-                        continue;
-                if (read_rows(w, s, which, &sql, e) < 0)
-                        return -1;
-                buf_clear(&sql);
-                n = 0;
+                verify_kept(&w->doubts.keys, at, w->hand.key, target ? t->to.key_n : t->from.key_n);
+                rc = verify_ask(w, &a, w->hand.key, e);
         }
-        return n ? read_rows(w, s, which, &sql, e) : 0;
+        return verify_ask_end(w, &a, rc, e);
 }
 
 /* ---- what was found ---- */

@@ -248,17 +248,24 @@ static int read_range(
         return rc;
 }
 
-static int read_among(struct verify_worker *w, struct buf *sql, bool source, struct error *e)
+static void see_source_key(struct verify_worker *w)
+{
+        struct digest key = verify_key_digest(&w->hand, &w->task->table);
+        struct verify_row *known = verify_set_find(&w->set, &key);
+
+        if (known)
+                known->seen++;
+}
+
+static int read_among(
+        struct verify_worker *w, const struct buf *sql, void *context, struct error *e)
 {
         const struct verify_table *t = &w->task->table;
+        bool source = *(const bool *)context;
         struct verify_side *s = source ? &w->from : &w->to;
-        const struct verify_columns *c = source ? &t->from : &t->to;
-        struct verify_row *known;
-        struct digest key;
         int rc, counts;
 
-        verify_among_end(sql, c);
-        if (verify_side_read(s, c, sql, e) < 0)
+        if (verify_side_read(s, source ? &t->from : &t->to, sql, e) < 0)
                 return -1;
         while ((rc = verify_side_next(s, w->hand.row, e)) > 0) {
                 if (!source) {
@@ -268,9 +275,8 @@ static int read_among(struct verify_worker *w, struct buf *sql, bool source, str
                 }
                 if ((counts = verify_take_source(&w->hand, t, true, e)) < 0)
                         return -1;
-                key = verify_key_digest(&w->hand, t);
-                if (counts && (known = verify_set_find(&w->set, &key)))
-                        known->seen++;
+                if (counts)
+                        see_source_key(w);
         }
         return rc;
 }
@@ -279,29 +285,19 @@ static int read_among(struct verify_worker *w, struct buf *sql, bool source, str
 static int read_keys(struct verify_worker *w, bool source, struct error *e)
 {
         const struct verify_table *t = &w->task->table;
-        const struct verify_side *s = source ? &w->from : &w->to;
-        const struct verify_columns *c = source ? &t->from : &t->to;
-        AUTO_BUF sql = BUF_INIT;
-        unsigned n = 0;
+        struct verify_asking a = {
+                .target = !source, .few = source, .read = read_among, .context = &source};
+        int rc = 0;
 
-        for (uint32_t i = 0; i < w->set.n; i++) {
+        for (uint32_t i = 0; rc == 0 && i < w->set.n; i++) {
                 uint32_t at = source ? w->set.rows[i].from : w->set.rows[i].to;
 
                 if (at == VERIFY_NO_KEY)
                         continue;
-                verify_kept(&w->set.keys, at, w->hand.own, c->key_n);
-                if (n == 0)
-                        verify_select(&sql, s, c, source);
-                if (verify_among(&sql, s, c, n == 0, w->hand.own, e) < 0)
-                        return -1;
-                if (++n < VERIFY_AMONG)
-                        continue;
-                if (read_among(w, &sql, source, e) < 0)
-                        return -1;
-                buf_clear(&sql);
-                n = 0;
+                verify_kept(&w->set.keys, at, w->hand.own, source ? t->from.key_n : t->to.key_n);
+                rc = verify_ask(w, &a, w->hand.own, e);
         }
-        return n ? read_among(w, &sql, source, e) : 0;
+        return verify_ask_end(w, &a, rc, e);
 }
 
 static void doubt_unseen(struct verify_worker *w)
