@@ -74,6 +74,7 @@ struct verify_spans {
         unsigned chunks;  /* at once, the next time */
         unsigned by_rows; /* chunks that are read by rows before that */
         unsigned missed;  /* in a row: how often it was of no use */
+        double spread;    /* of a key that counts: its distance from row to row; 0: not known */
 };
 
 struct verify_worker {

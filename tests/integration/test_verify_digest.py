@@ -230,3 +230,32 @@ def test_rate_counts_rows_of_digests(alike, culvert):
     s = verified(c)
     assert s["state"] == "done" and s["rows_compared"] == 30000 and found(s) == {("missing", "30999"): []}
     assert json.dumps(s["items"]).count("30999") == 1
+
+
+def gaps(both):
+    """Keys one behind the other, then far apart, then a long way off: {from: (how many, how far apart)}"""
+    parts = {-100000: (250000, 1), 10**12: (3000, 10**6), 2 * 10**12: (120000, 2), 9 * 10**18: (90000, 1)}
+    for first, (n, apart) in parts.items():
+        numbers = f"(select cast(seq as signed) as i from seq_0_to_{n - 1}) as s" if is_my(both.source) else f"generate_series(0::bigint, {n - 1}) as s(i)"
+        both.sql(f"insert into many (id, k) select {first} + i * {apart}, i % 97 from {numbers}")
+    return parts
+
+
+@pytest.mark.long
+def test_keys_with_gaps(alike, heard, culvert):
+    """Where a span ends is reckoned where keys are dense, and asked for where they are not; no row is left out."""
+    many(alike, 0)
+    parts = gaps(alike)
+    n = sum(x for x, _ in parts.values())
+    c = start(alike, culvert)
+    s = verify(c)
+    assert (s["rows_compared"], s["differences"], s["coverage"]) == (n, 0, 100)
+    asked, digests = len(heard.statements("limit 1 offset")), heard.digests("many")
+    assert heard.reads("many") == 0 and asked < digests and digests < 2 * n / 80000 + 8, (asked, digests)
+    wanted = {}
+    for first, (x, apart) in parts.items():
+        last = first + (x - 1) * apart
+        alike.target_sql(f"update many set k = -1 where id = {first}; delete from many where id = {last};"
+                         f"insert into many (id, k) values ({last + 1}, 1)")
+        wanted |= {("differs", str(first)): ["k"], ("missing", str(last)): [], ("extra", str(last + 1)): []}
+    assert found(verify(c)) == wanted
