@@ -140,7 +140,7 @@ static const struct command commands[] = {
                 "leads everything is undone when a step fails, or at Ctrl-C. Exit status 4: a "
                 "gate\n"
                 "said no, and nothing was changed. Gates: stream lag copy quarantine verification\n"
-                "hook fence counters reverse.\n",
+                "hook fence counters reverse checks.\n",
                 NULL},
         {"rollback", COMMAND_WALK, "move back to the source, without losing a write",
                 {{"force", NULL, "without the gates that only ask for proof"},

@@ -136,6 +136,8 @@ void migration_look_at_retention(struct migration *m, const struct pipeline_stat
 /* A task: the job has ended. */
 void migration_quarantine_end(void *context);
 void migration_verify_init(struct migration *m);
+/* The stream shows what it brings to whoever wants to see it now. */
+void migration_tap(struct migration *m);
 void migration_verify_done(struct migration *m);
 /* The stream has begun: goes on with what a restart interrupted. */
 void migration_verify_resume(struct migration *m);

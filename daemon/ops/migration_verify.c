@@ -90,11 +90,13 @@ static void see(void *context, const struct txn *piece)
                 repair_see(m->verify.repair, piece);
         if (m->verify.fresh)
                 verify_fresh_see(m->verify.fresh, piece);
+        if (m->turn)
+                turn_see(m->turn, piece);
 }
 
-static void tap(struct migration *m)
+void migration_tap(struct migration *m)
 {
-        bool wanted = m->verify.repair || m->verify.fresh;
+        bool wanted = m->verify.repair || m->verify.fresh || (m->turn && turn_sees(m->turn));
 
         pipeline_tap(m->pipeline, wanted ? see : NULL, m);
 }
@@ -104,7 +106,7 @@ static void set_fresh(struct migration *m, struct verify_fresh *f)
 {
         verify_fresh_free(m->verify.fresh);
         m->verify.fresh = f;
-        tap(m);
+        migration_tap(m);
 }
 
 static void tell_rest(struct migration *m, const struct error *why)
@@ -129,7 +131,7 @@ static void drop(struct migration *m)
         if (m->verify.repair) {
                 migration_repair_go(m);
                 m->verify.repair = repair_free(m->verify.repair);
-                tap(m);
+                migration_tap(m);
         }
 }
 
@@ -189,7 +191,7 @@ void migration_verify_begin(struct migration *m, struct verify_request *q)
         drop(m);
         m->verify.repair = q->repair;
         q->fresh = m->verify.fresh;
-        tap(m);
+        migration_tap(m);
         m->verify.job = verify_new(m->loop, m->config, m->route, q, m->verify.report, &events, m);
         free(tables);
         migration_changed(m);

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "model/config_reverse.h"
+#include "ops/checks.h"
 #include "ops/counters.h"
 #include "ops/turn_private.h"
 
@@ -11,6 +12,7 @@
 #include <string.h>
 
 #define STOP_GRACE (10 * SECOND)
+#define CHECKS_SECONDS 30        /* of one query, while nobody writes */
 #define RETRY_AFTER (2 * SECOND) /* of what must not be left half done */
 
 static void undo(struct turn *t, enum turn_end end, const char *why);
@@ -59,9 +61,16 @@ void turn_job(struct turn *t, job_work *work, void (*then)(struct turn *t, const
         t->job = job_new(t->loop, work, on_job, t);
 }
 
+static void set_why(struct turn *t, const char *why)
+{
+        if (why != t->why)
+                snprintf(t->why, sizeof t->why, "%s", why);
+}
+
 /* Whatever waits, waits no more. */
 static void quiet(struct turn *t)
 {
+        t->resting = false;
         t->stage = NULL;
         timer_cancel(&t->again);
         timer_cancel(&t->deadline);
@@ -69,9 +78,10 @@ static void quiet(struct turn *t)
         if (t->mark)
                 migration_mark_cancel(t->mark);
         t->mark = NULL;
-        if (t->tapped && t->migration->pipeline)
-                pipeline_tap(t->migration->pipeline, NULL, NULL);
-        t->tapped = false;
+        if (t->tapped && t->migration->pipeline) {
+                t->tapped = false;
+                migration_tap(t->migration);
+        }
 }
 
 static void end(struct turn *t, enum turn_end how, const char *why)
@@ -85,7 +95,7 @@ static void end(struct turn *t, enum turn_end how, const char *why)
         t->walking = false;
         t->end = how;
         t->ended = loop_wall(t->loop);
-        snprintf(t->why, sizeof t->why, "%s", why);
+        set_why(t, why);
         log_event(how == TURN_DONE ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, LOG_STATE, NULL,
                 "%s%s%s%s", t->back ? "rollback" : "cutover", t->rehearse ? " rehearsal" : "",
                 how == TURN_DONE ? ": done" : ": ", how == TURN_DONE ? "" : t->why);
@@ -150,7 +160,7 @@ static void on_undone(struct turn *t, const struct error *failed)
 static void undo(struct turn *t, enum turn_end how, const char *why)
 {
         t->end = how;
-        snprintf(t->why, sizeof t->why, "%s", why);
+        set_why(t, why);
         quiet(t);
         if (!t->walking) {
                 end(t, how, t->why);
@@ -172,6 +182,19 @@ static void give_up(struct turn *t, const struct error *failed)
                 undo(t, TURN_FAILED, t->abort_why);
         else
                 undo(t, TURN_FAILED, failed->message);
+}
+
+/* What is under way is to end soon. */
+static void interrupt(struct turn *t)
+{
+        struct error none = ERROR_INIT;
+
+        if (t->job)
+                job_stop(t->job);
+        else if (t->resting)
+                give_up(t, &none);
+        else
+                turn_look(t);
 }
 
 static bool gone(struct turn *t)
@@ -375,6 +398,99 @@ static void stop_stream(struct turn *t)
         pipeline_shutdown(m->pipeline, STOP_GRACE, on_shut, t);
 }
 
+/* ---- the last look: what has changed since it was verified, and the operator's queries ---- */
+
+static int work_checks(void *context, struct halt *h, struct error *e)
+{
+        struct turn *t = context;
+        const struct config *c = journal_base(t->from);
+        struct check_context x = {.config = c, .halt = h, .seconds = CHECKS_SECONDS};
+
+        for (unsigned i = 0; i < c->checks_n; i++) {
+                struct check_result r = {0};
+                bool equal;
+
+                if (check_run(&x, &c->checks[i], &r, e) < 0)
+                        return -1;
+                equal = r.verdict == CHECK_EQUAL;
+                if (!equal)
+                        error_set(e, ERROR_DATA, "check.%s: %s%s%.400s", r.name,
+                                check_verdict_name(r.verdict), r.error || r.where ? ": " : "",
+                                r.error   ? r.error
+                                : r.where ? r.where
+                                          : "");
+                check_result_done(&r);
+                if (!equal)
+                        return -1;
+        }
+        return 0;
+}
+
+static void on_checks(struct turn *t, const struct error *failed)
+{
+        if (gone(t))
+                return;
+        if (failed && !turn_overrides(t, "checks")) {
+                give_up(t, failed);
+                return;
+        }
+        if (failed)
+                log_failure(LOG_LEVEL_WARNING, LOG_PLAIN, failed, "overridden");
+        stop_stream(t);
+}
+
+static void run_checks(struct turn *t)
+{
+        if (!journal_base(t->from)->checks_n) {
+                stop_stream(t);
+                return;
+        }
+        turn_begin_step(t, "checks", true);
+        turn_job(t, work_checks, on_checks);
+}
+
+static void on_rested(void *context, const struct error *why)
+{
+        struct migration *m = context; /* the turn that asked may be gone */
+        struct turn *t = m->turn;
+        struct verify_sums s;
+        struct error e = ERROR_INIT;
+
+        if (!t || !t->resting)
+                return;
+        t->resting = false;
+        if (gone(t))
+                return;
+        migration_verify_sums(t->migration, &s);
+        if (why)
+                e = *why;
+        else if (s.differences || s.undecided || s.changed || s.stale)
+                error_set(&e, ERROR_DATA,
+                        "verification behind the fence: %" PRIu64 " differences, %" PRIu64
+                        " undecided",
+                        s.differences, s.undecided + s.changed);
+        if (e.class != ERROR_NONE && !turn_overrides(t, "verification"))
+                give_up(t, &e);
+        else
+                run_checks(t);
+}
+
+static void verify_rest(struct turn *t)
+{
+        struct verify_sums s;
+        struct error e = ERROR_INIT;
+
+        migration_verify_sums(t->migration, &s);
+        if (!s.continuous || s.state != VERIFY_DONE) {
+                run_checks(t);
+                return;
+        }
+        turn_begin_step(t, "verify", true);
+        t->resting = true;
+        if (migration_verify_rest(t->migration, on_rested, t->migration, &e) < 0)
+                on_rested(t->migration, &e);
+}
+
 static void on_drain_mark(void *context, struct position at, const struct error *e)
 {
         struct turn *t = context;
@@ -414,22 +530,27 @@ static void stage_drain(struct turn *t)
                 turn_look(t);
                 return;
         }
-        stop_stream(t);
+        t->stage = NULL;
+        verify_rest(t);
 }
 
-static void see(void *context, const struct txn *piece)
+bool turn_sees(const struct turn *t)
 {
-        struct turn *t = context;
+        return t->tapped;
+}
 
-        if (t->fence_known && piece->changes_n && position_compare(piece->commit, t->fence.at) >= 0)
+void turn_see(struct turn *t, const struct txn *piece)
+{
+        if (t->tapped && t->fence_known && piece->changes_n &&
+                position_compare(piece->commit, t->fence.at) >= 0)
                 t->strays += piece->changes_n;
 }
 
 static void drain(struct turn *t)
 {
         turn_begin_step(t, "drain", true);
-        pipeline_tap(t->migration->pipeline, see, t);
         t->tapped = true;
+        migration_tap(t->migration);
         t->stage = stage_drain;
         turn_look(t);
 }
@@ -504,10 +625,7 @@ static void on_deadline(void *context)
         t->late = true;
         if (t->passing || t->passed || t->undoing)
                 return;
-        if (t->job)
-                job_stop(t->job);
-        else
-                turn_look(t);
+        interrupt(t);
 }
 
 static void walk(struct turn *t)
@@ -741,12 +859,8 @@ void turn_abort(struct turn *t, const char *why)
                 return;
         t->aborted = true;
         snprintf(t->abort_why, sizeof t->abort_why, "%s", why);
-        if (t->passing || t->passed || t->undoing)
-                return;
-        if (t->job)
-                job_stop(t->job);
-        else
-                turn_look(t);
+        if (!t->passing && !t->passed && !t->undoing)
+                interrupt(t);
 }
 
 void turn_stream_failed(struct turn *t, const struct error *e)

@@ -18,6 +18,7 @@
 
 struct migration;
 struct turn;
+struct txn;
 
 struct turn_request {
         bool back;       /* a rollback */
@@ -61,6 +62,9 @@ bool turn_is_rehearsal(const struct turn *t);
 const char *turn_why(const struct turn *t); /* why it ended other than TURN_DONE; "" */
 /* What happened so far: gates, steps and their times. The caller's. */
 cJSON *turn_body(const struct turn *t);
+/* Does it want to see what the stream brings? Behind the fence nothing may come. */
+bool turn_sees(const struct turn *t);
+void turn_see(struct turn *t, const struct txn *piece);
 /* The pipeline of the migration has news. */
 void turn_look(struct turn *t);
 /* The stream that runs has stopped on an error. */

@@ -28,6 +28,7 @@ static const struct {
         {"fence", false},
         {"counters", false},
         {"reverse", false},
+        {"checks", true},
 };
 
 enum { KNOWN = sizeof known / sizeof *known };
@@ -86,6 +87,11 @@ struct gate *turn_gate(struct turn *t, const char *name, bool go, const char *fo
         va_end(args);
         turn_changed(t);
         return g;
+}
+
+bool turn_overrides(const struct turn *t, const char *gate)
+{
+        return names(t->override, gate) || (t->force && only_asks_for_proof(gate));
 }
 
 bool turn_gates_pass(const struct turn *t)
@@ -149,15 +155,19 @@ static void gate_quarantine(struct turn *t, const struct status *s)
 static void gate_verification(struct turn *t)
 {
         struct migration *m = t->migration;
+        AUTO_BUF open = BUF_INIT;
         struct verify_sums v;
         unsigned sample;
         double age;
 
-        verify_report_sums(m->verify.report, loop_now(t->loop), &v);
+        migration_verify_sums(m, &v);
         pthread_mutex_lock(&m->verify.report->lock);
         sample = m->verify.report->sample;
         pthread_mutex_unlock(&m->verify.report->lock);
         age = (double)(loop_wall(t->loop) - v.finished) / SECOND;
+        if (v.continuous)
+                buf_printf(&open, "; %" PRIu64 " changed since are compared behind the fence",
+                        v.changed);
         if (v.state != VERIFY_DONE)
                 turn_gate(t, "verification", false, "%s: verify start",
                         v.state == VERIFY_RUNNING ? "it is under way"
@@ -167,8 +177,9 @@ static void gate_verification(struct turn *t)
                 turn_gate(t, "verification",
                         v.differences == 0 && v.undecided == 0 && sample == 100,
                         "%" PRIu64 " rows compared (%u %%), %" PRIu64 " differences, %" PRIu64
-                        " undecided, %.0f s ago",
-                        v.rows, sample, v.differences, v.undecided, age > 0 ? age : 0);
+                        " undecided, %.0f s ago%s",
+                        v.rows, sample, v.differences, v.undecided, age > 0 ? age : 0,
+                        buf_text(&open));
 }
 
 void turn_gates_at_once(struct turn *t)

@@ -73,6 +73,7 @@ struct turn {
         bool walking;  /* the journal has been told, or is about to be */
         bool fenced;   /* a fence was raised, or half */
         bool silent;   /* the forward stream was stopped */
+        bool resting;  /* what has changed since it was verified is being compared */
         bool stopping; /* the stream is about to be */
         bool passing;  /* the journal is being told of the new leader */
         bool asking;   /* and it is not known whether it was */
@@ -112,6 +113,7 @@ void turn_changed(struct turn *t);
 struct gate *turn_gate(struct turn *t, const char *name, bool go, const char *format, ...)
         __attribute__((format(printf, 4, 5)));
 bool turn_gates_pass(const struct turn *t);
+bool turn_overrides(const struct turn *t, const char *gate); /* or it is only advice */
 /* Names of gates that a request may override; false: there is one that is none. */
 bool turn_override_is_known(const char *list, char *unknown, size_t size);
 /* Those that the loop can tell. */

@@ -349,6 +349,29 @@ def test_no_write_is_lost(ready):
     print("pauses", [f"{p:.3f}" for p in ledger.pauses()], ledger.errors)
 
 
+def test_last_look_behind_the_fence(shop):
+    """The operator's queries, and what changed since it was verified: no difference gets past it."""
+    c = shop.culvert
+    c.config["cutover"] = {"check.rows": "select count(*) from t"}
+    c.write()
+    c.start()
+    c.wait(lag=0)
+    c.ctl("verify", "start", "--continuous")
+    until(lambda: json.loads(c.ctl("verify", "status", "--json").stdout)["state"] == "done", 60, "verify")
+    shop.sql("insert into t values (3, 'later')")
+    shop.sql("update t set v = 'changed' where id = 1")
+    c.wait(lag=0)
+    shop.target_sql("delete from t where id = 2")  # not seen by what is verified again
+    r = walk(c, "cutover", "--yes", code=1)
+    assert "check.rows" in r["error"] and [s["step"] for s in r["steps"]][-3:] == ["verify", "checks", "undo"]
+    assert c.status()["state"] == "streaming"
+    shop.target_sql("insert into t values (2, 'two')")
+    r = walk(c, "cutover", "--yes")
+    assert r["result"] == "done" and "verify" in [s["step"] for s in r["steps"]]
+    shop.target_sql("insert into t values (4, 'on the target')")
+    assert len(equal(shop)) == 4
+
+
 def left(server, db):
     """What is in schema culvert, and slots, publications, origins of that database."""
     if is_my(server):
