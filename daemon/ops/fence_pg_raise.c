@@ -41,8 +41,8 @@ static void to_front(struct fence_pg_tables *t, unsigned oid)
 
 /* ---- raising ---- */
 
-/* One statement: what it runs is made on the server, so that locks are not held over round trips. A
- * failure names the table in the field for columns. */
+/* One statement: what it runs is made on the server, so that locks are not held over round trips,
+ * and the functions before the first lock. A failure names the table in the field for columns. */
 static void triggers_sql(struct buf *out, const struct fence_request *q,
         const struct fence_pg_tables *t, unsigned wait)
 {
@@ -52,16 +52,18 @@ static void triggers_sql(struct buf *out, const struct fence_request *q,
 
         pg_literal(&refuse, FENCE_PG_BODY);
         buf_printf(&body,
-                "declare o oid; at oid; f text; began timestamptz := pg_catalog.clock_timestamp();"
-                " left_ms int; begin foreach o in array ");
+                "declare o oid; at oid; f text; began timestamptz; left_ms int; tables oid[] := ");
         fence_pg_oids(&body, t);
         buf_printf(&body,
-                " loop at := o; f := 'culvert.fence_%s_' || o;"
-                " left_ms := %u - 1000 * extract(epoch from pg_catalog.clock_timestamp() - began);"
-                " perform pg_catalog.set_config('lock_timeout', greatest(left_ms, 10)::text, true);"
+                "; begin foreach o in array tables loop f := 'culvert.fence_%s_' || o;"
                 " execute 'create or replace function ' || f || '() returns trigger language "
                 "plpgsql as ' || pg_catalog.quote_literal(%s);"
                 " execute 'revoke all on function ' || f || '() from public';"
+                " end loop;"
+                " began := pg_catalog.clock_timestamp();"
+                " foreach o in array tables loop at := o; f := 'culvert.fence_%s_' || o;"
+                " left_ms := %u - 1000 * extract(epoch from pg_catalog.clock_timestamp() - began);"
+                " perform pg_catalog.set_config('lock_timeout', greatest(left_ms, 10)::text, true);"
                 " execute pg_catalog.format('create trigger culvert_fence_%s before insert or "
                 "update or delete or truncate on %%s for each statement execute procedure "
                 "%%s(%%L, %%L)', o::regclass, f, '%s', session_user);"
@@ -69,7 +71,7 @@ static void triggers_sql(struct buf *out, const struct fence_request *q,
                 " exception when lock_not_available or deadlock_detected then"
                 " raise exception using errcode = sqlstate, message = sqlerrm, column = at::text;"
                 " end",
-                pipeline, wait, buf_text(&refuse), pipeline, pipeline);
+                pipeline, buf_text(&refuse), pipeline, wait, pipeline, pipeline);
         buf_str(out, "do ");
         pg_literal(out, buf_text(&body));
 }

@@ -291,7 +291,7 @@ def test_what_the_check_finds(shop):
     errors = [text for _, text, _ in shop.fence.findings("error")]
     assert errors == []
     kept = [shop.session(autocommit=False), shop.session(shop.owner), shop.session("postgres"), shop.session("culvert")]
-    shop.pair.source.run(f"revoke trigger on beside, plain from culvert; revoke pg_signal_backend from culvert",
+    shop.pair.source.run("revoke trigger on beside, plain from culvert; revoke pg_signal_backend from culvert",
                          db=shop.pair.name)
     found = {text: (level, mend) for level, text, mend in shop.fence.findings()}
 
