@@ -324,7 +324,7 @@ static int my_raise(const struct fence_request *q, struct fence_result *r, struc
         fence_my_done(&m);
         if (rc == 0 || !state || !strcmp(state, "up") || undo(q, &undone) == 0)
                 return rc;
-        return error_context(e, "%s; the source stays fenced", undone.message);
+        return error_context(e, "%s; the source may stay fenced", undone.message);
 }
 
 static int my_lower(const struct fence_request *q, struct error *e)

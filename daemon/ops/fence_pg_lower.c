@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define WAIT_DROP 200 /* milliseconds at one table */
+#define PASS_TRIES 10
 
 /* Behind `$1`, the pipeline; the name of the function is FENCE and the table's oid. */
 #define FUNCTIONS_SQL                                                                              \
@@ -61,10 +62,14 @@ static int let_pass(PGconn *c, const struct fence_request *q, struct error *e)
                       "set local synchronous_commit = local; do ");
         pg_literal(&sql, body);
         buf_str(&sql, ";commit");
-        if (pg_run(c, e, buf_text(&sql)) == 0)
-                return 0;
-        pg_run(c, &ignored, "rollback");
-        return error_context(e, "lowering the fence");
+        for (int i = 0; pg_run(c, e, buf_text(&sql)) < 0; i++) {
+                pg_run(c, &ignored, "rollback");
+                /* somebody else's GRANT at the same moment */
+                if (i == PASS_TRIES || !strstr(e->message, "tuple concurrently updated"))
+                        return error_context(e, "lowering the fence");
+                error_clear(e);
+        }
+        return 0;
 }
 
 /* One after the other, each by itself. How many are left, or -1. */

@@ -331,26 +331,29 @@ static int is_whole(PGconn *c, const struct fence_request *q, bool *whole, struc
         return fence_pg_take_down(c, q, e) == 0 ? 0 : -1;
 }
 
-static int raise_on(
-        PGconn *c, const struct fence_request *q, struct fence_result *r, struct error *e)
+/* `*whole`: it was up before, and stays so whatever happens. */
+static int raise_on(PGconn *c, const struct fence_request *q, struct fence_result *r, bool *whole,
+        struct error *e)
 {
-        struct error undone = ERROR_INIT;
-        bool whole;
-
-        if (is_whole(c, q, &whole, e) < 0 || (!whole && put_up(c, q, e) < 0))
+        if (is_whole(c, q, whole, e) < 0 || (!*whole && put_up(c, q, e) < 0))
                 return -1;
-        if (complete(c, q, r, e) == 0)
-                return 0;
-        if (fence_pg_take_down(c, q, &undone) == 0)
-                return -1;
-        return error_context(e, "%s; the source stays fenced", undone.message);
+        return complete(c, q, r, e);
 }
 
+/* Undone by a connection of its own: the other one may be what failed, and then nobody knows
+ * whether its commit came through. */
 int fence_pg_raise(const struct fence_request *q, struct fence_result *r, struct error *e)
 {
+        struct error undone = ERROR_INIT;
         PGconn *c = fence_pg_connect(q, e);
-        int rc = c ? raise_on(c, q, r, e) : -1;
+        bool whole = false;
+        int rc;
 
+        if (!c)
+                return -1;
+        rc = raise_on(c, q, r, &whole, e);
         halt_close(q->halt, &c);
-        return rc;
+        if (rc == 0 || whole || fence_pg_lower(q, &undone) >= 0)
+                return rc;
+        return error_context(e, "%s; the source may stay fenced", undone.message);
 }
