@@ -126,8 +126,8 @@ static int end_one(struct fence_my *m, const struct fence_session *s, struct err
 
 /*
  * A pass over all; how many are still within the transaction that they had at first, or about to be
- * let in. Root's are not ended, since root can come again. (A loop that ends sessions while others
- * log in can hang MySQL 9.7 as a whole, so those are left to be refused.)
+ * let in. Root's are not ended, since root can come again, nor those that are logging in, which are
+ * refused: MySQL 9.7 was seen to hang as a whole while both were, for a reason that is not known.
  */
 static int pass(struct fence_my *m, const struct writers *first, unsigned *ended,
         struct fence_session *waits, struct error *e)

@@ -637,6 +637,24 @@ static void walk(struct turn *t)
         state_row_hold(t->migration->row, on_held, t);
 }
 
+/* Setting a counter may take an ALTER of its table: most of it is done while writes go on, and only
+ * what has moved since is left behind the fence. */
+static void on_counted_ahead(struct turn *t, const struct error *failed)
+{
+        if (t->aborted)
+                end(t, TURN_FAILED, t->abort_why);
+        else if (failed)
+                end(t, TURN_FAILED, failed->message);
+        else
+                walk(t);
+}
+
+static void count_ahead(struct turn *t)
+{
+        turn_begin_step(t, "counters ahead", false);
+        turn_job(t, work_counters, on_counted_ahead);
+}
+
 /* ---- rehearsal ---- */
 
 static void on_rehearsed(struct turn *t, const struct error *failed)
@@ -690,7 +708,7 @@ static void on_proved(struct turn *t, const struct error *e)
         else if (t->rehearse)
                 rehearse(t);
         else
-                walk(t);
+                count_ahead(t);
 }
 
 static void on_gates(struct turn *t, const struct error *e)

@@ -113,7 +113,7 @@ def test_there_and_back(ready):
     shop.sql("insert into t values (3, 'before')")
     r = walk(c, "cutover", "--yes")
     assert r["result"] == "done" and all(g["verdict"] == "go" for g in r["gates"])
-    assert [s["step"] for s in r["steps"]] == ["gates", "announce", "fence", "drain", "stop", "counters", "position",
+    assert [s["step"] for s in r["steps"]] == ["gates", "counters ahead", "announce", "fence", "drain", "stop", "counters", "position",
                                               "release", "stream"]
     c.wait(state="reversed")
     refuses(shop, "source")
