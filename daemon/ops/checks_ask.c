@@ -113,6 +113,13 @@ static void begin_columns(struct ask *k, unsigned n)
         k->row = memory_new((n + 1u) * sizeof *k->row);
 }
 
+static struct value field(const char *text, size_t len)
+{
+        if (!text)
+                return (struct value){.kind = VALUE_NULL};
+        return (struct value){VALUE_TEXT, (uint32_t)len, text};
+}
+
 /* k->row was read. */
 static int take_row(struct ask *k, struct error *e)
 {
@@ -190,10 +197,8 @@ static int take_rows_pg(struct ask *k, const PGresult *r, struct error *e)
         }
         for (int i = 0; i < PQntuples(r); i++) {
                 for (int c = 0; c < PQnfields(r); c++)
-                        k->row[c] = PQgetisnull(r, i, c) ? (struct value){.kind = VALUE_NULL}
-                                                         : (struct value){VALUE_TEXT,
-                                                                   (uint32_t)PQgetlength(r, i, c),
-                                                                   PQgetvalue(r, i, c)};
+                        k->row[c] = field(PQgetisnull(r, i, c) ? NULL : PQgetvalue(r, i, c),
+                                (size_t)PQgetlength(r, i, c));
                 if (take_row(k, e) < 0)
                         return -1;
         }
@@ -286,9 +291,7 @@ static int take_rows_my(struct ask *k, MYSQL_RES *r, struct error *e)
                 const unsigned long *lengths = mysql_fetch_lengths(r);
 
                 for (unsigned i = 0; i < k->answer->columns_n; i++)
-                        k->row[i] =
-                                row[i] ? (struct value){VALUE_TEXT, (uint32_t)lengths[i], row[i]}
-                                       : (struct value){.kind = VALUE_NULL};
+                        k->row[i] = field(row[i], lengths[i]);
                 if (take_row(k, e) < 0)
                         return -1;
         }

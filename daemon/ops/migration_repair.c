@@ -126,7 +126,7 @@ static int check(struct migration *m, const char *schema, const char *table, str
         if (m->preparing || m->saved.phase != STATE_STREAMING || !m->verify.loaded)
                 return error_set(e, ERROR_CONFIG,
                         "the pipeline is starting or copying: try again when it streams");
-        if (migration_verify_is_running(m))
+        if (migration_verify_is_running(m) || m->verify.stopped)
                 return error_set(e, ERROR_CONFIG,
                         "a verification is under way: wait for its end, or verify stop");
         if (!migration_verify_has_result(m))

@@ -255,6 +255,7 @@ int migration_verify_start(struct migration *m, const char *schema, const char *
         unsigned sample, bool continuous, struct error *e)
 {
         struct verify_request q = {.begin = true, .continuous = continuous};
+        struct error another = ERROR_INIT;
 
         if (!has_rows_on_both(m))
                 return error_set(e, ERROR_CONFIG, "an archive has changes and no rows to compare");
@@ -263,7 +264,7 @@ int migration_verify_start(struct migration *m, const char *schema, const char *
         if (m->saved.phase != STATE_STREAMING || !m->verify.loaded)
                 return error_set(e, ERROR_CONFIG,
                         "the pipeline is starting or copying: try again when it streams");
-        if (migration_verify_is_running(m))
+        if (migration_verify_is_running(m) || m->verify.stopped)
                 return error_set(e, ERROR_CONFIG, "a verification is under way");
         if (migration_is_repairing(m))
                 return error_set(e, ERROR_CONFIG, "a repair is under way");
@@ -273,6 +274,8 @@ int migration_verify_start(struct migration *m, const char *schema, const char *
         q.schema = memory_string(schema);
         q.name = memory_string(table);
         q.sample = continuous ? 100 : sample ? sample : (unsigned)m->config->verify.sample;
+        error_set(&another, ERROR_CONFIG, "another verification was started");
+        tell_rest(m, &another);
         drop(m);
         set_fresh(m, continuous ? verify_fresh_new(m->loop) : NULL);
         migration_verify_begin(m, &q);

@@ -566,7 +566,7 @@ static int forget_some(struct verify_side *s, const char *pipeline, struct verif
         add_text(&sql, s, pipeline);
         of_table(&sql, s, p);
         of_rows(&sql, true);
-        for (unsigned i = 0; i < n; i++) {
+        for (unsigned i = 0; keys && i < n; i++) {
                 buf_str(&sql, i          ? ", "
                               : s->is_my ? " and row_key in ("
                                          : " and row_key::text in (");

@@ -1,8 +1,6 @@
 """[cutover] check.NAME: the operator's queries, asked on both sides at the end of a verification."""
 import json
 
-import pytest
-
 from harness.until import until
 from harness.verifying import Load, is_my, things, verify
 
