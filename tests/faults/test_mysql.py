@@ -19,6 +19,7 @@ from integration import test_repair as repairing
 from integration import test_my_types as types
 from integration import test_verify as verification
 from integration import test_verify_checks as checks
+from integration import test_verify_continuous as continuous
 from integration import test_my_values as values
 from integration import test_my_versioned as versioned
 from integration.conftest import Cross, is_my
@@ -439,6 +440,16 @@ def test_queries_of_the_operator(make, culvert, direction):
 @pytest.mark.parametrize("direction", ["mysql-pg", "mysql-mysql"])
 def test_queries_that_do_harm(make, culvert, direction):
     checks.test_queries_that_do_harm(make(direction), culvert)
+
+
+@pytest.mark.parametrize("direction", ["mysql-pg", "pg-mysql", "mysql-mysql"])
+def test_continuous_verification(make, culvert, direction):
+    continuous.test_what_changes_is_compared_again(make(direction), culvert)
+
+
+@pytest.mark.parametrize("direction", ["mysql-pg", "pg-mysql"])
+def test_values_are_shown(make, culvert, direction):
+    verification.test_values_are_shown_on_demand(make(direction), culvert)
 
 
 @pytest.mark.parametrize("direction", ["mysql-pg", "pg-mysql", "mysql-mysql"])
