@@ -2,8 +2,7 @@
 
 #include <stdio.h>
 
-#define ANSWER_LIMIT (20 * SECOND) /* of the second connection; a link gives up connecting before  \
-                                    */
+#define ANSWER_LIMIT (20 * SECOND) /* of the second; a link gives up connecting before */
 #define LOOKS 4                    /* within the limit */
 #define LOOK_MAX (5 * SECOND)
 

@@ -16,8 +16,7 @@
 
 #define BATCH ((size_t)64 * 1024) /* rows go out in messages of about this size */
 
-#define ASIDE_MAX (64 << 20) /* bytes of rows of a table that are set aside; they wait in memory   \
-                              */
+#define ASIDE_MAX (64 << 20) /* bytes of rows set aside, of a table; they wait in memory */
 
 struct destination {
         const struct config *config;
