@@ -14,8 +14,10 @@ from integration import test_my_exactly_once as bank_test
 from integration import test_my_fence as fencing
 from integration import test_my_stream as stream
 from integration import test_my_xa as xa
+from integration import test_overwrite as overwriting
 from integration import test_quarantine as quarantine
 from integration import test_repair as repairing
+from integration import test_silence as silence
 from integration import test_my_types as types
 from integration import test_verify as verification
 from integration import test_verify_checks as checks
@@ -420,6 +422,32 @@ def test_quarantine(make, culvert, direction):
 @pytest.mark.parametrize("direction", ["pg-mysql", "mysql-mysql"])
 def test_quarantine_and_values(make, culvert, direction):
     quarantine.test_values_come_back_exactly(make(direction), culvert)
+
+
+@pytest.mark.parametrize("direction", ["pg-mysql", "mysql-mysql"])
+def test_values_without_a_place(make, culvert, direction):
+    quarantine.test_values_without_a_place_wait(make(direction), culvert)
+
+
+@pytest.mark.parametrize("direction", ["pg-mysql", "mysql-mysql"])
+def test_rows_of_the_copy_that_wait(make, culvert, direction):
+    quarantine.test_rows_of_the_copy_wait(make(direction), culvert)
+
+
+@pytest.mark.parametrize("direction", ["pg-mysql", "mysql-mysql"])
+def test_overwriting(make, culvert, direction):
+    overwriting.test_the_source_wins(make(direction), culvert)
+
+
+@pytest.mark.parametrize("direction", ["pg-mysql", "mysql-mysql"])
+def test_silence(make, culvert, direction):
+    both = make(direction)
+    silence.test_a_lock_is_waited_for(both, culvert)
+
+
+@pytest.mark.parametrize("direction", ["pg-mysql", "mysql-mysql"])
+def test_bytes_that_nobody_delivers(make, culvert, direction):
+    silence.test_bytes_that_nobody_delivers(make(direction), culvert)
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
