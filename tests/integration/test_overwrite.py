@@ -108,6 +108,7 @@ def test_other_refusals_stop(way, culvert):
     assert shop.compare() == 4
 
 
+@pytest.mark.long
 def test_a_row_that_is_not_whole_in_the_log(pair, culvert):
     """An unchanged TOAST datum: the missing row cannot be made."""
     pair.sql("create table w (id int primary key, v int, body text); alter table w alter body set storage external;"
@@ -139,6 +140,7 @@ def test_a_transaction_in_many_pieces(way, culvert):
     assert shop.compare() == 10003
 
 
+@pytest.mark.long
 def test_tables_that_cannot_be_overwritten(way, culvert):
     way.sql("create table k (v int)")
     if not is_my(way.source):
@@ -160,6 +162,7 @@ def test_tables_that_cannot_be_overwritten(way, culvert):
     assert "on_conflict = overwrite" in c.wait_error("CASCADE")["message"]
 
 
+@pytest.mark.long
 def test_from_quarantine_to_overwriting(way, culvert):
     """What waits still comes first: later changes of its row follow it, others overwrite."""
     shop = Shop(way, culvert)

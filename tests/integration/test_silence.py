@@ -123,6 +123,7 @@ def test_a_lock_is_waited_for(every_way, culvert):
     assert shop.log().count("but works on it") == 1 and GIVEN_UP not in shop.log()
 
 
+@pytest.mark.long
 def test_nobody_asks_where_it_is_off(pair, culvert):
     """0, and on again by a reload."""
     proxy = DeafProxy(pair.target.port)
