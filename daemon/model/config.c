@@ -84,6 +84,19 @@ static void set_name(struct config *c)
         c->pipeline.name = memory_string("unnamed");
 }
 
+/* The way back of pipeline x is x_reverse (model/config_reverse.h), and its slot is dropped when it
+ * is not needed. */
+static void check_name(struct config *c)
+{
+        static const char suffix[] = "_reverse";
+        size_t len = strlen(c->pipeline.name);
+
+        if (len >= strlen(suffix) && !strcmp(c->pipeline.name + len - strlen(suffix), suffix))
+                config_complain(c, config_line(c, "pipeline", "name"),
+                        "[pipeline] name: names that end with %s are of the way back of others",
+                        suffix);
+}
+
 static void set_defaults(struct config *c)
 {
         for (const struct option *o = config_options; o->section; o++) {
@@ -285,6 +298,7 @@ struct config *config_parse(const char *path, const char *text, size_t len, bool
         c->path = memory_string(path);
         config_read(c, text, len);
         set_name(c);
+        check_name(c);
         set_defaults(c);
         set_end(c, "source", &c->source);
         set_end(c, "target", &c->target);

@@ -511,7 +511,9 @@ void migration_shutdown_step(struct migration *m)
 
         if (m->verify.job)
                 verify_stop(m->verify.job, false);
-        if (m->preparing)
+        if (m->mend)
+                job_stop(m->mend);
+        else if (m->preparing)
                 prepare_stop(m->prepare);
         else
                 pipeline_shutdown(m->pipeline, grace, on_pipeline_shut, m);
@@ -527,6 +529,8 @@ int migration_pause(struct migration *m, struct error *e)
                         "for the stream that follows");
         if (m->stopped)
                 return error_set(e, ERROR_CONFIG, "the pipeline is stopped on an error");
+        if (migration_check_walk(m, e) < 0)
+                return -1;
         now.paused = true;
         if (save_first(m, &now, e) < 0)
                 return -1;
@@ -544,6 +548,8 @@ int migration_drain(struct migration *m, bool draining, struct error *e)
                         "the pipeline is paused, and drain applies what is queued: resume first");
         if (draining && !m->streaming)
                 return error_set(e, ERROR_CONFIG, "the stream has not begun yet");
+        if (draining && migration_check_walk(m, e) < 0)
+                return -1;
         pipeline_drain(m->pipeline, draining);
         return 0;
 }

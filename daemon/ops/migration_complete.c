@@ -27,10 +27,12 @@ static void on_done(void *context, const struct error *failed)
 
         m->complete.job = job_free(m->complete.job);
         m->complete.done = NULL;
-        if (!list && !failed)
+        if (!list && !failed) {
                 m->completed = true;
-        else if (!list && !m->completed && !m->shutdown_done)
+        } else if (!list && !m->completed && !m->shutdown_done) {
+                state_row_release(m->row);
                 migration_start_prepare(m);
+        }
         migration_refresh(m);
         done(m->complete.context, buf_text(&m->complete.lines), failed ? &e : NULL);
 }

@@ -164,6 +164,8 @@ bool migration_is_reversed(const struct migration *m);
 const struct config *migration_remembered(struct migration *m, struct error *e);
 /* The configuration of the other direction; NULL and an error: there is none. */
 const struct config *migration_opposite(struct migration *m, struct error *e);
+/* -1: a cutover or rollback is under way, which nothing may hold up. */
+int migration_check_walk(const struct migration *m, struct error *e);
 /* From now on the stream goes the other way; nothing runs. */
 int migration_turn_to(struct migration *m, bool reversed, struct error *e);
 /* The start found that the journal says otherwise: what was interrupted is undone or ended. */

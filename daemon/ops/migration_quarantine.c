@@ -80,6 +80,8 @@ int migration_quarantine(struct migration *m, struct quarantine_request *q,
                 return error_set(e, ERROR_CONFIG, "a repair is under way");
         if (m->shutdown_done)
                 return error_set(e, ERROR_CONFIG, "the daemon ends");
+        if (q->action != QUARANTINE_LIST && migration_check_walk(m, e) < 0)
+                return -1;
         if (q->action != QUARANTINE_LIST && (m->preparing || m->saved.phase != STATE_STREAMING))
                 return error_set(e, ERROR_CONFIG,
                         "the pipeline is starting or copying: try again when it streams");

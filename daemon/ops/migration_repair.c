@@ -37,6 +37,8 @@ static int check_stream(const struct migration *m, struct error *e)
 {
         if (m->shutdown_done)
                 return error_set(e, ERROR_CONFIG, "the daemon ends");
+        if (migration_check_walk(m, e) < 0)
+                return -1;
         if (m->stopped)
                 return error_set(e, ERROR_CONFIG,
                         "the pipeline is stopped on an error, and a repair needs the stream: "

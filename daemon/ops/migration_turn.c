@@ -99,6 +99,14 @@ int migration_turn(struct migration *m, const struct turn_request *q,
         return turn_new(m, q, events, context, e) ? 0 : -1;
 }
 
+int migration_check_walk(const struct migration *m, struct error *e)
+{
+        if (!m->turn || !turn_is_walking(m->turn))
+                return 0;
+        return error_set(e, ERROR_CONFIG, "a %s is under way",
+                turn_is_back(m->turn) ? "rollback" : "cutover");
+}
+
 bool migration_is_turning(const struct migration *m)
 {
         return m->turn && !turn_is_over(m->turn);

@@ -55,8 +55,8 @@ void migration_yield(void *context)
 
         if (!m->streaming || m->yielding || m->shutdown_done)
                 return;
-        if (migration_is_repairing(m)) /* the watcher will see them again */
-                return;
+        if (migration_is_repairing(m) || (m->turn && !turn_is_over(m->turn)))
+                return; /* the watcher will see them again */
         m->yielding = true;
         pipeline_shutdown(m->pipeline, YIELD_GRACE, on_yielded, m);
 }

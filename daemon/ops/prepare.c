@@ -7,6 +7,7 @@
 #include "ops/journal.h"
 #include "ops/move.h"
 #include "ops/prepare_private.h"
+#include "ops/turn_steps.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -59,7 +60,7 @@ static int check_journal(struct prepare *p, struct error *e)
                 return -1;
         if (!j.sequence || (!journal_is_walking(&j) && j.state != STATE_COMPLETE &&
                                    j.reversed == (p->config->forward != NULL)))
-                return 0;
+                return j.sequence && !p->config->forward ? turn_tidy(p->config, p->halt, e) : 0;
         if (j.state == STATE_COMPLETE) {
                 error_set(e, ERROR_CONFIG, "the migration is complete");
                 snprintf(e->code, sizeof e->code, PREPARE_COMPLETE_CODE);

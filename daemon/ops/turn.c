@@ -108,6 +108,41 @@ static void end(struct turn *t, enum turn_end how, const char *why)
 
 /* ---- undoing ---- */
 
+/* The slot that the proof has made holds the log back until it is gone. */
+static void drop_proof(struct turn *t, struct halt *h)
+{
+        struct error e = ERROR_INIT;
+
+        if (t->proof.begun && turn_drop_slot(t->to, h, &e) < 0)
+                log_failure(LOG_LEVEL_WARNING, LOG_PLAIN, &e,
+                        "the slot of the other direction stays until the next start");
+}
+
+static int work_leave(void *context, struct halt *h, struct error *e)
+{
+        (void)e;
+        drop_proof(context, h);
+        return 0;
+}
+
+static void on_left(struct turn *t, const struct error *failed)
+{
+        (void)failed;
+        end(t, t->end, t->why);
+}
+
+/* Nothing was walked. */
+static void leave(struct turn *t, enum turn_end how, const char *why)
+{
+        t->end = how;
+        set_why(t, why);
+        quiet(t);
+        if (t->proof.begun)
+                turn_job(t, work_leave, on_left);
+        else
+                end(t, how, t->why);
+}
+
 static int work_undo(void *context, struct halt *h, struct error *e)
 {
         struct turn *t = context;
@@ -122,7 +157,10 @@ static int work_undo(void *context, struct halt *h, struct error *e)
         t->journal = (struct journal_entry){.state = t->back ? STATE_REVERSED : STATE_STREAMING,
                 .phase = t->back ? STATE_REVERSED : STATE_STREAMING,
                 .reversed = t->back};
-        return journal_write(t->from, h, &t->journal, e);
+        if (journal_write(t->from, h, &t->journal, e) < 0)
+                return -1;
+        drop_proof(t, h);
+        return 0;
 }
 
 static void on_undone(struct turn *t, const struct error *failed);
@@ -143,7 +181,9 @@ static void on_undone(struct turn *t, const struct error *failed)
 
         if (failed && !m->shutdown_done) {
                 log_failure(LOG_LEVEL_ERROR, LOG_RETRY, failed,
-                        "writes may still be refused: the fence could not be undone, trying again");
+                        t->fenced ? "writes may still be refused: the fence could not be undone, "
+                                    "trying again"
+                                  : "the journal could not be written, trying again");
                 timer_set(&t->again, RETRY_AFTER);
                 return;
         }
@@ -163,7 +203,7 @@ static void undo(struct turn *t, enum turn_end how, const char *why)
         set_why(t, why);
         quiet(t);
         if (!t->walking) {
-                end(t, how, t->why);
+                leave(t, how, t->why);
                 return;
         }
         log_event(LOG_LEVEL_WARNING, LOG_STATE, NULL, "%s: undoing it: %s",
@@ -642,9 +682,9 @@ static void walk(struct turn *t)
 static void on_counted_ahead(struct turn *t, const struct error *failed)
 {
         if (t->aborted)
-                end(t, TURN_FAILED, t->abort_why);
+                leave(t, TURN_FAILED, t->abort_why);
         else if (failed)
-                end(t, TURN_FAILED, failed->message);
+                leave(t, TURN_FAILED, failed->message);
         else
                 walk(t);
 }
@@ -660,15 +700,15 @@ static void count_ahead(struct turn *t)
 static void on_rehearsed(struct turn *t, const struct error *failed)
 {
         if (failed)
-                end(t, TURN_FAILED, failed->message);
+                leave(t, TURN_FAILED, failed->message);
         else
-                end(t, TURN_DONE, "");
+                leave(t, TURN_DONE, "");
 }
 
 static void stage_rehearse(struct turn *t)
 {
         if (t->aborted) {
-                end(t, TURN_FAILED, t->abort_why);
+                leave(t, TURN_FAILED, t->abort_why);
                 return;
         }
         if (!reaches_mark(t))
@@ -695,14 +735,14 @@ static void refuse(struct turn *t)
                 if (t->gates[i].verdict == GATE_NO_GO)
                         buf_printf(&text, "%s%s (%s)",
                                 text.len ? "; " : "no go: ", t->gates[i].name, t->gates[i].figure);
-        end(t, TURN_REFUSED, buf_text(&text));
+        leave(t, TURN_REFUSED, buf_text(&text));
 }
 
 static void on_proved(struct turn *t, const struct error *e)
 {
         (void)e;
         if (t->aborted)
-                end(t, TURN_FAILED, t->abort_why);
+                leave(t, TURN_FAILED, t->abort_why);
         else if (!turn_gates_pass(t))
                 refuse(t);
         else if (t->rehearse)
@@ -715,7 +755,7 @@ static void on_gates(struct turn *t, const struct error *e)
 {
         (void)e;
         if (t->aborted)
-                end(t, TURN_FAILED, t->abort_why);
+                leave(t, TURN_FAILED, t->abort_why);
         else if (t->gates[0].verdict == GATE_NO_GO) /* without a stream nothing can be proved */
                 refuse(t);
         else

@@ -36,6 +36,7 @@ struct turn_proof {
         struct pipeline *pipeline;
         struct error failed;
         void (*then)(struct turn *t, const struct error *e);
+        bool begun; /* a slot may have been made */
         bool stopping;
         bool asked_there, asked_back;
         struct migration_mark *mark; /* of the stream that runs; NULL: not asked, or answered */

@@ -216,6 +216,7 @@ static int work_clear(void *context, struct halt *h, struct error *e)
 void turn_prove(struct turn *t, void (*then)(struct turn *t, const struct error *e))
 {
         t->proof.then = then;
+        t->proof.begun = true;
         turn_job(t, work_clear, on_cleared);
 }
 

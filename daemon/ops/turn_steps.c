@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "decoders/binlog_identity.h"
+#include "model/config_reverse.h"
 #include "ops/destination.h"
 #include "ops/endpoint.h"
 #include "ops/fence.h"
@@ -47,6 +48,20 @@ int turn_drop_slot(const struct config *c, struct halt *h, struct error *e)
         if (rc == 0)
                 rc = drop_slot(&p, c->pg.slot, e);
         endpoint_close(&p);
+        return rc;
+}
+
+int turn_tidy(const struct config *forward, struct halt *h, struct error *e)
+{
+        struct config *reverse;
+        int rc;
+
+        if (forward->target.kind != KIND_POSTGRESQL || !(reverse = config_reverse(forward, e))) {
+                error_clear(e); /* without a way back nothing was left of it */
+                return 0;
+        }
+        rc = turn_drop_slot(reverse, h, e);
+        config_free(reverse);
         return rc;
 }
 

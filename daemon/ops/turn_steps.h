@@ -25,6 +25,9 @@ int turn_clear(const struct config *c, struct halt *h, struct error *e);
 /* Of it only what its source keeps: the slot. */
 int turn_drop_slot(const struct config *c, struct halt *h, struct error *e);
 
+/* At a start in the configured direction: a proof that was interrupted has left its slot. */
+int turn_tidy(const struct config *forward, struct halt *h, struct error *e);
+
 /* Where the log of the source of `to` ends now, with the GTIDs there, becomes the place from which
  * the stream of `to` goes on: what commits later is in it, what was before is not. */
 int turn_pass(

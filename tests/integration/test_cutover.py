@@ -252,8 +252,15 @@ def test_rehearsal_changes_nothing(ready):
         r = walk(c, "cutover", "--rehearse")
         assert r["rehearsal"] and r["result"] == "done" and r["pause_seconds"] < 60
     assert c.status()["state"] == "streaming"
+    assert not slots(shop.target, shop.name)  # one would hold its log back for ever
     write(shop, "source", "insert into t values (3, 'goes on')")
     assert (3, "goes on") in equal(shop)
+
+
+def slots(server, db):
+    if is_my(server):
+        return []
+    return server.run("select slot_name from pg_replication_slots where database = %s", db)
 
 
 def hold(shop, side="source"):
@@ -270,7 +277,8 @@ def test_open_transaction_at_the_fence(ready):
     shop, c = ready, ready.culvert
     writer = hold(shop)
     r = walk(c, "cutover", "--yes", "--timeout", "2", "--override", "fence", code=5)
-    assert r["result"] == "timed-out"
+    assert r["result"] == "timed-out" and "the time is over" in r["error"]
+    assert not slots(shop.target, shop.name)
     assert c.status()["state"] == "streaming"
     writer.cursor().execute("commit")
     writer.close()

@@ -195,6 +195,19 @@ static void test_no_way_back(void **state)
                 "too long");
 }
 
+static void test_name_of_another(void **state)
+{
+        static const char text[] = "[source]\nuri = postgresql://a@h1/x\n[target]\nuri = "
+                                   "postgresql://b@h2/y\n[pipeline]\nname = shop_reverse\n";
+        struct config *c = config_parse("/x.conf", text, sizeof text - 1, false);
+
+        (void)state;
+        assert_int_equal(c->problems_n, 1);
+        assert_int_equal(c->problems[0].line, 6);
+        assert_non_null(strstr(c->problems[0].text, "the way back of others"));
+        config_free(c);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -205,6 +218,7 @@ int main(void)
                 cmocka_unit_test(test_equal),
                 cmocka_unit_test(test_reload),
                 cmocka_unit_test(test_no_way_back),
+                cmocka_unit_test(test_name_of_another),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
