@@ -95,24 +95,18 @@ static int drop_slot(const struct side *s, struct error *e)
 
 /* ---- the target's part ---- */
 
-static int drop_origin(const struct side *s, struct error *e)
+static int drop_origins(const struct side *s, struct error *e)
 {
         AUTO_BUF sql = BUF_INIT;
         char *name = NULL;
         int rc;
 
-        buf_str(&sql, "select o.roname from pg_catalog.pg_replication_origin o join "
-                      "culvert.checkpoint c on c.origin = o.roname where c.pipeline = ");
-        endpoint_literal(s->at, &sql, s->to->pipeline.name);
+        turn_origins_sql(&sql, s->to->pipeline.name);
         if ((rc = ask(s, buf_text(&sql), &name, e)) <= 0)
                 return rc;
         say(s, "replication origin ", name);
-        buf_clear(&sql);
-        buf_str(&sql, "select pg_catalog.pg_replication_origin_drop(");
-        endpoint_literal(s->at, &sql, name);
-        buf_str(&sql, ")");
         free(name);
-        return s->lines ? 0 : endpoint_run(s->at, buf_text(&sql), e);
+        return s->lines ? 0 : turn_drop_origins(s->at->pg, s->to->pipeline.name, e);
 }
 
 /* ---- schema culvert ---- */
@@ -222,7 +216,7 @@ static int clean(const struct side *s, struct halt *h, struct error *e)
         if (lower_fence(s, h, e) < 0)
                 return -1;
         if (!s->at->is_my &&
-                (drop_slot(s, e) < 0 || drop_publication(s, e) < 0 || drop_origin(s, e) < 0))
+                (drop_slot(s, e) < 0 || drop_publication(s, e) < 0 || drop_origins(s, e) < 0))
                 return -1;
         return drop_schema(s, e);
 }

@@ -70,7 +70,7 @@ static void set_why(struct turn *t, const char *why)
 /* Whatever waits, waits no more. */
 static void quiet(struct turn *t)
 {
-        t->resting = false;
+        t->resting = t->holding = false;
         t->stage = NULL;
         timer_cancel(&t->again);
         timer_cancel(&t->deadline);
@@ -231,7 +231,9 @@ static void interrupt(struct turn *t)
 
         if (t->job)
                 job_stop(t->job);
-        else if (t->resting)
+        else if (t->proof.prepare)
+                prepare_stop(t->proof.prepare);
+        else if (t->resting || t->holding)
                 give_up(t, &none);
         else
                 turn_look(t);
@@ -654,7 +656,10 @@ static void on_held(void *context)
 {
         struct turn *t = context;
 
-        if (!t->over && !t->undoing && !gone(t))
+        if (!t->holding)
+                return;
+        t->holding = false;
+        if (!gone(t))
                 turn_job(t, work_announce, on_announced);
 }
 
@@ -674,6 +679,7 @@ static void walk(struct turn *t)
         t->walking = true;
         timer_set(&t->deadline, t->timeout);
         migration_refresh(t->migration);
+        t->holding = true;
         state_row_hold(t->migration->row, on_held, t);
 }
 

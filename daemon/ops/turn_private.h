@@ -74,6 +74,7 @@ struct turn {
         bool walking;  /* the journal has been told, or is about to be */
         bool fenced;   /* a fence was raised, or half */
         bool silent;   /* the forward stream was stopped */
+        bool holding;  /* until nothing else writes culvert.state */
         bool resting;  /* what has changed since it was verified is being compared */
         bool stopping; /* the stream is about to be */
         bool passing;  /* the journal is being told of the new leader */

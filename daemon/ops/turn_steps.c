@@ -86,6 +86,30 @@ static void clear_sql(const struct endpoint *p, const char *pipeline, struct buf
         endpoint_literal(p, sql, pipeline);
 }
 
+void turn_origins_sql(struct buf *sql, const char *pipeline)
+{
+        buf_str(sql, "select roname from pg_catalog.pg_replication_origin where roname ~ (");
+        pg_literal(sql, "^culvert_");
+        buf_str(sql, " || ");
+        pg_literal(sql, pipeline); /* [a-z0-9_], so it stands for itself */
+        buf_str(sql, " || '_[0-9a-f-]{36}_' || 'culvert.checkpoint'::pg_catalog.regclass::oid || "
+                     "'_' || (select oid from pg_catalog.pg_database where datname = "
+                     "pg_catalog.current_database()) || '$')");
+}
+
+int turn_drop_origins(PGconn *c, const char *pipeline, struct error *e)
+{
+        AUTO_BUF sql = BUF_INIT;
+        AUTO_RESULT done = NULL;
+
+        buf_str(&sql, "select pg_catalog.pg_replication_origin_drop(roname) from (");
+        turn_origins_sql(&sql, pipeline);
+        buf_str(&sql, ") o where pg_catalog.has_function_privilege("
+                      "'pg_catalog.pg_replication_origin_drop(text)', 'execute')");
+        done = pg_query(c, e, buf_text(&sql), 0, NULL);
+        return done ? 0 : -1;
+}
+
 static int clear_records(struct endpoint *p, const char *pipeline, struct error *e)
 {
         AUTO_BUF sql = BUF_INIT;
@@ -100,7 +124,9 @@ static int clear_records(struct endpoint *p, const char *pipeline, struct error 
         if (rc < 0)
                 return -1;
         clear_sql(p, pipeline, &sql);
-        return endpoint_run(p, buf_text(&sql), e);
+        if (endpoint_run(p, buf_text(&sql), e) < 0)
+                return -1;
+        return p->is_my ? 0 : turn_drop_origins(p->pg, pipeline, e);
 }
 
 int turn_clear(const struct config *c, struct halt *h, struct error *e)

@@ -22,6 +22,12 @@ void turn_tables_done(struct turn_tables *t);
 /* What an earlier stream in this direction left: slot, records, position. The stream does not run,
  * and another one may begin anew. */
 int turn_clear(const struct config *c, struct halt *h, struct error *e);
+/* SQL for a PostgreSQL target: a column `roname` with the replication origins (db/pg_meta.h) that
+ * streams of that pipeline have had in this database, also under earlier uuids. Fails where there
+ * is no culvert.checkpoint. */
+void turn_origins_sql(struct buf *sql, const char *pipeline);
+/* Drops them, where the role may: each holds one of max_replication_slots. */
+int turn_drop_origins(PGconn *c, const char *pipeline, struct error *e);
 /* Of it only what its source keeps: the slot. */
 int turn_drop_slot(const struct config *c, struct halt *h, struct error *e);
 

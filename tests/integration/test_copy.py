@@ -169,6 +169,7 @@ def test_a_strange_slot_is_left_alone(pair, culvert):
     assert slots(pair) == [("culvert_shop",)]
 
 
+@pytest.mark.long
 def test_slot_creation_has_a_deadline(pair, culvert):
     pair.sql("create table t (id int primary key)")
     open_one = pair.source.connect(pair.name, autocommit=False, application_name="sleeper")
@@ -276,6 +277,7 @@ def test_resync_required(pair, culvert):
     assert "publication culvert_shop was changed" in c.wait_error("resync required")["message"]
 
 
+@pytest.mark.long
 def test_slot_that_is_past_the_checkpoint(pair, culvert):
     pair.sql("create table t (id int primary key); insert into t values (1)")
     c = culvert(pair.config()).start()

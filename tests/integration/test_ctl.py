@@ -18,8 +18,7 @@ from harness.until import until
 ITEMS = """create table t (id int primary key, v text);
 create table "Odd.T" (id int primary key);
 insert into t select i, 'row ' || i from generate_series(1, 100) i"""
-UNBUILT = (("cutover", "--yes"), ("rollback",), ("complete",),
-           ("throttle", "--rows", "5"), ("report",))
+UNBUILT = (("throttle", "--rows", "5"), ("report",))
 SIDE = {"kind", "connected", "position", "acknowledged", "server_version"}
 STATUS = {
     "format": None, "pipeline": None, "state": None, "phase": None, "direction": None, "since": None, "error": None,
@@ -225,6 +224,7 @@ def test_reload(shop):
     c.wait(lag=0)
 
 
+@pytest.mark.long
 def test_show_config_is_a_configuration(shop, tmp_path):
     text = shop.c.ctl("show", "config").stdout
     path = tmp_path / "again.conf"
@@ -320,6 +320,7 @@ def test_no_daemon(tmp_path):
     assert program("culvertctl", "no_such_pipeline_xyz", "status").returncode == 3
 
 
+@pytest.mark.long
 def test_second_daemon_on_the_same_socket(shop, folder):
     c = shop.c
     twin = Culvert(os.path.join(folder, "same-" + shop.name), "shop", shop.config())

@@ -138,6 +138,7 @@ def test_there_and_back(ready):
     assert c.status()["state"] == "reversed"
 
 
+@pytest.mark.long
 def test_state_for_applications(ready):
     shop, c = ready, ready.culvert
     ask = "select state, phase, direction from culvert.state where pipeline = 'shop'"
@@ -195,6 +196,7 @@ def test_with_the_least_rights(shop, culvert):
     assert len(equal(shop)) == 3
 
 
+@pytest.mark.long
 def test_without_the_rights(shop, culvert):
     """Each that is missing is named, and nothing has changed."""
     shop.grant(role=f"weak_{shop.name}")
@@ -304,6 +306,7 @@ def test_interrupted(ready):
     assert [i for i, _ in equal(shop)] == [1, 2, 3, 77]
 
 
+@pytest.mark.long
 def test_client_leaves(ready):
     """The daemon goes on, and --attach comes back to it."""
     shop, c = ready, ready.culvert
@@ -490,5 +493,29 @@ def test_kill9_anywhere(shop, faults):
     kills(shop, faults, 7)
 
 
+@pytest.mark.long
 def test_kill9_here_and_there(shop, faults):
     kills(shop, faults, 40)
+
+
+def test_kill9_now_and_then(shop, faults):
+    """The same by a few, of a cutover alone."""
+    c = shop.culvert
+    c.start(**faults.environment)
+    c.wait(lag=0)
+    for server in (shop.source, shop.target):
+        if not is_my(server):
+            server.run(f"grant all on all tables in schema public to {shop.app}", db=shop.name)
+    before = faults.passed()["send"]
+    walk(c, "cutover", "--yes", "--override", "verification")
+    sent = faults.passed()["send"] - before
+    outcome(shop)
+    walk(c, "rollback", "--yes", "--override", "verification")
+    for part in (0.7, 0.9):
+        faults.kill("send", int(part * sent))
+        c.ctl("cutover", "--yes", "--override", "verification", check=False)
+        faults.kill("send", 0)
+        c.process.wait(10)
+        c.start(**faults.environment)
+        if outcome(shop) == "reversed":
+            walk(c, "rollback", "--yes", "--override", "verification")

@@ -74,6 +74,7 @@ def test_E3_interleaved_transactions_over_a_restart(pair, culvert):
     b.close()
 
 
+@pytest.mark.long
 def test_E5_logical_messages(pair, culvert):
     c = streaming(pair, culvert)
     message = "select pg_logical_emit_message({}, 'prefix', repeat('m', {}))"
@@ -109,6 +110,7 @@ def test_E10_publication_changed_behind_our_back(pair, culvert, how):
     assert pair.target_sql("select (select count(*) from t), (select count(*) from other)") == [(100, 0)]
 
 
+@pytest.mark.long
 def test_E10_a_table_that_left_the_publication_and_came_back(pair, culvert):
     """It looks as before, and what it changed in between is lost: a start compares row versions."""
     c = streaming(pair, culvert)
@@ -142,6 +144,7 @@ def test_E31_rows_with_nulls_and_duplicates_without_a_key(pair, culvert):
     assert same(pair, c) == 5
 
 
+@pytest.mark.long
 def test_E32_key_updated_last_in_a_transaction(pair, culvert):
     c = streaming(pair, culvert)
     pair.sql("begin; insert into t values (500, 'x'); update t set id = 501 where id = 1; commit")

@@ -95,7 +95,7 @@ def test_kill9_thirty_times(bank, culvert):
     kill_loop(bank, culvert(bank.least(apply={"batch_rows": 50})).start(), 30)
 
 
-@pytest.mark.parametrize("side,mode", [("source", "fast"), ("target", "immediate"),
+@pytest.mark.parametrize("side,mode", [("source", "fast"), pytest.param("target", "immediate", marks=pytest.mark.long),
                                        pytest.param("source", "immediate", marks=pytest.mark.long),
                                        pytest.param("target", "fast", marks=pytest.mark.long)])
 def test_restart_of_a_server(bank, culvert, side, mode):
@@ -136,6 +136,7 @@ def test_cut_connections(bank, culvert, side):
         proxy.close()
 
 
+@pytest.mark.long
 def test_sigterm_stores_the_checkpoint(bank, culvert):
     c = culvert(bank.least()).start()
     c.wait(lag=0)

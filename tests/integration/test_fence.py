@@ -270,6 +270,7 @@ def test_rights_to_connect_come_back_as_they_were(shop):
               db=db)
 
 
+@pytest.mark.long
 def test_a_reader_holds_up_only_the_last_of_it(shop):
     """Dropping a trigger waits for readers; applications do not."""
     before = shop.dump()

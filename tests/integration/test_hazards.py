@@ -139,6 +139,7 @@ def test_A5_target_copied_as_a_template(pair, culvert):
     c.wait_error("resync required")
 
 
+@pytest.mark.long
 def test_A5_target_goes_back_under_a_running_daemon(pair, culvert):
     """As after a failover to a standby that was behind: what was acknowledged is nowhere."""
     c = streaming(pair, culvert)
@@ -451,6 +452,7 @@ def test_B2_acknowledged_is_what_is_durable(pair, culvert):
 
 # ---- B4 ----
 
+@pytest.mark.long
 def test_B4_source_restart_in_the_copy(pair, culvert):
     """It is caught in the middle by a lock on the target, before the last table."""
     pair.sql("create table big (id int primary key, filler char(200)); create table small (id int primary key); "
@@ -578,6 +580,7 @@ def test_B8_pooler_in_between(pair, culvert, folder):
         bouncer.wait()
 
 
+@pytest.mark.long
 def test_B4_a_truncate_that_waits_does_not_stall_the_copy(pair, culvert):
     """Readers take all their locks before the first row, so a statement that queues behind them
     queues behind all of them."""

@@ -169,6 +169,7 @@ def block(cross):
     return blocker
 
 
+@pytest.mark.long
 def test_killed_while_they_are_copied(cross, shop):
     c = shop
     cross.sql("create table later (id int primary key, v varchar(200)); create table other (id int primary key); "

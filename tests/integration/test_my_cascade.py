@@ -217,6 +217,7 @@ def scramble(cross, chance, n):
     assert done > n // 4
 
 
+@pytest.mark.long
 def test_random_changes_with_kills(from_my, culvert):
     chance = random.Random(14)
     c = begin(from_my, culvert, f"{RULES};{DEEP};{GRAPH}")

@@ -94,6 +94,7 @@ def test_another_server(shop, folder):
         other.destroy()
 
 
+@pytest.mark.long
 def test_idle_source_advances(shop):
     """Writes elsewhere on the server move the position, so that files may be purged."""
     before = shop.culvert.status()["source"]["acknowledged"]

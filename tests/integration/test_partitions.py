@@ -128,6 +128,7 @@ def test_a_partition_is_attached(pair, culvert, attach, rows):
     assert same(pair, c, tables=[("public", "log")]) > 2000
 
 
+@pytest.mark.long
 def test_a_partition_is_truncated_or_only_rewritten(pair, culvert):
     pair.sql(SETUP)
     c = culvert(pair.config()).start()
@@ -183,6 +184,7 @@ def test_a_column_is_dropped_and_added_again(pair, culvert):
     assert same(pair, c) == 10
 
 
+@pytest.mark.long
 def test_truncates(pair, culvert):
     pair.sql(SETUP)
     c = culvert(pair.config()).start()

@@ -104,6 +104,7 @@ def test_kinds_of_tables(way, culvert):
     assert "rows mended" in c.ctl("repair").stdout
 
 
+@pytest.mark.long
 def test_values_that_are_taken(way, culvert):
     """Unique values in a pair that was swapped, in a ring, in a chain; one that a row has which is too much."""
     both = way

@@ -114,6 +114,7 @@ TRICKS = {  # what is done to rows 1, 2, ... of a table of its own; what is foun
 }
 
 
+@pytest.mark.long
 def test_what_could_cancel_itself_out(alike, heard, culvert):
     """Each in a table of its own, where nothing else gives it away. Nothing forbids equal keys on the target."""
     for table in [*TRICKS, "whole"]:
