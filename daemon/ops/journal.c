@@ -16,6 +16,13 @@ bool journal_is_walking(const struct journal_entry *j)
         return j->state == STATE_CUTTING_OVER || j->state == STATE_ROLLING_BACK;
 }
 
+bool journal_agrees(const struct journal_entry *j, bool reversed)
+{
+        if (!j->sequence)
+                return !reversed;
+        return !journal_is_walking(j) && j->state != STATE_COMPLETE && j->reversed == reversed;
+}
+
 /* A word that this culvert does not know is of a newer one. */
 static int parse(char *const *fields, struct journal_entry *j, struct error *e)
 {

@@ -24,6 +24,8 @@ struct journal_entry {
 };
 
 bool journal_is_walking(const struct journal_entry *j);
+/* May a stream in that direction begin? Without an entry only the configured one. */
+bool journal_agrees(const struct journal_entry *j, bool reversed);
 /* `c` of either direction. No schema culvert yet is no error. */
 int journal_read(const struct config *c, struct halt *h, struct journal_entry *j, struct error *e);
 /* Target first, then source; the sequence is made, and filled in. */

@@ -137,6 +137,8 @@ static int mend(void *context, struct halt *h, struct error *e)
         if (journal_read(m->forward, h, &j, e) < 0)
                 return -1;
         m->led_reverse = j.reversed;
+        if (!j.sequence) /* the folder is of other databases */
+                return 0;
         return turn_settle(m->forward, m->reverse, j.reversed, h, e);
 }
 

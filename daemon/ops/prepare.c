@@ -58,8 +58,7 @@ static int check_journal(struct prepare *p, struct error *e)
                 return 0;
         if (journal_read(p->config, p->halt, &j, e) < 0)
                 return -1;
-        if (!j.sequence || (!journal_is_walking(&j) && j.state != STATE_COMPLETE &&
-                                   j.reversed == (p->config->forward != NULL)))
+        if (journal_agrees(&j, p->config->forward != NULL))
                 return j.sequence && !p->config->forward ? turn_tidy(p->config, p->halt, e) : 0;
         if (j.state == STATE_COMPLETE) {
                 error_set(e, ERROR_CONFIG, "the migration is complete");

@@ -208,7 +208,7 @@ int turn_pass(
 {
         const struct destination_ops *ops = destination_ops_of(to->target.kind);
         struct destination *d;
-        struct position at;
+        struct position at = POSITION_NONE;
         AUTO_STRING gtids = NULL;
         int rc;
 

@@ -11,6 +11,7 @@ from harness.until import until
 from integration import test_archive as archive
 from integration import test_my_definitions_from_pg as definitions
 from integration import test_my_exactly_once as bank_test
+from integration import test_cutover as cutting
 from integration import test_my_fence as fencing
 from integration import test_my_stream as stream
 from integration import test_my_xa as xa
@@ -488,6 +489,19 @@ def test_repair(make, culvert, direction):
 @pytest.mark.parametrize("direction", ["mysql-pg", "pg-mysql", "mysql-mysql"])
 def test_repair_of_all_kinds_of_tables(make, culvert, direction):
     repairing.test_kinds_of_tables(make(direction), culvert)
+
+
+@pytest.mark.parametrize("story", [cutting.test_there_and_back, cutting.test_no_write_is_lost,
+                                   cutting.test_open_transaction_at_the_fence],
+                         ids=lambda story: story.__name__)
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_cutover(make, culvert, direction, story):
+    cross = make(direction)
+    shop = cutting.dress(cross, lambda config: culvert(config, name=cross.name))
+    try:
+        story(cutting.make_ready(shop))
+    finally:
+        cutting.undress(shop)
 
 
 @pytest.mark.parametrize("story", [fencing.nobody_writes, fencing.open_writer, fencing.open_in_vain, fencing.prepared,

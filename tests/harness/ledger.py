@@ -11,8 +11,8 @@ TABLE = "create table ledger (id int primary key, n int not null, v varchar(40))
 class Ledger:
     """`pair`: a database on two servers, with TABLE. Each writer has rows of its own."""
 
-    def __init__(self, pair, writers=3, pipeline="shop"):
-        self.pair, self.pipeline = pair, pipeline
+    def __init__(self, pair, writers=3, pipeline=None):
+        self.pair, self.pipeline = pair, pipeline or pair.culvert.name
         self.acknowledged, self.errors = {}, {}  # id -> the values n may have; text of an error -> how often
         self.times = []  # when something was acknowledged, and by which side
         self.stopping = False

@@ -37,24 +37,36 @@ def open_again(server, app):
             server.run(f"alter user '{user}'@'{host}' account unlock")
 
 
-@pytest.fixture
-def shop(every_way, culvert):
-    shop = every_way
+def dress(shop, culvert):
+    """Roles, tables, and a pipeline that is not started."""
     shop.app = f"app_{shop.name}"
-    ends = (shop.source, shop.target)
-    for server in ends:
+    for server in (shop.source, shop.target):
         admin(server, shop.app)
     shop.sql(TABLES)
     shop.sql(TABLE)
     shop.culvert = culvert(shop.config("cutter"))
-    yield shop
+    return shop
+
+
+def undress(shop):
     shop.culvert.destroy()
-    for server in ends:
+    for server in (shop.source, shop.target):
         open_again(server, shop.app)
 
 
 @pytest.fixture
+def shop(every_way, culvert):
+    yield dress(every_way, culvert)
+    undress(every_way)
+
+
+@pytest.fixture
 def ready(shop):
+    return make_ready(shop)
+
+
+def make_ready(shop):
+    """It streams, and is verified."""
     shop.culvert.start()
     shop.culvert.wait(lag=0)
     for server in (shop.source, shop.target):
@@ -163,6 +175,18 @@ def test_over_restarts(ready):
     c.start()
     assert (5, "meanwhile") in equal(shop)
     assert c.status()["state"] == "reversed"
+
+
+def test_folder_of_other_databases(shop):
+    """It says that the target led there: what the databases say counts."""
+    state = shop.culvert.config["pipeline"]["state_dir"]
+    os.makedirs(state, mode=0o700)
+    with open(os.path.join(state, "direction"), "w") as f:
+        f.write("reverse\n")
+    shop.culvert.start()
+    shop.culvert.wait(state="streaming")
+    shop.sql("insert into t values (3, 'forward')")
+    assert len(equal(shop)) == 3
 
 
 def grant_way_back(shop):
