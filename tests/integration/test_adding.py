@@ -109,6 +109,7 @@ def test_reload_adds_them(pair, shop):
     assert compare(pair.source, pair.target, pair.name) > 6000
 
 
+@pytest.mark.long
 def test_under_load(pair, shop, culvert):
     """Nothing is lost or twice, whatever is written while they are copied and joined."""
     c = shop

@@ -446,6 +446,7 @@ def test_complete(ready, purge):
         assert left(shop.source, shop.name) == left(shop.target, shop.name) == []
 
 
+@pytest.mark.long
 def test_inserts_by_default_work(shop):
     """Sequences and AUTO_INCREMENT go with it, both ways, though only explicit values travel."""
     c = shop.culvert

@@ -26,7 +26,8 @@ def confirmed_past(pair, lsn):
                     lsn) == [(True,)]
 
 
-@pytest.mark.parametrize("state", ["streaming", pytest.param("paused", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("state", ["streaming", "paused"])
 def test_E1_idle_tables_beside_a_busy_database(pair, culvert, state):
     """The slot of a quiet database must not hold the log of a busy server. A paused pipeline that
     has all there is counts as idle, too, or may keep the slot where it is: it must not lie."""
@@ -48,6 +49,7 @@ def test_E1_idle_tables_beside_a_busy_database(pair, culvert, state):
         pair.source.run("drop database busy with (force)")
 
 
+@pytest.mark.long
 def test_E3_interleaved_transactions_over_a_restart(pair, culvert):
     """One commits and is acknowledged while another is open: the restart lies between the two."""
     c = streaming(pair, culvert, ITEMS + "; create table mark (v text); alter table mark replica identity full")

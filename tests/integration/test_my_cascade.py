@@ -239,6 +239,7 @@ def test_random_changes(from_my, culvert, seed):
         same(from_my, c)
 
 
+@pytest.mark.long
 def test_changes_during_the_copy(from_my, culvert):
     """A parent's change is in the copy of its children too, or in that of neither."""
     from_my.sql(f"{RULES};{DEEP};{GRAPH}; create table big (id int primary key, p int, v varchar(200), foreign key (p) "

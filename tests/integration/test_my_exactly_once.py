@@ -88,6 +88,7 @@ def test_cut_connections(bank, culvert, side):
         proxy.close()
 
 
+@pytest.mark.long
 def test_kill_in_the_middle_of_the_copy(bank, culvert):
     """Whatever of the copy is there: in the end all rows are, once."""
     many = {"my": "select seq, 'x', 1 from seq_1_to_100000", "pg": "select g, 'x', 1 from generate_series(1, 100000) g"}
