@@ -59,7 +59,7 @@ static int check_journal(struct prepare *p, struct error *e)
         if (journal_read(p->config, p->halt, &j, e) < 0)
                 return -1;
         if (journal_agrees(&j, p->config->forward != NULL))
-                return j.sequence && !p->config->forward ? turn_tidy(p->config, p->halt, e) : 0;
+                return j.sequence ? turn_tidy(p->config, p->halt, e) : 0;
         if (j.state == STATE_COMPLETE) {
                 error_set(e, ERROR_CONFIG, "the migration is complete");
                 snprintf(e->code, sizeof e->code, PREPARE_COMPLETE_CODE);

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define DROP_TRIES 100 /* 5 s */
+
 void turn_tables_done(struct turn_tables *t)
 {
         for (unsigned i = 0; i < t->n; i++) {
@@ -27,6 +29,19 @@ void turn_tables_done(struct turn_tables *t)
 
 /* ---- what is left of an earlier stream ---- */
 
+/* A stream that has just ended may hold it for a moment. */
+static int drop_when_free(struct endpoint *p, const char *slot, struct error *e)
+{
+        for (int tries = 0; pg_slot_drop(p->pg, slot, e) < 0; tries++) {
+                if (strcmp(e->code, "55006") != 0 || tries == DROP_TRIES) /* object_in_use */
+                        return -1;
+                error_clear(e);
+                if (endpoint_run(p, "select pg_catalog.pg_sleep(0.05)", e) < 0)
+                        return -1;
+        }
+        return 0;
+}
+
 static int drop_slot(struct endpoint *p, const char *slot, struct error *e)
 {
         int there = pg_slot_exists(p->pg, slot, e);
@@ -34,7 +49,7 @@ static int drop_slot(struct endpoint *p, const char *slot, struct error *e)
         if (there > 0)
                 log_event(LOG_LEVEL_INFO, LOG_PLAIN, NULL,
                         "dropping slot %s: the stream goes the other way", slot);
-        return there <= 0 ? there : pg_slot_drop(p->pg, slot, e);
+        return there <= 0 ? there : drop_when_free(p, slot, e);
 }
 
 int turn_drop_slot(const struct config *c, struct halt *h, struct error *e)
@@ -51,12 +66,14 @@ int turn_drop_slot(const struct config *c, struct halt *h, struct error *e)
         return rc;
 }
 
-int turn_tidy(const struct config *forward, struct halt *h, struct error *e)
+int turn_tidy(const struct config *c, struct halt *h, struct error *e)
 {
         struct config *reverse;
         int rc;
 
-        if (forward->target.kind != KIND_POSTGRESQL || !(reverse = config_reverse(forward, e))) {
+        if (c->forward)
+                return turn_drop_slot(c->forward, h, e);
+        if (c->target.kind != KIND_POSTGRESQL || !(reverse = config_reverse(c, e))) {
                 error_clear(e); /* without a way back nothing was left of it */
                 return 0;
         }
@@ -231,7 +248,7 @@ int turn_settle(const struct config *forward, const struct config *reverse, bool
                 .reversed = reversed};
 
         if (fence_lower(&(struct fence_request){.config = leads, .halt = h}, e) < 0 ||
-                turn_drop_slot(reversed ? forward : reverse, h, e) < 0)
+                journal_write(forward, h, &j, e) < 0)
                 return -1;
-        return journal_write(forward, h, &j, e);
+        return turn_drop_slot(reversed ? forward : reverse, h, e);
 }

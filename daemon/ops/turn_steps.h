@@ -31,8 +31,8 @@ int turn_drop_origins(PGconn *c, const char *pipeline, struct error *e);
 /* Of it only what its source keeps: the slot. */
 int turn_drop_slot(const struct config *c, struct halt *h, struct error *e);
 
-/* At a start in the configured direction: a proof that was interrupted has left its slot. */
-int turn_tidy(const struct config *forward, struct halt *h, struct error *e);
+/* At a start: what was interrupted may have left the slot of the other direction. */
+int turn_tidy(const struct config *c, struct halt *h, struct error *e);
 
 /* Where the log of the source of `to` ends now, with the GTIDs there, becomes the place from which
  * the stream of `to` goes on: what commits later is in it, what was before is not. */
