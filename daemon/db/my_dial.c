@@ -1,8 +1,8 @@
 #include "db/my_dial.h"
 #include "base/memory.h"
+#include "base/thread.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 
 struct my_dial {
@@ -66,7 +66,6 @@ struct my_dial *my_dial_new(
         struct loop *l, const struct my_params *p, my_dial_done *done, void *context)
 {
         struct my_dial *d = memory_new_of(struct my_dial);
-        sigset_t all, old;
         pthread_t thread;
 
         d->loop = l;
@@ -74,16 +73,13 @@ struct my_dial *my_dial_new(
         d->done = done;
         d->context = context;
         pthread_mutex_init(&d->lock, NULL);
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &old);
-        if (pthread_create(&thread, NULL, run, d) == 0) {
+        if (thread_start(&thread, run, d)) {
                 pthread_detach(thread);
         } else {
                 error_set(&d->error, ERROR_RETRY, "%s: no thread to connect in", p->what);
                 d->finished = true;
                 loop_post(l, on_finished, d);
         }
-        pthread_sigmask(SIG_SETMASK, &old, NULL);
         return d;
 }
 

@@ -1,8 +1,8 @@
 #include "ops/crew.h"
 #include "base/memory.h"
+#include "base/thread.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -52,17 +52,12 @@ static void *run_member(void *context)
 static void start(struct crew *c, struct member *members, unsigned n)
 {
         struct error e = ERROR_INIT;
-        sigset_t all, old;
-
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &old);
         for (unsigned i = 0; i < n; i++) {
                 members[i] = (struct member){.crew = c, .number = i};
                 pthread_mutex_lock(&c->lock);
                 c->running++;
                 pthread_mutex_unlock(&c->lock);
-                members[i].started =
-                        pthread_create(&members[i].thread, NULL, run_member, &members[i]) == 0;
+                members[i].started = thread_start(&members[i].thread, run_member, &members[i]);
                 if (members[i].started)
                         continue;
                 error_set(&e, ERROR_RETRY, "no thread could be started");
@@ -71,7 +66,6 @@ static void start(struct crew *c, struct member *members, unsigned n)
                 c->running--;
                 pthread_mutex_unlock(&c->lock);
         }
-        pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
 static void wait_for_all(struct crew *c, crew_tick *tick)

@@ -1,8 +1,8 @@
 #include "ops/halt.h"
 #include "base/memory.h"
+#include "base/thread.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -97,7 +97,6 @@ static struct cancels *break_links(struct halt *h)
 void halt_ask(struct halt *h)
 {
         struct cancels *c;
-        sigset_t all, old;
         pthread_t thread;
 
         pthread_mutex_lock(&h->lock);
@@ -108,13 +107,10 @@ void halt_ask(struct halt *h)
         c = break_links(h);
         h->telling++;
         pthread_mutex_unlock(&h->lock);
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &old);
-        if (pthread_create(&thread, NULL, tell, c) == 0)
+        if (thread_start(&thread, tell, c))
                 pthread_detach(thread);
         else
                 tell(c);
-        pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
 bool halt_asked(const struct halt *h)

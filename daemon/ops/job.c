@@ -1,9 +1,9 @@
 #include "ops/job.h"
 #include "base/loop.h"
 #include "base/memory.h"
+#include "base/thread.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 
 struct job {
@@ -41,14 +41,9 @@ static void *run(void *context)
 struct job *job_new(struct loop *l, job_work *work, job_done *done, void *context)
 {
         struct job *j = memory_new_of(struct job);
-        sigset_t all, old;
-
         *j = (struct job){.loop = l, .work = work, .done = done, .context = context};
         j->halt = halt_new();
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &old);
-        j->threaded = pthread_create(&j->thread, NULL, run, j) == 0;
-        pthread_sigmask(SIG_SETMASK, &old, NULL);
+        j->threaded = thread_start(&j->thread, run, j);
         if (!j->threaded) {
                 j->failed = true;
                 error_set(&j->error, ERROR_RETRY, "no thread could be started");

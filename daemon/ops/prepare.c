@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/memory.h"
+#include "base/thread.h"
 #include "model/cascade.h"
 #include "ops/copy_plan.h"
 #include "ops/journal.h"
@@ -9,7 +10,6 @@
 #include "ops/prepare_private.h"
 #include "ops/turn_steps.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,12 +95,7 @@ static void *run(void *context)
 
 static void start(struct prepare *p)
 {
-        sigset_t all, old;
-
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &old);
-        p->threaded = pthread_create(&p->thread, NULL, run, p) == 0;
-        pthread_sigmask(SIG_SETMASK, &old, NULL);
+        p->threaded = thread_start(&p->thread, run, p);
         if (p->threaded)
                 return;
         p->failed = true;

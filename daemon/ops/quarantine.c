@@ -1,6 +1,7 @@
 #include "ops/quarantine.h"
 #include "base/loop.h"
 #include "base/memory.h"
+#include "base/thread.h"
 #include "ops/json.h"
 #include "ops/quarantine_convert.h"
 #include "ops/quarantine_store.h"
@@ -8,7 +9,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -371,12 +371,7 @@ static void *run(void *context)
 
 static void start(struct quarantine_job *j)
 {
-        sigset_t all, old;
-
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &old);
-        j->threaded = pthread_create(&j->thread, NULL, run, j) == 0;
-        pthread_sigmask(SIG_SETMASK, &old, NULL);
+        j->threaded = thread_start(&j->thread, run, j);
         if (j->threaded)
                 return;
         j->result.failed = true;

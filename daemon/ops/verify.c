@@ -2,10 +2,10 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/memory.h"
+#include "base/thread.h"
 #include "ops/repair.h"
 #include "ops/verify_private.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,12 +136,7 @@ static void *run(void *context)
 
 static void start(struct verify *v)
 {
-        sigset_t all, old;
-
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &old);
-        v->threaded = pthread_create(&v->thread, NULL, run, v) == 0;
-        pthread_sigmask(SIG_SETMASK, &old, NULL);
+        v->threaded = thread_start(&v->thread, run, v);
         if (v->threaded)
                 return;
         if (v->request.repair) {

@@ -1,6 +1,7 @@
 #include "ops/verify_values.h"
 #include "base/loop.h"
 #include "base/memory.h"
+#include "base/thread.h"
 #include "model/row_json.h"
 #include "ops/checks.h"
 #include "ops/destination.h"
@@ -8,7 +9,6 @@
 #include "ops/origin.h"
 #include "ops/repair_private.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -287,8 +287,6 @@ struct verify_values *verify_values_new(struct loop *l, const struct config *c, 
 {
         struct verify_values *x = memory_new_of(struct verify_values);
         struct verify *v = &x->verify;
-        sigset_t all, old;
-
         v->loop = l;
         v->config = c;
         v->route = r;
@@ -300,10 +298,7 @@ struct verify_values *verify_values_new(struct loop *l, const struct config *c, 
         x->context = context;
         x->status = status;
         take_tables(x, report);
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &old);
-        v->threaded = pthread_create(&v->thread, NULL, run, x) == 0;
-        pthread_sigmask(SIG_SETMASK, &old, NULL);
+        v->threaded = thread_start(&v->thread, run, x);
         if (v->threaded)
                 return x;
         error_set(&x->error, ERROR_RETRY, "no thread could be started");

@@ -2,12 +2,12 @@
 #include "base/loop.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/thread.h"
 #include "ops/halt.h"
 #include "ops/origin.h"
 #include "ops/pg_marks.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,17 +114,11 @@ static void *check(void *context)
         return NULL;
 }
 
-/* Signals are the main thread's. */
 static void on_due(void *context)
 {
         struct watcher *w = context;
-        sigset_t all, old;
-
         w->looked = loop_now(w->loop);
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &old);
-        w->running = pthread_create(&w->thread, NULL, check, w) == 0;
-        pthread_sigmask(SIG_SETMASK, &old, NULL);
+        w->running = thread_start(&w->thread, check, w);
         if (!w->running)
                 timer_set(&w->timer, CHECK_INTERVAL);
 }

@@ -1,9 +1,9 @@
 /* The loop's side. */
 #include "spool/spool.h"
 #include "base/memory.h"
+#include "base/thread.h"
 #include "spool/spool_private.h"
 
-#include <signal.h>
 #include <stdlib.h>
 
 static void item_free(struct spool_item *i)
@@ -107,15 +107,9 @@ void spool_wake(void *context)
 
 /* ---- its life ---- */
 
-/* Signals are the main thread's. */
 static void start_thread(struct spool *s)
 {
-        sigset_t all, old;
-
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &old);
-        s->running = pthread_create(&s->thread, NULL, spool_thread, s) == 0;
-        pthread_sigmask(SIG_SETMASK, &old, NULL);
+        s->running = thread_start(&s->thread, spool_thread, s);
         if (s->running)
                 return;
         error_set(&s->failed, ERROR_RETRY, "queue on disk: no thread could be started");
