@@ -144,6 +144,12 @@ static int connect_wait(PGconn *c, const char *what, const atomic_bool *stop, st
         return 0;
 }
 
+static void drop_notice(void *context, const PGresult *r)
+{
+        (void)context;
+        (void)r;
+}
+
 PGconn *pg_connect(const struct pg_params *p, const atomic_bool *stop, struct error *e)
 {
         PGconn *c = PQconnectStartParams(
@@ -155,6 +161,7 @@ PGconn *pg_connect(const struct pg_params *p, const atomic_bool *stop, struct er
                 return NULL;
         }
         PQsetErrorVerbosity(c, PQERRORS_VERBOSE);
+        PQsetNoticeReceiver(c, drop_notice, NULL); /* they are not for our stderr */
         if (connect_wait(c, p->what, stop, e) < 0 || pg_run(c, e, pg_session_sql()) < 0) {
                 PQfinish(c);
                 return NULL;

@@ -4,12 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void drop_notice(void *context, const PGresult *r)
-{
-        (void)context;
-        (void)r;
-}
-
 static int open_pg(
         struct endpoint *p, const struct config *c, const struct config_end *end, struct error *e)
 {
@@ -21,7 +15,6 @@ static int open_pg(
         pg_params_free(params);
         if (!p->pg)
                 return -1;
-        PQsetNoticeReceiver(p->pg, drop_notice, NULL);
         return 0;
 }
 

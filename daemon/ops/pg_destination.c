@@ -47,19 +47,12 @@ static struct destination *pg_destination_close(struct destination *d)
         return NULL;
 }
 
-static void drop_notice(void *context, const PGresult *r)
-{
-        (void)context;
-        (void)r;
-}
-
 static PGconn *connect_target(struct destination *d, struct error *e)
 {
         PGconn *c = halt_connect(d->halt, d->params, e);
 
         if (!c)
                 return NULL;
-        PQsetNoticeReceiver(c, drop_notice, NULL);
         if (pg_run(c, e,
                     "set client_min_messages = error; set tcp_keepalives_idle = 20;"
                     "set tcp_keepalives_interval = 10; set tcp_keepalives_count = 4") < 0)

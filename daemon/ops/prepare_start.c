@@ -28,20 +28,11 @@ static char *version_text(PGconn *c)
         return memory_printf("%.*s", (int)strcspn(text ? text : "", " "), text ? text : "");
 }
 
-/* Notices are not for the daemon's stderr. */
-static void drop_notice(void *context, const PGresult *r)
-{
-        (void)context;
-        (void)r;
-}
-
 static int connect_both(struct prepare *p, struct error *e)
 {
         if (make_params(p, e) < 0 || !(p->source = halt_connect(p->halt, p->source_params, e)) ||
                 !(p->target = halt_connect(p->halt, p->target_params, e)))
                 return -1;
-        PQsetNoticeReceiver(p->source, drop_notice, NULL);
-        PQsetNoticeReceiver(p->target, drop_notice, NULL);
         p->result->source_version = version_text(p->source);
         p->result->target_version = version_text(p->target);
         p->result->source_version_number = PQserverVersion(p->source);
@@ -67,7 +58,6 @@ static int read_identity(struct prepare *p, struct error *e)
 {
         if (!(p->replication = halt_connect(p->halt, p->replication_params, e)))
                 return error_context(e, "replication connection");
-        PQsetNoticeReceiver(p->replication, drop_notice, NULL);
         return pg_source_identity(p->replication, p->config->pg.slot, &p->identity, e);
 }
 
