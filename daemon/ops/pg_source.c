@@ -13,6 +13,8 @@
 #include <string.h>
 #include <time.h>
 
+#define DROP_TRIES 100 /* 5 s */
+
 int pg_source_identity(
         PGconn *replication, const char *slot, struct source_identity *id, struct error *e)
 {
@@ -279,12 +281,24 @@ int pg_slot_create(PGconn *replication, PGconn *source, const struct pg_slot_ord
         return -1;
 }
 
-int pg_slot_drop(PGconn *source, const char *slot, struct error *e)
+static int drop_once(PGconn *source, const char *slot, struct error *e)
 {
         AUTO_RESULT r =
                 pg_query(source, e, "select pg_catalog.pg_drop_replication_slot($1)", 1, &slot);
 
         return r ? 0 : error_context(e, "dropping slot %s", slot);
+}
+
+int pg_slot_drop(PGconn *source, const char *slot, struct error *e)
+{
+        for (int tries = 0; drop_once(source, slot, e) < 0; tries++) {
+                if (strcmp(e->code, "55006") != 0 || tries == DROP_TRIES) /* object_in_use */
+                        return -1;
+                error_clear(e);
+                if (pg_run(source, e, "select pg_catalog.pg_sleep(0.05)") < 0)
+                        return -1;
+        }
+        return 0;
 }
 
 int pg_slot_unknown(const char *slot, struct error *e)

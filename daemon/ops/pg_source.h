@@ -57,4 +57,5 @@ int pg_slot_unknown(const char *slot, struct error *e);
 /* Behind the anchor's locks: a table that was rewritten or truncated between its snapshot and the
  * lock has another file than the snapshot says. 0: none; 1: one, and `e` says which (RETRY); -1. */
 int pg_source_rewritten(PGconn *anchor, struct error *e);
+/* A stream that has just ended may hold it for a moment: that is waited for, 5 s. */
 int pg_slot_drop(PGconn *source, const char *slot, struct error *e);

@@ -13,8 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DROP_TRIES 100 /* 5 s */
-
 void turn_tables_done(struct turn_tables *t)
 {
         for (unsigned i = 0; i < t->n; i++) {
@@ -29,19 +27,6 @@ void turn_tables_done(struct turn_tables *t)
 
 /* ---- what is left of an earlier stream ---- */
 
-/* A stream that has just ended may hold it for a moment. */
-static int drop_when_free(struct endpoint *p, const char *slot, struct error *e)
-{
-        for (int tries = 0; pg_slot_drop(p->pg, slot, e) < 0; tries++) {
-                if (strcmp(e->code, "55006") != 0 || tries == DROP_TRIES) /* object_in_use */
-                        return -1;
-                error_clear(e);
-                if (endpoint_run(p, "select pg_catalog.pg_sleep(0.05)", e) < 0)
-                        return -1;
-        }
-        return 0;
-}
-
 static int drop_slot(struct endpoint *p, const char *slot, struct error *e)
 {
         int there = pg_slot_exists(p->pg, slot, e);
@@ -49,7 +34,7 @@ static int drop_slot(struct endpoint *p, const char *slot, struct error *e)
         if (there > 0)
                 log_event(LOG_LEVEL_INFO, LOG_PLAIN, NULL,
                         "dropping slot %s: the stream goes the other way", slot);
-        return there <= 0 ? there : drop_when_free(p, slot, e);
+        return there <= 0 ? there : pg_slot_drop(p->pg, slot, e);
 }
 
 int turn_drop_slot(const struct config *c, struct halt *h, struct error *e)
