@@ -201,11 +201,6 @@ void config_reverse_only(struct config *r, const char *const *names, unsigned n)
         qsort(r->only.items, n, sizeof *r->only.items, compare);
 }
 
-void config_reverse_reload(struct config *r, const struct config *c)
-{
-        config_reload(r, c);
-}
-
 bool config_reverse_name(const struct config *r, const char *schema, const char *name,
         const char **source_schema, const char **source_name)
 {

@@ -17,8 +17,6 @@ struct config *config_reverse(const struct config *c, struct error *e);
 struct config *config_equal(const struct config *c);
 /* No other tables than these of the target: "schema" and "name", alternating, n pairs. */
 void config_reverse_only(struct config *r, const char *const *names, unsigned n);
-/* Takes over what may change while running, as config_reload does. */
-void config_reverse_reload(struct config *r, const struct config *c);
 
 /* The table of the source that is this one of the target; borrowed. False: none is. */
 bool config_reverse_name(const struct config *r, const char *schema, const char *name,

@@ -18,7 +18,7 @@ struct side {
         struct buf *lines; /* NULL: it is done, not listed */
 };
 
-/* Children of others come first: quarantine and so on have no keys between them. */
+/* No foreign keys are between them. */
 static const char *const tables[] = {"verify_result", "verify_table", "verify", "quarantine",
         "copy", "tables", "fence", "checkpoint", "meta"};
 

@@ -11,6 +11,21 @@ const struct config *journal_base(const struct config *c)
         return c->forward ? c->forward : c;
 }
 
+struct journal_entry journal_leads(bool reversed)
+{
+        enum state state = reversed ? STATE_REVERSED : STATE_STREAMING;
+
+        return (struct journal_entry){.state = state, .phase = state, .reversed = reversed};
+}
+
+struct journal_entry journal_walks(bool back, bool reversed)
+{
+        struct journal_entry j = journal_leads(reversed);
+
+        j.state = back ? STATE_ROLLING_BACK : STATE_CUTTING_OVER;
+        return j;
+}
+
 bool journal_is_walking(const struct journal_entry *j)
 {
         return j->state == STATE_CUTTING_OVER || j->state == STATE_ROLLING_BACK;

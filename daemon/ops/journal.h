@@ -23,6 +23,10 @@ struct journal_entry {
         bool reversed; /* direction */
 };
 
+/* That side leads, and no walk is under way. */
+struct journal_entry journal_leads(bool reversed);
+/* The same within a walk: a rollback if `back`. */
+struct journal_entry journal_walks(bool back, bool reversed);
 bool journal_is_walking(const struct journal_entry *j);
 /* May a stream in that direction begin? Without an entry only the configured one. */
 bool journal_agrees(const struct journal_entry *j, bool reversed);

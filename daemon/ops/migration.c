@@ -1,6 +1,5 @@
 #include "base/log.h"
 #include "base/memory.h"
-#include "model/config_reverse.h"
 #include "ops/pg_marks.h"
 #include "ops/migration_private.h"
 #include "ops/row_key.h"
@@ -614,7 +613,7 @@ int migration_resume(struct migration *m, struct error *e)
 void migration_reload(struct migration *m, const struct config *c)
 {
         if (m->reverse)
-                config_reverse_reload(m->reverse, c);
+                config_reload(m->reverse, c);
         pipeline_reload(m->pipeline, m->config);
         m->add = true;
         if (m->streaming)

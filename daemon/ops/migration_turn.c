@@ -43,13 +43,19 @@ void migration_close(struct migration *m)
         m->refused = NULL;
 }
 
-const struct config *migration_opposite(struct migration *m, struct error *e)
+/* Of that direction; NULL: there is no way back. */
+static const struct config *config_of(struct migration *m, bool reversed, struct error *e)
 {
-        if (migration_is_reversed(m))
+        if (!reversed)
                 return m->forward;
         if (!m->reverse)
                 m->reverse = config_reverse(m->forward, e);
         return m->reverse;
+}
+
+const struct config *migration_opposite(struct migration *m, struct error *e)
+{
+        return config_of(m, !migration_is_reversed(m), e);
 }
 
 const struct config *migration_remembered(struct migration *m, struct error *e)
@@ -58,9 +64,7 @@ const struct config *migration_remembered(struct migration *m, struct error *e)
 
         if (saved_direction_read(&reversed, m->forward->pipeline.state_dir, e) < 0)
                 return NULL;
-        if (reversed && !(m->reverse = config_reverse(m->forward, e)))
-                return NULL;
-        return reversed ? m->reverse : m->forward;
+        return config_of(m, reversed, e);
 }
 
 /* What was counted and heard is of the other stream. */
@@ -77,13 +81,9 @@ static void forget(struct migration *m)
 
 int migration_turn_to(struct migration *m, bool reversed, struct error *e)
 {
-        const struct config *c = m->forward;
+        const struct config *c = config_of(m, reversed, e);
 
-        if (reversed && !m->reverse)
-                m->reverse = config_reverse(m->forward, e);
-        if (reversed && !(c = m->reverse))
-                return -1;
-        if (saved_direction_write(reversed, m->forward->pipeline.state_dir, e) < 0)
+        if (!c || saved_direction_write(reversed, m->forward->pipeline.state_dir, e) < 0)
                 return -1;
         migration_close(m);
         migration_verify_init(m);
@@ -171,7 +171,7 @@ void migration_mend(struct migration *m)
 {
         struct error e = ERROR_INIT;
 
-        if (!m->reverse && !(m->reverse = config_reverse(m->forward, &e))) {
+        if (!config_of(m, true, &e)) {
                 migration_stop_with(m, &e);
                 return;
         }

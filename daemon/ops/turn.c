@@ -2,7 +2,6 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "model/config_reverse.h"
-#include "ops/checks.h"
 #include "ops/counters.h"
 #include "ops/turn_private.h"
 
@@ -10,12 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define STOP_GRACE (10 * SECOND)
-#define CHECKS_SECONDS 30        /* of one query, while nobody writes */
-#define RETRY_AFTER (2 * SECOND) /* of what must not be left half done */
-
-static void undo(struct turn *t, enum turn_end end, const char *why);
 
 /* ---- small pieces ---- */
 
@@ -61,14 +54,13 @@ void turn_job(struct turn *t, job_work *work, void (*then)(struct turn *t, const
         t->job = job_new(t->loop, work, on_job, t);
 }
 
-static void set_why(struct turn *t, const char *why)
+void turn_set_why(struct turn *t, const char *why)
 {
         if (why != t->why)
                 snprintf(t->why, sizeof t->why, "%s", why);
 }
 
-/* Whatever waits, waits no more. */
-static void quiet(struct turn *t)
+void turn_quiet(struct turn *t)
 {
         t->resting = t->holding = false;
         t->stage = NULL;
@@ -84,18 +76,18 @@ static void quiet(struct turn *t)
         }
 }
 
-static void end(struct turn *t, enum turn_end how, const char *why)
+void turn_end(struct turn *t, enum turn_end how, const char *why)
 {
         struct migration *m = t->migration;
         void (*ended)(void *context, enum turn_end end) = t->events.ended;
 
-        quiet(t);
+        turn_quiet(t);
         turn_end_step(t);
         t->over = true;
         t->walking = false;
         t->end = how;
         t->ended = loop_wall(t->loop);
-        set_why(t, why);
+        turn_set_why(t, why);
         log_event(how == TURN_DONE ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, LOG_STATE, NULL,
                 "%s%s%s%s", t->back ? "rollback" : "cutover", t->rehearse ? " rehearsal" : "",
                 how == TURN_DONE ? ": done" : ": ", how == TURN_DONE ? "" : t->why);
@@ -106,10 +98,7 @@ static void end(struct turn *t, enum turn_end how, const char *why)
                 migration_shutdown_step(m);
 }
 
-/* ---- undoing ---- */
-
-/* The slot that the proof has made holds the log back until it is gone. */
-static void drop_proof(struct turn *t, struct halt *h)
+void turn_drop_proof(struct turn *t, struct halt *h)
 {
         struct error e = ERROR_INIT;
 
@@ -121,417 +110,28 @@ static void drop_proof(struct turn *t, struct halt *h)
 static int work_leave(void *context, struct halt *h, struct error *e)
 {
         (void)e;
-        drop_proof(context, h);
+        turn_drop_proof(context, h);
         return 0;
 }
 
 static void on_left(struct turn *t, const struct error *failed)
 {
         (void)failed;
-        end(t, t->end, t->why);
+        turn_end(t, t->end, t->why);
 }
 
-/* Nothing was walked. */
-static void leave(struct turn *t, enum turn_end how, const char *why)
+void turn_leave(struct turn *t, enum turn_end how, const char *why)
 {
         t->end = how;
-        set_why(t, why);
-        quiet(t);
+        turn_set_why(t, why);
+        turn_quiet(t);
         if (t->proof.begun)
                 turn_job(t, work_leave, on_left);
         else
-                end(t, how, t->why);
+                turn_end(t, how, t->why);
 }
 
-static int work_undo(void *context, struct halt *h, struct error *e)
-{
-        struct turn *t = context;
-        struct fence_request q;
-
-        turn_fence_request(t, h, &q);
-        if (t->fenced && t->from->cutover.fence == FENCE_READ_ONLY && fence_lower(&q, e) < 0)
-                return -1;
-        if (t->fenced && t->from->cutover.fence == FENCE_HOOK &&
-                turn_hook(t, t->from->cutover.hook_before, "release", h, e) < 0)
-                return -1;
-        t->journal = (struct journal_entry){.state = t->back ? STATE_REVERSED : STATE_STREAMING,
-                .phase = t->back ? STATE_REVERSED : STATE_STREAMING,
-                .reversed = t->back};
-        if (journal_write(t->from, h, &t->journal, e) < 0)
-                return -1;
-        drop_proof(t, h);
-        return 0;
-}
-
-static void on_undone(struct turn *t, const struct error *failed);
-
-static void undo_again(void *context)
-{
-        struct turn *t = context;
-
-        if (t->undoing)
-                turn_job(t, work_undo, on_undone);
-        else
-                turn_look(t);
-}
-
-static void on_undone(struct turn *t, const struct error *failed)
-{
-        struct migration *m = t->migration;
-
-        if (failed && !m->shutdown_done) {
-                log_failure(LOG_LEVEL_ERROR, LOG_RETRY, failed,
-                        t->fenced ? "writes may still be refused: the fence could not be undone, "
-                                    "trying again"
-                                  : "the journal could not be written, trying again");
-                timer_set(&t->again, RETRY_AFTER);
-                return;
-        }
-        if (failed)
-                log_failure(LOG_LEVEL_ERROR, LOG_PLAIN, failed,
-                        "the fence could not be undone; the next start does it");
-        t->undoing = false;
-        state_row_release(m->row);
-        if (t->silent && !m->shutdown_done && !m->stopped)
-                migration_start_prepare(m);
-        end(t, t->end, t->why);
-}
-
-static void undo(struct turn *t, enum turn_end how, const char *why)
-{
-        t->end = how;
-        set_why(t, why);
-        quiet(t);
-        if (!t->walking) {
-                leave(t, how, t->why);
-                return;
-        }
-        log_event(LOG_LEVEL_WARNING, LOG_STATE, NULL, "%s: undoing it: %s",
-                t->back ? "rollback" : "cutover", why);
-        turn_begin_step(t, "undo", true);
-        t->undoing = true;
-        turn_job(t, work_undo, on_undone);
-}
-
-/* An error of a step, which may be what halting it made. */
-static void give_up(struct turn *t, const struct error *failed)
-{
-        if (t->late)
-                undo(t, TURN_LATE, "the time is over (--timeout)");
-        else if (t->aborted)
-                undo(t, TURN_FAILED, t->abort_why);
-        else
-                undo(t, TURN_FAILED, failed->message);
-}
-
-/* What is under way is to end soon. */
-static void interrupt(struct turn *t)
-{
-        struct error none = ERROR_INIT;
-
-        if (t->job)
-                job_stop(t->job);
-        else if (t->proof.prepare)
-                prepare_stop(t->proof.prepare);
-        else if (t->resting || t->holding)
-                give_up(t, &none);
-        else
-                turn_look(t);
-}
-
-static bool gone(struct turn *t)
-{
-        struct error none = ERROR_INIT;
-
-        if (!t->late && !t->aborted)
-                return false;
-        give_up(t, &none);
-        return true;
-}
-
-/* ---- behind the point of no return ---- */
-
-static void finish(struct turn *t)
-{
-        state_row_release(t->migration->row);
-        end(t, TURN_DONE, "");
-}
-
-/* Done is it when the changes of the new leader come to the old one. */
-static void stage_stream(struct turn *t)
-{
-        struct migration *m = t->migration;
-        struct pipeline_status s = {0};
-
-        if (m->streaming)
-                pipeline_status(m->pipeline, &s);
-        if (m->stopped || m->shutdown_done || (s.source_connected && s.sink_connected))
-                finish(t);
-        else
-                timer_set(&t->again, SECOND / 10);
-}
-
-static int work_settle(void *context, struct halt *h, struct error *e)
-{
-        struct turn *t = context;
-        struct migration *m = t->migration;
-
-        return turn_settle(m->forward, m->reverse, !t->back, h, e);
-}
-
-static void on_settled(struct turn *t, const struct error *failed)
-{
-        struct migration *m = t->migration;
-        struct error e = ERROR_INIT;
-
-        if (failed && !m->shutdown_done) {
-                log_failure(LOG_LEVEL_ERROR, LOG_RETRY, failed,
-                        "the new side leads, but is not open yet: trying again");
-                timer_set(&t->again, RETRY_AFTER);
-                t->stage = NULL;
-                return;
-        }
-        t->turned = true;
-        if (failed || m->shutdown_done) { /* the next start does the rest */
-                finish(t);
-                return;
-        }
-        turn_begin_step(t, "stream", false);
-        if (migration_turn_to(m, !t->back, &e) < 0)
-                migration_stop_with(m, &e);
-        else
-                migration_start_prepare(m);
-        t->stage = stage_stream;
-        turn_look(t);
-}
-
-static void settle(struct turn *t)
-{
-        turn_begin_step(t, "release", true);
-        turn_job(t, work_settle, on_settled);
-}
-
-/* ---- counters, position, journal ---- */
-
-/* Nobody has lifted it, and nobody has written past it. */
-static int prove_fence(struct turn *t, struct halt *h, struct error *e)
-{
-        struct fence_request q;
-        bool holds = true;
-
-        if (t->strays)
-                return error_set(e, ERROR_CONFIG,
-                        "%" PRIu64 " rows of migrated tables were written behind the fence",
-                        t->strays);
-        if (t->from->cutover.fence != FENCE_READ_ONLY)
-                return 0;
-        turn_fence_request(t, h, &q);
-        if (fence_prove(&q, &holds, e) < 0)
-                return -1;
-        return holds ? 0 : error_context(e, "the fence does not hold");
-}
-
-static int work_counters(void *context, struct halt *h, struct error *e)
-{
-        struct turn *t = context;
-
-        return counters_pass(t->from, h, t->fence_tables, t->tables.n, &t->counters, e);
-}
-
-static int work_pass(void *context, struct halt *h, struct error *e)
-{
-        struct turn *t = context;
-
-        if (prove_fence(t, h, e) < 0 || turn_pass(t->to, h, t->position, e) < 0)
-                return -1;
-        t->journal =
-                (struct journal_entry){.state = t->back ? STATE_ROLLING_BACK : STATE_CUTTING_OVER,
-                        .phase = t->back ? STATE_STREAMING : STATE_REVERSED,
-                        .reversed = !t->back};
-        if (halt_check(h, e) < 0)
-                return -1;
-        t->passing = true; /* from here on it is the journal that knows */
-        return journal_write(t->from, h, &t->journal, e);
-}
-
-/* Whether it was written is not known when the answer is lost: the journal is asked. */
-static int work_ask(void *context, struct halt *h, struct error *e)
-{
-        struct turn *t = context;
-
-        return journal_read(t->from, h, &t->journal, e);
-}
-
-static void on_asked(struct turn *t, const struct error *failed)
-{
-        if (failed) {
-                log_failure(LOG_LEVEL_ERROR, LOG_RETRY, failed,
-                        "which side leads is not known, asking again");
-                timer_set(&t->again, RETRY_AFTER);
-                return;
-        }
-        t->asking = false;
-        t->passing = false;
-        if (t->journal.reversed == !t->back) {
-                t->passed = true;
-                settle(t);
-        } else {
-                undo(t, t->late ? TURN_LATE : TURN_FAILED, t->why);
-        }
-}
-
-static void on_passed(struct turn *t, const struct error *failed)
-{
-        if (!failed) {
-                t->passing = false;
-                t->passed = true;
-                timer_cancel(&t->deadline);
-                log_event(LOG_LEVEL_INFO, LOG_STATE, &(struct log_fields){.position = t->position},
-                        "the %s leads; the stream goes on at %s of its log, the other way",
-                        t->back ? "source" : "target", t->position);
-                settle(t);
-        } else if (t->passing) {
-                snprintf(t->why, sizeof t->why, "%s", failed->message);
-                t->asking = true;
-                turn_job(t, work_ask, on_asked);
-        } else {
-                give_up(t, failed);
-        }
-}
-
-static void on_counters(struct turn *t, const struct error *failed)
-{
-        if (failed || gone(t)) {
-                if (failed)
-                        give_up(t, failed);
-                return;
-        }
-        turn_begin_step(t, "position", true);
-        turn_job(t, work_pass, on_passed);
-}
-
-/* ---- fence, drain, stop ---- */
-
-static void on_shut(void *context)
-{
-        struct turn *t = context;
-        struct error e = ERROR_INIT;
-
-        t->migration->streaming = false;
-        t->silent = true;
-        if (t->migration->shutdown_done || gone(t))
-                return;
-        if (loop_now(t->loop) - t->steps[t->steps_n - 1].began >= STOP_GRACE) {
-                error_set(&e, ERROR_RETRY, "the target did not make durable what it has");
-                give_up(t, &e);
-                return;
-        }
-        turn_begin_step(t, "counters", true);
-        turn_job(t, work_counters, on_counters);
-}
-
-static void stop_stream(struct turn *t)
-{
-        struct migration *m = t->migration;
-
-        t->stage = NULL;
-        turn_begin_step(t, "stop", true);
-        t->stopping = true;
-        pipeline_shutdown(m->pipeline, STOP_GRACE, on_shut, t);
-}
-
-/* ---- the last look: what has changed since it was verified, and the operator's queries ---- */
-
-static int work_checks(void *context, struct halt *h, struct error *e)
-{
-        struct turn *t = context;
-        const struct config *c = journal_base(t->from);
-        struct check_context x = {.config = c, .halt = h, .seconds = CHECKS_SECONDS};
-
-        for (unsigned i = 0; i < c->checks_n; i++) {
-                struct check_result r = {0};
-                bool equal;
-
-                if (check_run(&x, &c->checks[i], &r, e) < 0)
-                        return -1;
-                equal = r.verdict == CHECK_EQUAL;
-                if (!equal)
-                        error_set(e, ERROR_DATA, "check.%s: %s%s%.400s", r.name,
-                                check_verdict_name(r.verdict), r.error || r.where ? ": " : "",
-                                r.error   ? r.error
-                                : r.where ? r.where
-                                          : "");
-                check_result_done(&r);
-                if (!equal)
-                        return -1;
-        }
-        return 0;
-}
-
-static void on_checks(struct turn *t, const struct error *failed)
-{
-        if (gone(t))
-                return;
-        if (failed && !turn_overrides(t, "checks")) {
-                give_up(t, failed);
-                return;
-        }
-        if (failed)
-                log_failure(LOG_LEVEL_WARNING, LOG_PLAIN, failed, "overridden");
-        stop_stream(t);
-}
-
-static void run_checks(struct turn *t)
-{
-        if (!journal_base(t->from)->checks_n) {
-                stop_stream(t);
-                return;
-        }
-        turn_begin_step(t, "checks", true);
-        turn_job(t, work_checks, on_checks);
-}
-
-static void on_rested(void *context, const struct error *why)
-{
-        struct migration *m = context; /* the turn that asked may be gone */
-        struct turn *t = m->turn;
-        struct verify_sums s;
-        struct error e = ERROR_INIT;
-
-        if (!t || !t->resting)
-                return;
-        t->resting = false;
-        if (gone(t))
-                return;
-        migration_verify_sums(t->migration, &s);
-        if (why)
-                e = *why;
-        else if (s.differences || s.undecided || s.changed || s.stale)
-                error_set(&e, ERROR_DATA,
-                        "verification behind the fence: %" PRIu64 " differences, %" PRIu64
-                        " undecided",
-                        s.differences, s.undecided + s.changed);
-        if (e.class != ERROR_NONE && !turn_overrides(t, "verification"))
-                give_up(t, &e);
-        else
-                run_checks(t);
-}
-
-static void verify_rest(struct turn *t)
-{
-        struct verify_sums s;
-        struct error e = ERROR_INIT;
-
-        migration_verify_sums(t->migration, &s);
-        if (!s.continuous || s.state != VERIFY_DONE) {
-                run_checks(t);
-                return;
-        }
-        turn_begin_step(t, "verify", true);
-        t->resting = true;
-        if (migration_verify_rest(t->migration, on_rested, t->migration, &e) < 0)
-                on_rested(t->migration, &e);
-}
+/* ---- what rehearsal and walk have both ---- */
 
 static void on_drain_mark(void *context, struct position at, const struct error *e)
 {
@@ -545,7 +145,7 @@ static void on_drain_mark(void *context, struct position at, const struct error 
         turn_look(t);
 }
 
-static bool reaches_mark(struct turn *t)
+bool turn_reaches_mark(struct turn *t)
 {
         struct pipeline_status s;
 
@@ -557,148 +157,31 @@ static bool reaches_mark(struct turn *t)
         return !position_is_none(t->drained) && position_compare(s.applied, t->drained) >= 0;
 }
 
-/* Where culvert did not raise the fence, two marks tell: nothing may come between them. */
-static void stage_drain(struct turn *t)
-{
-        if (gone(t))
-                return;
-        if (!reaches_mark(t))
-                return;
-        if (!t->fence_known) {
-                t->fence.at = t->drained;
-                t->fence_known = true;
-                t->marked = false;
-                t->drained = POSITION_NONE;
-                turn_look(t);
-                return;
-        }
-        t->stage = NULL;
-        verify_rest(t);
-}
-
-bool turn_sees(const struct turn *t)
-{
-        return t->tapped;
-}
-
-void turn_see(struct turn *t, const struct txn *piece)
-{
-        if (t->tapped && t->fence_known && piece->changes_n &&
-                position_compare(piece->commit, t->fence.at) >= 0)
-                t->strays += piece->changes_n;
-}
-
-static void drain(struct turn *t)
-{
-        turn_begin_step(t, "drain", true);
-        t->tapped = true;
-        migration_tap(t->migration);
-        t->stage = stage_drain;
-        turn_look(t);
-}
-
-static void on_fenced(struct turn *t, const struct error *failed)
-{
-        if (failed) {
-                give_up(t, failed);
-                return;
-        }
-        if (gone(t))
-                return;
-        t->fence_known = t->from->cutover.fence == FENCE_READ_ONLY;
-        drain(t);
-}
-
-static int work_fence(void *context, struct halt *h, struct error *e)
-{
-        struct turn *t = context;
-        struct fence_request q;
-
-        turn_fence_request(t, h, &q);
-        switch (t->from->cutover.fence) {
-        case FENCE_READ_ONLY:
-                return fence_raise(&q, &t->fence, e);
-        case FENCE_HOOK:
-                return turn_hook(t, t->from->cutover.hook_before, "fence", h, e);
-        default:
-                return 0;
-        }
-}
-
-static void on_announced(struct turn *t, const struct error *failed)
-{
-        if (failed) {
-                give_up(t, failed);
-                return;
-        }
-        if (gone(t))
-                return;
-        turn_begin_step(t, "fence", true);
-        t->fenced = true;
-        turn_job(t, work_fence, on_fenced);
-}
-
-static int work_announce(void *context, struct halt *h, struct error *e)
+int turn_work_counters(void *context, struct halt *h, struct error *e)
 {
         struct turn *t = context;
 
-        if (t->from->cutover.fence != FENCE_HOOK &&
-                turn_hook(t, t->from->cutover.hook_before, "before", h, e) < 0)
-                return -1;
-        t->journal =
-                (struct journal_entry){.state = t->back ? STATE_ROLLING_BACK : STATE_CUTTING_OVER,
-                        .phase = t->back ? STATE_REVERSED : STATE_STREAMING,
-                        .reversed = t->back};
-        return journal_write(t->from, h, &t->journal, e);
+        return counters_pass(t->from, h, t->tables, t->tables_n, NULL, e);
 }
 
-static void on_held(void *context)
-{
-        struct turn *t = context;
-
-        if (!t->holding)
-                return;
-        t->holding = false;
-        if (!gone(t))
-                turn_job(t, work_announce, on_announced);
-}
-
-static void on_deadline(void *context)
-{
-        struct turn *t = context;
-
-        t->late = true;
-        if (t->passing || t->passed || t->undoing)
-                return;
-        interrupt(t);
-}
-
-static void walk(struct turn *t)
-{
-        turn_begin_step(t, "announce", false);
-        t->walking = true;
-        timer_set(&t->deadline, t->timeout);
-        migration_refresh(t->migration);
-        t->holding = true;
-        state_row_hold(t->migration->row, on_held, t);
-}
+/* ---- ahead of the walk ---- */
 
 /* Setting a counter may take an ALTER of its table: most of it is done while writes go on, and only
  * what has moved since is left behind the fence. */
 static void on_counted_ahead(struct turn *t, const struct error *failed)
 {
         if (t->aborted)
-                leave(t, TURN_FAILED, t->abort_why);
+                turn_leave(t, TURN_FAILED, t->abort_why);
         else if (failed)
-                leave(t, TURN_FAILED, failed->message);
+                turn_leave(t, TURN_FAILED, failed->message);
         else
-                walk(t);
+                turn_walk(t);
 }
 
 static void count_ahead(struct turn *t)
 {
         turn_begin_step(t, "counters ahead", false);
-        turn_job(t, work_counters, on_counted_ahead);
+        turn_job(t, turn_work_counters, on_counted_ahead);
 }
 
 /* ---- rehearsal ---- */
@@ -706,22 +189,22 @@ static void count_ahead(struct turn *t)
 static void on_rehearsed(struct turn *t, const struct error *failed)
 {
         if (failed)
-                leave(t, TURN_FAILED, failed->message);
+                turn_leave(t, TURN_FAILED, failed->message);
         else
-                leave(t, TURN_DONE, "");
+                turn_leave(t, TURN_DONE, "");
 }
 
 static void stage_rehearse(struct turn *t)
 {
         if (t->aborted) {
-                leave(t, TURN_FAILED, t->abort_why);
+                turn_leave(t, TURN_FAILED, t->abort_why);
                 return;
         }
-        if (!reaches_mark(t))
+        if (!turn_reaches_mark(t))
                 return;
         t->stage = NULL;
         turn_begin_step(t, "counters", true);
-        turn_job(t, work_counters, on_rehearsed);
+        turn_job(t, turn_work_counters, on_rehearsed);
 }
 
 static void rehearse(struct turn *t)
@@ -741,14 +224,13 @@ static void refuse(struct turn *t)
                 if (t->gates[i].verdict == GATE_NO_GO)
                         buf_printf(&text, "%s%s (%s)",
                                 text.len ? "; " : "no go: ", t->gates[i].name, t->gates[i].figure);
-        leave(t, TURN_REFUSED, buf_text(&text));
+        turn_leave(t, TURN_REFUSED, buf_text(&text));
 }
 
-static void on_proved(struct turn *t, const struct error *e)
+static void on_proved(struct turn *t)
 {
-        (void)e;
         if (t->aborted)
-                leave(t, TURN_FAILED, t->abort_why);
+                turn_leave(t, TURN_FAILED, t->abort_why);
         else if (!turn_gates_pass(t))
                 refuse(t);
         else if (t->rehearse)
@@ -757,11 +239,10 @@ static void on_proved(struct turn *t, const struct error *e)
                 count_ahead(t);
 }
 
-static void on_gates(struct turn *t, const struct error *e)
+static void on_gates(struct turn *t)
 {
-        (void)e;
         if (t->aborted)
-                leave(t, TURN_FAILED, t->abort_why);
+                turn_leave(t, TURN_FAILED, t->abort_why);
         else if (t->gates[0].verdict == GATE_NO_GO) /* without a stream nothing can be proved */
                 refuse(t);
         else
@@ -794,16 +275,17 @@ void turn_look(struct turn *t)
 
 static void on_again(void *context)
 {
+        turn_again(context);
+}
+
+static void on_deadline(void *context)
+{
         struct turn *t = context;
 
-        if (t->asking)
-                turn_job(t, work_ask, on_asked);
-        else if (t->turned)
-                turn_look(t);
-        else if (t->passed)
-                turn_job(t, work_settle, on_settled);
-        else
-                undo_again(t);
+        t->late = true;
+        if (t->passing || t->passed || t->undoing)
+                return;
+        turn_interrupt(t);
 }
 
 static int check(struct migration *m, const struct turn_request *q, struct error *e)
@@ -829,35 +311,29 @@ static int check(struct migration *m, const struct turn_request *q, struct error
         return 0;
 }
 
+/* The names are the route's, which lives until the stream has turned. */
 static void take_tables(struct turn *t)
 {
         const struct prepare_progress *p = &t->migration->progress;
 
-        t->tables.items = memory_new((p->tables_n + 1) * sizeof *t->tables.items);
-        t->fence_tables = memory_new((p->tables_n + 1) * sizeof *t->fence_tables);
-        for (unsigned i = 0; i < p->tables_n; i++) {
-                const struct route_table *r = p->tables[i].route;
-
-                t->tables.items[t->tables.n++] =
-                        (struct turn_table){.schema = memory_string(r->source_schema),
-                                .name = memory_string(r->source_name),
-                                .target_schema = memory_string(r->schema),
-                                .target_name = memory_string(r->name)};
-                t->fence_tables[i] =
-                        (struct fence_table){t->tables.items[i].schema, t->tables.items[i].name};
-        }
+        t->tables = memory_new((p->tables_n + 1) * sizeof *t->tables);
+        t->tables_n = p->tables_n;
+        for (unsigned i = 0; i < p->tables_n; i++)
+                t->tables[i] = (struct fence_table){
+                        p->tables[i].route->source_schema, p->tables[i].route->source_name};
 }
 
 /* The way back is of the tables that are migrated, whatever else is on the target. */
 static void limit_tables(struct turn *t)
 {
-        const char **names = memory_new((t->tables.n + 1) * 2 * sizeof *names);
+        const struct prepare_progress *p = &t->migration->progress;
+        const char **names = memory_new((p->tables_n + 1) * 2 * sizeof *names);
 
-        for (unsigned i = 0; i < t->tables.n; i++) {
-                names[2 * i] = t->tables.items[i].target_schema;
-                names[2 * i + 1] = t->tables.items[i].target_name;
+        for (unsigned i = 0; i < p->tables_n; i++) {
+                names[2 * i] = p->tables[i].route->schema;
+                names[2 * i + 1] = p->tables[i].route->name;
         }
-        config_reverse_only(t->migration->reverse, names, t->tables.n);
+        config_reverse_only(t->migration->reverse, names, p->tables_n);
         free(names);
 }
 
@@ -900,11 +376,10 @@ struct turn *turn_free(struct turn *t)
 {
         if (!t)
                 return NULL;
-        quiet(t);
+        turn_quiet(t);
         turn_proof_done(t);
         t->job = job_free(t->job);
-        turn_tables_done(&t->tables);
-        free(t->fence_tables);
+        free(t->tables);
         checks_done(&t->checks);
         free(t->override);
         free(t);
@@ -924,7 +399,7 @@ void turn_abort(struct turn *t, const char *why)
         t->aborted = true;
         snprintf(t->abort_why, sizeof t->abort_why, "%s", why);
         if (!t->passing && !t->passed && !t->undoing)
-                interrupt(t);
+                turn_interrupt(t);
 }
 
 void turn_stream_failed(struct turn *t, const struct error *e)
@@ -932,6 +407,18 @@ void turn_stream_failed(struct turn *t, const struct error *e)
         if (t->over || !t->walking || t->stopping || t->undoing || t->passed)
                 return;
         turn_abort(t, e->message);
+}
+
+bool turn_sees(const struct turn *t)
+{
+        return t->tapped;
+}
+
+void turn_see(struct turn *t, const struct txn *piece)
+{
+        if (t->tapped && t->fence_known && piece->changes_n &&
+                position_compare(piece->commit, t->fence.at) >= 0)
+                t->strays += piece->changes_n;
 }
 
 bool turn_is_over(const struct turn *t)
@@ -949,21 +436,11 @@ bool turn_is_back(const struct turn *t)
         return t->back;
 }
 
-bool turn_is_rehearsal(const struct turn *t)
-{
-        return t->rehearse;
-}
-
-const char *turn_why(const struct turn *t)
-{
-        return t->why;
-}
-
 void turn_fence_request(const struct turn *t, struct halt *h, struct fence_request *q)
 {
         *q = (struct fence_request){.config = t->from,
                 .halt = h,
-                .tables = t->fence_tables,
-                .n = t->tables.n,
+                .tables = t->tables,
+                .n = t->tables_n,
                 .timeout = t->timeout};
 }

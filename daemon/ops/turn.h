@@ -58,8 +58,6 @@ bool turn_is_over(const struct turn *t);
 /* From before the fence until the end; in the journal, but for the last step. */
 bool turn_is_walking(const struct turn *t);
 bool turn_is_back(const struct turn *t); /* a rollback */
-bool turn_is_rehearsal(const struct turn *t);
-const char *turn_why(const struct turn *t); /* why it ended other than TURN_DONE; "" */
 /* What happened so far: gates, steps and their times. The caller's. */
 cJSON *turn_body(const struct turn *t);
 /* Does it want to see what the stream brings? Behind the fence nothing may come. */

@@ -72,16 +72,21 @@ static bool only_asks_for_proof(const char *name)
         return false;
 }
 
+/* Of a gate that does not say go. */
+static enum gate_verdict verdict_of_no(const struct turn *t, const char *name)
+{
+        if (names(t->override, name))
+                return GATE_OVERRIDDEN;
+        return t->force && only_asks_for_proof(name) ? GATE_ADVICE : GATE_NO_GO;
+}
+
 struct gate *turn_gate(struct turn *t, const char *name, bool go, const char *format, ...)
 {
         struct gate *g = &t->gates[t->gates_n < GATES_MAX ? t->gates_n++ : GATES_MAX - 1];
         va_list args;
 
         g->name = name;
-        g->verdict = go                                      ? GATE_GO
-                     : names(t->override, name)              ? GATE_OVERRIDDEN
-                     : t->force && only_asks_for_proof(name) ? GATE_ADVICE
-                                                             : GATE_NO_GO;
+        g->verdict = go ? GATE_GO : verdict_of_no(t, name);
         va_start(args, format);
         vsnprintf(g->figure, sizeof g->figure, format, args);
         va_end(args);
@@ -91,7 +96,7 @@ struct gate *turn_gate(struct turn *t, const char *name, bool go, const char *fo
 
 bool turn_overrides(const struct turn *t, const char *gate)
 {
-        return names(t->override, gate) || (t->force && only_asks_for_proof(gate));
+        return verdict_of_no(t, gate) != GATE_NO_GO;
 }
 
 bool turn_gates_pass(const struct turn *t)
@@ -262,21 +267,21 @@ static void judge(struct turn *t, const char *gate, const struct error *failed)
                 turn_gate(t, gate, false, "%u: %.300s%s%.150s", t->checks.errors, first->text,
                         *first->mend ? "; mended by: " : "", first->mend);
         else
-                turn_gate(t, gate, true, "of %u tables", t->tables.n);
+                turn_gate(t, gate, true, "of %u tables", t->tables_n);
         checks_done(&t->checks);
 }
 
 static void on_counters_checked(struct turn *t, const struct error *failed)
 {
         judge(t, "counters", failed);
-        t->gates_then(t, NULL);
+        t->gates_then(t);
 }
 
 static int work_counters(void *context, struct halt *h, struct error *e)
 {
         struct turn *t = context;
 
-        return counters_check(t->from, h, t->fence_tables, t->tables.n, &t->checks, e);
+        return counters_check(t->from, h, t->tables, t->tables_n, &t->checks, e);
 }
 
 static void ask_counters(struct turn *t)
@@ -316,7 +321,7 @@ static void on_hook(struct turn *t, const struct error *failed)
         ask_fence(t);
 }
 
-void turn_gates_asked(struct turn *t, void (*then)(struct turn *t, const struct error *e))
+void turn_gates_asked(struct turn *t, void (*then)(struct turn *t))
 {
         t->gates_then = then;
         if (is_set(t->from->cutover.hook_gate))

@@ -1,7 +1,8 @@
 #pragma once
 /*
- * What the files of ops/turn share: turn.c walks, turn_gates.c has the gates, turn_proof.c proves
- * the opposite direction, turn_report.c says what happened. turn_steps.c is on its own.
+ * What the files of ops/turn share: turn.c begins and ends, turn_gates.c has the gates,
+ * turn_proof.c proves the opposite direction, turn_walk.c walks, turn_report.c says what happened.
+ * turn_steps.c is on its own.
  */
 #include "base/loop.h"
 #include "flow/pipeline.h"
@@ -29,13 +30,12 @@ struct turn_step {
 
 /* The proof of the opposite direction: it is prepared, and a mark goes there and back. */
 struct turn_proof {
-        struct route *route; /* expects no table: whatever comes is dropped */
-        struct config *equal;
-        struct route *prepare_route; /* of it */
+        struct route *route;  /* expects no table: whatever comes is dropped */
+        struct config *equal; /* its configuration */
         struct prepare *prepare;
         struct pipeline *pipeline;
         struct error failed;
-        void (*then)(struct turn *t, const struct error *e);
+        void (*then)(struct turn *t);
         bool begun; /* a slot may have been made */
         bool stopping;
         bool asked_there, asked_back;
@@ -59,16 +59,16 @@ struct turn {
         struct timer deadline, again;
         struct job *job;
         void (*job_then)(struct turn *t, const struct error *e);
-        void (*gates_then)(struct turn *t, const struct error *e);
+        void (*gates_then)(struct turn *t);
 
         struct gate gates[GATES_MAX];
         unsigned gates_n;
         struct turn_step steps[STEPS_MAX];
         unsigned steps_n;
 
-        struct turn_tables tables;
-        struct fence_table *fence_tables; /* the same, for the fence */
-        struct checks checks;             /* of the job */
+        struct fence_table *tables; /* migrated ones, as the source of `from` names them */
+        unsigned tables_n;
+        struct checks checks; /* of the job */
         struct turn_proof proof;
 
         bool walking;  /* the journal has been told, or is about to be */
@@ -90,8 +90,7 @@ struct turn {
         char why[1024];
         int64_t began, ended; /* wall clock, microseconds since 1970 */
         struct fence_result fence;
-        unsigned counters; /* that were set */
-        uint64_t strays;   /* rows that came behind the fence */
+        uint64_t strays; /* rows that came behind the fence */
         bool fence_known;
         bool marked;
         struct migration_mark *mark;
@@ -110,6 +109,25 @@ int turn_hook(
 void turn_begin_step(struct turn *t, const char *name, bool pauses);
 void turn_end_step(struct turn *t);
 void turn_changed(struct turn *t);
+void turn_set_why(struct turn *t, const char *why);
+/* Whatever waits, waits no more. */
+void turn_quiet(struct turn *t);
+void turn_end(struct turn *t, enum turn_end how, const char *why);
+/* The end where nothing was walked. */
+void turn_leave(struct turn *t, enum turn_end how, const char *why);
+/* Job thread: the slot that the proof has made, which holds the log back until it is gone. */
+void turn_drop_proof(struct turn *t, struct halt *h);
+/* Has the target what the source had when this was asked first? */
+bool turn_reaches_mark(struct turn *t);
+/* A job's: sequences and AUTO_INCREMENT (ops/counters.h). */
+int turn_work_counters(void *context, struct halt *h, struct error *e);
+
+/* All gates have passed. */
+void turn_walk(struct turn *t);
+/* What is under way is to end soon, since the time is over or somebody has asked for it. */
+void turn_interrupt(struct turn *t);
+/* What could not be done before is tried once more, or looked at. */
+void turn_again(struct turn *t);
 
 /* Adds a gate; a verdict of no go is one of advice or overridden where the request says so. */
 struct gate *turn_gate(struct turn *t, const char *name, bool go, const char *format, ...)
@@ -121,8 +139,8 @@ bool turn_override_is_known(const char *list, char *unknown, size_t size);
 /* Those that the loop can tell. */
 void turn_gates_at_once(struct turn *t);
 /* Those that servers and programs have to be asked for; ends with `then`. */
-void turn_gates_asked(struct turn *t, void (*then)(struct turn *t, const struct error *e));
+void turn_gates_asked(struct turn *t, void (*then)(struct turn *t));
 
 /* Ends with `then`. */
-void turn_prove(struct turn *t, void (*then)(struct turn *t, const struct error *e));
+void turn_prove(struct turn *t, void (*then)(struct turn *t));
 void turn_proof_done(struct turn *t);

@@ -19,7 +19,7 @@ static void finish(struct turn *t, const struct error *failed)
         turn_gate(t, "reverse", !failed, "%.500s",
                 failed ? failed->message : "a mark went there and back");
         turn_proof_done(t);
-        p->then(t, NULL);
+        p->then(t);
 }
 
 static void fail(struct turn *t, const char *text)
@@ -188,8 +188,8 @@ static void on_prepared(void *context, struct prepare_result *r, const struct er
         pipeline_start(p->pipeline, NULL);
 }
 
-/* With a fresh route of its own that expects no table: what the running stream has written to the
- * new leader is in its log, and goes nowhere. */
+/* With a fresh route that is never told to expect a table: what the running stream has written to
+ * the new leader is in its log, and goes nowhere. */
 static void on_cleared(struct turn *t, const struct error *failed)
 {
         static const struct prepare_events events = {on_preparing, on_prepared};
@@ -200,10 +200,9 @@ static void on_cleared(struct turn *t, const struct error *failed)
                 return;
         }
         t->proof.equal = config_equal(t->to);
-        t->proof.prepare_route = route_new(t->proof.equal);
-        t->proof.route = route_new(t->to);
+        t->proof.route = route_new(t->proof.equal);
         t->proof.prepare =
-                prepare_new(t->loop, t->proof.equal, t->proof.prepare_route, &accept, &events, t);
+                prepare_new(t->loop, t->proof.equal, t->proof.route, &accept, &events, t);
 }
 
 static int work_clear(void *context, struct halt *h, struct error *e)
@@ -213,7 +212,7 @@ static int work_clear(void *context, struct halt *h, struct error *e)
         return turn_clear(t->to, h, e);
 }
 
-void turn_prove(struct turn *t, void (*then)(struct turn *t, const struct error *e))
+void turn_prove(struct turn *t, void (*then)(struct turn *t))
 {
         t->proof.then = then;
         t->proof.begun = true;
@@ -232,6 +231,5 @@ void turn_proof_done(struct turn *t)
                 prepare_stop(p->prepare);
         p->prepare = prepare_free(p->prepare);
         p->route = route_free(p->route);
-        p->prepare_route = route_free(p->prepare_route);
         p->equal = config_free(p->equal);
 }

@@ -13,18 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-void turn_tables_done(struct turn_tables *t)
-{
-        for (unsigned i = 0; i < t->n; i++) {
-                free(t->items[i].schema);
-                free(t->items[i].name);
-                free(t->items[i].target_schema);
-                free(t->items[i].target_name);
-        }
-        free(t->items);
-        *t = (struct turn_tables){0};
-}
-
 /* ---- what is left of an earlier stream ---- */
 
 static int drop_slot(struct endpoint *p, const char *slot, struct error *e)
@@ -228,9 +216,7 @@ int turn_settle(const struct config *forward, const struct config *reverse, bool
         struct halt *h, struct error *e)
 {
         const struct config *leads = reversed ? reverse : forward;
-        struct journal_entry j = {.state = reversed ? STATE_REVERSED : STATE_STREAMING,
-                .phase = reversed ? STATE_REVERSED : STATE_STREAMING,
-                .reversed = reversed};
+        struct journal_entry j = journal_leads(reversed);
 
         if (fence_lower(&(struct fence_request){.config = leads, .halt = h}, e) < 0 ||
                 journal_write(forward, h, &j, e) < 0)

@@ -7,18 +7,6 @@
 #include "ops/halt.h"
 #include "ops/journal.h"
 
-/* Tables by the names that they have on the source of the direction, and on its target. */
-struct turn_table {
-        char *schema, *name, *target_schema, *target_name;
-};
-
-struct turn_tables {
-        struct turn_table *items;
-        unsigned n;
-};
-
-void turn_tables_done(struct turn_tables *t);
-
 /* What an earlier stream in this direction left: slot, records, position. The stream does not run,
  * and another one may begin anew. */
 int turn_clear(const struct config *c, struct halt *h, struct error *e);

@@ -164,7 +164,7 @@ static void test_reload(void **state)
         struct pair p = turn(SAME "[apply]\nbatch_rows = 9\n"), later = turn(SAME);
 
         (void)state;
-        config_reverse_reload(p.r, later.c);
+        config_reload(p.r, later.c);
         assert_int_equal(p.r->apply.batch_rows, 10000);
         done(p);
         done(later);
