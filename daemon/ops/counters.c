@@ -168,6 +168,17 @@ static int read_all(struct counters *c)
         return 0;
 }
 
+static struct counters begin(const struct config *config, struct halt *h,
+        const struct fence_table *tables, unsigned n, struct error *e)
+{
+        return (struct counters){.config = config,
+                .halt = h,
+                .tables = tables,
+                .tables_n = n,
+                .route = route_new(config),
+                .e = e};
+}
+
 static int pass(struct counters *c)
 {
         if (read_all(c) < 0)
@@ -183,12 +194,7 @@ static int pass(struct counters *c)
 int counters_pass(const struct config *config, struct halt *h, const struct fence_table *tables,
         unsigned n, unsigned *moved, struct error *e)
 {
-        struct counters c = {.config = config,
-                .halt = h,
-                .tables = tables,
-                .tables_n = n,
-                .route = route_new(config),
-                .e = e};
+        struct counters c = begin(config, h, tables, n, e);
         int rc = pass(&c);
 
         if (moved)
@@ -243,12 +249,7 @@ static void say(const struct counter *k, struct checks *out)
 int counters_check(const struct config *config, struct halt *h, const struct fence_table *tables,
         unsigned n, struct checks *out, struct error *e)
 {
-        struct counters c = {.config = config,
-                .halt = h,
-                .tables = tables,
-                .tables_n = n,
-                .route = route_new(config),
-                .e = e};
+        struct counters c = begin(config, h, tables, n, e);
         int rc = read_all(&c);
 
         for (unsigned i = 0; rc == 0 && i < c.n; i++)

@@ -127,18 +127,9 @@ static bool source_value(const struct counter *k, unsigned i, struct buf *sql)
 
 static int read_from(struct counters *c, PGconn *conn)
 {
-        AUTO_BUF schemas = BUF_INIT;
-        AUTO_BUF names = BUF_INIT;
-        AUTO_RESULT r = NULL;
-        const char *values[2];
+        AUTO_RESULT r = fence_tables_query(conn, c->tables, c->tables_n, SOURCE_SQL, c->e);
 
-        for (unsigned i = 0; i < c->tables_n; i++) {
-                pg_array_text(&schemas, c->tables[i].schema);
-                pg_array_text(&names, c->tables[i].name);
-        }
-        values[0] = pg_array_close(&schemas);
-        values[1] = pg_array_close(&names);
-        if (!(r = pg_query(conn, c->e, SOURCE_SQL, 2, values)))
+        if (!r)
                 return -1;
         for (int i = 0; i < PQntuples(r); i++)
                 take_source(c, r, i);

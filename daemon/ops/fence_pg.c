@@ -48,22 +48,29 @@ static int missing_tables(const PGresult *r, struct error *e)
         return rc;
 }
 
-int fence_pg_tables(
-        PGconn *c, const struct fence_request *q, struct fence_pg_tables *t, struct error *e)
+PGresult *fence_tables_query(PGconn *c, const struct fence_table *tables, unsigned n,
+        const char *sql, struct error *e)
 {
         AUTO_BUF schemas = BUF_INIT;
         AUTO_BUF names = BUF_INIT;
-        AUTO_RESULT r = NULL;
         const char *values[2];
 
-        *t = (struct fence_pg_tables){0};
-        for (unsigned i = 0; i < q->n; i++) {
-                pg_array_text(&schemas, q->tables[i].schema);
-                pg_array_text(&names, q->tables[i].name);
+        for (unsigned i = 0; i < n; i++) {
+                pg_array_text(&schemas, tables[i].schema);
+                pg_array_text(&names, tables[i].name);
         }
         values[0] = pg_array_close(&schemas);
         values[1] = pg_array_close(&names);
-        if (!(r = pg_query(c, e, TABLES_SQL, 2, values)) || missing_tables(r, e) < 0)
+        return pg_query(c, e, sql, 2, values);
+}
+
+int fence_pg_tables(
+        PGconn *c, const struct fence_request *q, struct fence_pg_tables *t, struct error *e)
+{
+        AUTO_RESULT r = fence_tables_query(c, q->tables, q->n, TABLES_SQL, e);
+
+        *t = (struct fence_pg_tables){0};
+        if (!r || missing_tables(r, e) < 0)
                 return -1;
         t->oids = memory_new(((size_t)PQntuples(r) + 1) * sizeof *t->oids);
         for (int i = 0; i < PQntuples(r); i++)

@@ -40,18 +40,21 @@ struct verify_fresh *verify_fresh_new(struct loop *l)
         return f;
 }
 
+static void forget_names(struct fresh_table *t)
+{
+        for (unsigned k = 0; k < t->key_n; k++)
+                free(t->key[k]);
+        free(t->key);
+        free(t->schema);
+        free(t->name);
+}
+
 static void forget_tables(struct verify_fresh *f)
 {
         for (unsigned i = 0; i < f->n; i++) {
-                struct fresh_table *t = &f->tables[i];
-
-                for (unsigned k = 0; k < t->key_n; k++)
-                        free(t->key[k]);
-                free(t->key);
-                free(t->schema);
-                free(t->name);
-                verify_set_done(&t->keys);
-                verify_set_done(&t->taken);
+                forget_names(&f->tables[i]);
+                verify_set_done(&f->tables[i].keys);
+                verify_set_done(&f->tables[i].taken);
         }
         free(f->tables);
         free(f->sorted);
@@ -116,11 +119,7 @@ static void look_again(struct verify_fresh *f, const struct verify_task *tasks, 
 
                 if (is_like(t, &tasks[i].table))
                         continue;
-                for (unsigned k = 0; k < t->key_n; k++)
-                        free(t->key[k]);
-                free(t->key);
-                free(t->schema);
-                free(t->name);
+                forget_names(t);
                 verify_set_done(&t->keys);
                 *t = (struct fresh_table){.all = true};
                 make_table(f, t, &tasks[i].table);

@@ -65,13 +65,18 @@ def ready(shop):
     return make_ready(shop)
 
 
+def let_in(shop):
+    """The application's role writes to the tables that are there now."""
+    for server in (shop.source, shop.target):
+        if not is_my(server):
+            server.run(f"grant all on all tables in schema public to {shop.app}", db=shop.name)
+
+
 def make_ready(shop):
     """It streams, and is verified."""
     shop.culvert.start()
     shop.culvert.wait(lag=0)
-    for server in (shop.source, shop.target):
-        if not is_my(server):
-            server.run(f"grant all on all tables in schema public to {shop.app}", db=shop.name)
+    let_in(shop)
     if not is_my(shop.target):
         shop.target.run(f"grant usage on schema culvert to {shop.app}; grant select on culvert.state to {shop.app}",
                         db=shop.name)
@@ -455,10 +460,7 @@ def test_inserts_by_default_work(shop):
     shop.sql("insert into s (v) values ('a'), ('b'), ('c')")
     c.start()
     c.wait(lag=0)
-    for side in (shop.source, shop.target):
-        if not is_my(side):
-            side.run(f"grant all on all tables in schema public to {shop.app}; "
-                     f"grant all on all sequences in schema public to {shop.app}", db=shop.name)
+    let_in(shop)
     for i, (command, sql) in enumerate((("cutover", shop.target_sql), ("rollback", shop.sql))):
         walk(c, command, "--yes", "--override", "verification")
         sql(f"insert into s (v) values ('by default {i}')")
@@ -485,9 +487,7 @@ def kills(shop, faults, every):
     c.config["snapshot"] = {"workers": 1}
     c.start(**faults.environment)
     c.wait(lag=0)
-    for server in (shop.source, shop.target):
-        if not is_my(server):
-            server.run(f"grant all on all tables in schema public to {shop.app}", db=shop.name)
+    let_in(shop)
     ends = {"streaming": 0, "reversed": 0}
     for command, back in (("cutover", "rollback"), ("rollback", "cutover")):
         begin = outcome(shop)
@@ -528,9 +528,7 @@ def test_kill9_now_and_then(shop, faults):
     c = shop.culvert
     c.start(**faults.environment)
     c.wait(lag=0)
-    for server in (shop.source, shop.target):
-        if not is_my(server):
-            server.run(f"grant all on all tables in schema public to {shop.app}", db=shop.name)
+    let_in(shop)
     before = faults.passed()["send"]
     walk(c, "cutover", "--yes", "--override", "verification")
     sent = faults.passed()["send"] - before
