@@ -1,6 +1,5 @@
 #include "sinks/my_silence.h"
 #include "base/memory.h"
-#include "sinks/silence.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,8 +10,6 @@ struct my_silence {
         struct loop *loop;
         const struct my_params *params;
         struct my_link *link, *second; /* second: NULL while nobody is asked */
-        struct my_silence_events events;
-        void *context;
         struct silence silence;
         struct task end; /* of the second: not from inside its own callbacks */
         uint64_t connection;
@@ -59,19 +56,13 @@ static void on_activity(void *context, unsigned statement, uint64_t found, MYSQL
         silence_answer(&s->silence, true, what);
 }
 
-static void fails(struct my_silence *s, const struct error *e)
-{
-        char why[500];
-
-        snprintf(why, sizeof why, "a second connection fails (%.400s)", e->message);
-        silence_answer(&s->silence, false, why);
-}
-
 static void on_done(void *context, unsigned answered, const struct error *e)
 {
+        struct my_silence *s = context;
+
         (void)answered;
         if (e)
-                fails(context, e);
+                silence_fails(&s->silence, e);
 }
 
 static void on_second_up(void *context)
@@ -87,7 +78,9 @@ static void on_second_up(void *context)
 
 static void on_second_down(void *context, const struct error *e)
 {
-        fails(context, e);
+        struct my_silence *s = context;
+
+        silence_fails(&s->silence, e);
 }
 
 static void ask(void *context)
@@ -108,20 +101,6 @@ static void unask(void *context)
                 loop_defer(s->loop, &s->end);
 }
 
-static bool owes(void *context)
-{
-        struct my_silence *s = context;
-
-        return s->events.owes(s->context);
-}
-
-static void waits(void *context, const char *text)
-{
-        struct my_silence *s = context;
-
-        s->events.waits(s->context, text);
-}
-
 static void lost(void *context, const struct error *e)
 {
         struct my_silence *s = context;
@@ -130,19 +109,19 @@ static void lost(void *context, const struct error *e)
 }
 
 struct my_silence *my_silence_new(struct loop *l, const struct my_params *p, struct my_link *k,
-        int64_t limit, const struct my_silence_events *events, void *context)
+        int64_t limit, const struct silence_events *events, void *context)
 {
-        static const struct silence_events from = {owes, ask, unask, waits, lost};
+        static const struct silence_ops ops = {ask, unask, lost};
         struct my_silence *s = memory_new_of(struct my_silence);
 
         s->loop = l;
         s->params = p;
         s->link = k;
         s->connection = mysql_thread_id(my_link_conn(k));
-        s->events = *events;
-        s->context = context;
+        s->silence =
+                (struct silence){.events = *events, .context = context, .ops = ops, .engine = s};
         task_init(&s->end, run_end, s);
-        silence_init(&s->silence, l, limit, &from, s);
+        silence_init(&s->silence, l, limit);
         return s;
 }
 

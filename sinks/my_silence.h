@@ -5,17 +5,13 @@
  * frees it before the link. Loop thread only.
  */
 #include "db/my_link.h"
+#include "sinks/silence.h"
 
 struct my_silence;
 
-struct my_silence_events {
-        bool (*owes)(void *context);
-        void (*waits)(void *context, const char *text);
-};
-
 /* `k` is up. Borrows it, and the parameters. */
 struct my_silence *my_silence_new(struct loop *l, const struct my_params *p, struct my_link *k,
-        int64_t limit, const struct my_silence_events *events, void *context);
+        int64_t limit, const struct silence_events *events, void *context);
 struct my_silence *my_silence_free(struct my_silence *s); /* takes NULL */
 /* These take NULL. */
 void my_silence_heard(struct my_silence *s);

@@ -371,7 +371,7 @@ static bool owes_answer(void *context)
 
 static void on_up(void *context)
 {
-        static const struct my_silence_events silence = {owes_answer, on_warning};
+        static const struct silence_events silence = {owes_answer, on_warning};
         struct sink *s = context;
         struct my_session_setup setup = {.pipeline = s->pipeline,
                 .former = s->facts.connection,

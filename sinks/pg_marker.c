@@ -108,7 +108,7 @@ static void on_waits(void *context, const char *text)
 
 static void on_up(void *context)
 {
-        static const struct pg_silence_events silence = {owes_answer, on_waits};
+        static const struct silence_events silence = {owes_answer, on_waits};
         struct pg_marker *m = context;
 
         m->silence = pg_silence_new(m->loop, m->params, m->link, m->limit, &silence, m);

@@ -1,6 +1,5 @@
 #include "sinks/pg_silence.h"
 #include "base/memory.h"
-#include "sinks/silence.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,8 +9,6 @@ struct pg_silence {
         struct loop *loop;
         const struct pg_params *params;
         struct pg_link *link, *second; /* second: NULL while nobody is asked */
-        struct pg_silence_events events;
-        void *context;
         struct silence silence;
         struct task end; /* of the second: not from inside its own callbacks */
         int pid;
@@ -65,10 +62,8 @@ static void on_second_up(void *context)
 static void on_second_down(void *context, const struct error *e)
 {
         struct pg_silence *s = context;
-        char why[500];
 
-        snprintf(why, sizeof why, "a second connection fails (%.400s)", e->message);
-        silence_answer(&s->silence, false, why);
+        silence_fails(&s->silence, e);
 }
 
 static void ask(void *context)
@@ -89,20 +84,6 @@ static void unask(void *context)
                 loop_defer(s->loop, &s->end);
 }
 
-static bool owes(void *context)
-{
-        struct pg_silence *s = context;
-
-        return s->events.owes(s->context);
-}
-
-static void waits(void *context, const char *text)
-{
-        struct pg_silence *s = context;
-
-        s->events.waits(s->context, text);
-}
-
 static void lost(void *context, const struct error *e)
 {
         struct pg_silence *s = context;
@@ -111,19 +92,19 @@ static void lost(void *context, const struct error *e)
 }
 
 struct pg_silence *pg_silence_new(struct loop *l, const struct pg_params *p, struct pg_link *k,
-        int64_t limit, const struct pg_silence_events *events, void *context)
+        int64_t limit, const struct silence_events *events, void *context)
 {
-        static const struct silence_events from = {owes, ask, unask, waits, lost};
+        static const struct silence_ops ops = {ask, unask, lost};
         struct pg_silence *s = memory_new_of(struct pg_silence);
 
         s->loop = l;
         s->params = p;
         s->link = k;
         s->pid = PQbackendPID(pg_link_conn(k));
-        s->events = *events;
-        s->context = context;
+        s->silence =
+                (struct silence){.events = *events, .context = context, .ops = ops, .engine = s};
         task_init(&s->end, run_end, s);
-        silence_init(&s->silence, l, limit, &from, s);
+        silence_init(&s->silence, l, limit);
         return s;
 }
 

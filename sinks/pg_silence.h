@@ -5,17 +5,13 @@
  * before the link. Loop thread only.
  */
 #include "db/pg_link.h"
+#include "sinks/silence.h"
 
 struct pg_silence;
 
-struct pg_silence_events {
-        bool (*owes)(void *context);
-        void (*waits)(void *context, const char *text);
-};
-
 /* `k` is up. Borrows it, and the parameters. */
 struct pg_silence *pg_silence_new(struct loop *l, const struct pg_params *p, struct pg_link *k,
-        int64_t limit, const struct pg_silence_events *events, void *context);
+        int64_t limit, const struct silence_events *events, void *context);
 struct pg_silence *pg_silence_free(struct pg_silence *s); /* takes NULL */
 /* These take NULL. */
 void pg_silence_heard(struct pg_silence *s);

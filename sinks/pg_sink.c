@@ -429,7 +429,7 @@ static bool owes_answer(void *context)
 
 static void on_up(void *context)
 {
-        static const struct pg_silence_events silence = {owes_answer, on_warning};
+        static const struct silence_events silence = {owes_answer, on_warning};
         struct sink *s = context;
 
         s->silence = pg_silence_new(

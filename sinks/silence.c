@@ -16,7 +16,7 @@ static void end_asking(struct silence *s)
         if (!s->asking)
                 return;
         s->asking = false;
-        s->events.unask(s->context);
+        s->ops.unask(s->engine);
 }
 
 static void lose(struct silence *s, const char *why)
@@ -27,7 +27,7 @@ static void lose(struct silence *s, const char *why)
                 "target: no answer for %.1f s, and %s: the connection is given up",
                 quiet_seconds(s), why);
         end_asking(s);
-        s->events.lost(s->context, &e);
+        s->ops.lost(s->engine, &e);
 }
 
 void silence_heard(struct silence *s)
@@ -41,7 +41,7 @@ static void ask(struct silence *s)
 {
         s->asking = true;
         s->asked = loop_now(s->loop);
-        s->events.ask(s->context);
+        s->ops.ask(s->engine);
 }
 
 static void look(struct silence *s)
@@ -96,6 +96,14 @@ void silence_answer(struct silence *s, bool works, const char *what)
                 s->events.waits(s->context, text);
 }
 
+void silence_fails(struct silence *s, const struct error *e)
+{
+        char why[500];
+
+        snprintf(why, sizeof why, "a second connection fails (%.400s)", e->message);
+        silence_answer(s, false, why);
+}
+
 void silence_limit(struct silence *s, int64_t limit)
 {
         if (s->limit == limit)
@@ -105,10 +113,10 @@ void silence_limit(struct silence *s, int64_t limit)
         set_timer(s);
 }
 
-void silence_init(struct silence *s, struct loop *l, int64_t limit,
-        const struct silence_events *events, void *context)
+void silence_init(struct silence *s, struct loop *l, int64_t limit)
 {
-        *s = (struct silence){.loop = l, .events = *events, .context = context, .limit = limit};
+        s->loop = l;
+        s->limit = limit;
         timer_init(&s->timer, l, on_timer, s);
         s->heard = loop_now(l);
         set_timer(s);

@@ -65,11 +65,13 @@ static void pass(struct world *w, int64_t time)
 
 static void begin(struct world *w)
 {
-        static const struct silence_events events = {owes, ask, unask, waits, lost};
-
-        *w = (struct world){.loop = loop_new_simulated()};
+        *w = (struct world){.loop = loop_new_simulated(),
+                .silence = {.events = {owes, waits},
+                        .context = w,
+                        .ops = {ask, unask, lost},
+                        .engine = w}};
         timer_init(&w->until, w->loop, on_until, w);
-        silence_init(&w->silence, w->loop, LIMIT, &events, w);
+        silence_init(&w->silence, w->loop, LIMIT);
 }
 
 static void end(struct world *w)
