@@ -55,13 +55,15 @@ static int parse(char *const *fields, struct journal_entry *j, struct error *e)
         return 0;
 }
 
-static int read_row(
-        struct endpoint *p, const char *pipeline, struct journal_entry *j, struct error *e)
+int journal_read_at(
+        struct endpoint *p, const struct config *c, struct journal_entry *j, struct error *e)
 {
+        const char *pipeline = journal_base(c)->pipeline.name;
         AUTO_BUF sql = BUF_INIT;
         char *fields[4];
         int rc;
 
+        *j = (struct journal_entry){0};
         buf_printf(&sql, "select %s, state, phase, direction from culvert.state where pipeline = ",
                 p->is_my ? "`sequence`" : "sequence");
         endpoint_literal(p, &sql, pipeline);
@@ -79,14 +81,11 @@ static int read_row(
 
 int journal_read(const struct config *c, struct halt *h, struct journal_entry *j, struct error *e)
 {
-        const struct config *base = journal_base(c);
         struct endpoint p;
-        int rc;
+        int rc = endpoint_open(&p, journal_base(c), true, h, e);
 
-        *j = (struct journal_entry){0};
-        rc = endpoint_open(&p, base, true, h, e);
         if (rc == 0)
-                rc = read_row(&p, base->pipeline.name, j, e);
+                rc = journal_read_at(&p, c, j, e);
         endpoint_close(&p);
         return rc;
 }
@@ -128,12 +127,12 @@ static int write_row(
 static int write_target(
         const struct config *base, struct halt *h, struct journal_entry *j, struct error *e)
 {
-        struct journal_entry before = {0};
+        struct journal_entry before;
         struct endpoint p;
         int rc = endpoint_open(&p, base, true, h, e);
 
         if (rc == 0)
-                rc = read_row(&p, base->pipeline.name, &before, e);
+                rc = journal_read_at(&p, base, &before, e);
         if (rc == 0) {
                 j->sequence = before.sequence + 1;
                 rc = write_row(&p, base->pipeline.name, j, e);

@@ -17,6 +17,8 @@
 #include "model/config.h"
 #include "ops/halt.h"
 
+struct endpoint;
+
 struct journal_entry {
         uint64_t sequence; /* rises with each entry; 0: there is none */
         enum state state, phase;
@@ -30,7 +32,10 @@ struct journal_entry journal_walks(bool back, bool reversed);
 bool journal_is_walking(const struct journal_entry *j);
 /* May a stream in that direction begin? Without an entry only the configured one. */
 bool journal_agrees(const struct journal_entry *j, bool reversed);
-/* `c` of either direction. No schema culvert yet is no error. */
+/* `c` of either direction. No schema culvert yet is no error. `target`: open to the configured one.
+ */
+int journal_read_at(
+        struct endpoint *target, const struct config *c, struct journal_entry *j, struct error *e);
 int journal_read(const struct config *c, struct halt *h, struct journal_entry *j, struct error *e);
 /* Target first, then source; the sequence is made, and filled in. */
 int journal_write(const struct config *c, struct halt *h, struct journal_entry *j, struct error *e);

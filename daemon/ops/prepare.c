@@ -5,6 +5,7 @@
 #include "base/thread.h"
 #include "model/cascade.h"
 #include "ops/copy_plan.h"
+#include "ops/endpoint.h"
 #include "ops/journal.h"
 #include "ops/move.h"
 #include "ops/prepare_private.h"
@@ -50,16 +51,14 @@ static bool has_journal(const struct config *c)
 }
 
 /* Is it this direction's turn? */
-static int check_journal(struct prepare *p, struct error *e)
+static int ask_journal(struct prepare *p, struct endpoint *target, struct error *e)
 {
         struct journal_entry j;
 
-        if (p->ahead || !has_journal(p->config))
-                return 0;
-        if (journal_read(p->config, p->halt, &j, e) < 0)
+        if (journal_read_at(target, p->config, &j, e) < 0)
                 return -1;
         if (journal_agrees(&j, p->config->forward != NULL))
-                return j.sequence ? turn_tidy(p->config, p->halt, e) : 0;
+                return j.sequence ? turn_tidy(p->config, target, e) : 0;
         if (j.state == STATE_COMPLETE) {
                 error_set(e, ERROR_CONFIG, "the migration is complete");
                 snprintf(e->code, sizeof e->code, PREPARE_COMPLETE_CODE);
@@ -69,6 +68,20 @@ static int check_journal(struct prepare *p, struct error *e)
                 state_name(j.state), j.reversed ? "reverse" : "forward");
         snprintf(e->code, sizeof e->code, PREPARE_JOURNAL_CODE);
         return -1;
+}
+
+static int check_journal(struct prepare *p, struct error *e)
+{
+        struct endpoint target;
+        int rc;
+
+        if (p->ahead || !has_journal(p->config))
+                return 0;
+        rc = endpoint_open(&target, journal_base(p->config), true, p->halt, e);
+        if (rc == 0)
+                rc = ask_journal(p, &target, e);
+        endpoint_close(&target);
+        return rc;
 }
 
 static int prepare_all(struct prepare *p, struct error *e)

@@ -39,18 +39,18 @@ int turn_drop_slot(const struct config *c, struct halt *h, struct error *e)
         return rc;
 }
 
-int turn_tidy(const struct config *c, struct halt *h, struct error *e)
+int turn_tidy(const struct config *c, struct endpoint *target, struct error *e)
 {
         struct config *reverse;
         int rc;
 
         if (c->forward)
-                return turn_drop_slot(c->forward, h, e);
-        if (c->target.kind != KIND_POSTGRESQL || !(reverse = config_reverse(c, e))) {
+                return turn_drop_slot(c->forward, target->halt, e);
+        if (target->is_my || !(reverse = config_reverse(c, e))) {
                 error_clear(e); /* without a way back nothing was left of it */
                 return 0;
         }
-        rc = turn_drop_slot(reverse, h, e);
+        rc = drop_slot(target, reverse->pg.slot, e);
         config_free(reverse);
         return rc;
 }

@@ -19,8 +19,9 @@ int turn_drop_origins(PGconn *c, const char *pipeline, struct error *e);
 /* Of it only what its source keeps: the slot. */
 int turn_drop_slot(const struct config *c, struct halt *h, struct error *e);
 
-/* At a start: what was interrupted may have left the slot of the other direction. */
-int turn_tidy(const struct config *c, struct halt *h, struct error *e);
+/* At a start: what was interrupted may have left the slot of the other direction. `target`: open to
+ * the configured one. */
+int turn_tidy(const struct config *c, struct endpoint *target, struct error *e);
 
 /* Where the log of the source of `to` ends now, with the GTIDs there, becomes the place from which
  * the stream of `to` goes on: what commits later is in it, what was before is not. */
