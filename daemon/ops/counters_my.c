@@ -14,12 +14,10 @@
 
 #define LOCK_SECONDS 3 /* an ALTER waits for whoever reads the table */
 
-static MYSQL *connect_to(struct counters *c, const struct config_end *end, const char *what)
+static MYSQL *connect_to(struct counters *c, bool target)
 {
-        struct my_params *p = my_params_new(end, what, c->e);
-        MYSQL *conn = p ? halt_my_connect(c->halt, p, c->e) : NULL;
+        MYSQL *conn = endpoint_my(c->config, target, c->halt, c->e);
 
-        my_params_free(p);
         /* MySQL answers from statistics that may be a day old, unless asked not to */
         if (conn && my_engine(conn) == ENGINE_MYSQL && my_version(conn) >= 80000 &&
                 my_run(conn, c->e, "set session information_schema_stats_expiry = 0") < 0)
@@ -89,7 +87,7 @@ static int read_from(struct counters *c, MYSQL *conn)
 
 static int my_read(struct counters *c)
 {
-        MYSQL *conn = connect_to(c, &c->config->source, "source");
+        MYSQL *conn = connect_to(c, false);
         int rc = conn ? read_from(c, conn) : -1;
 
         halt_my_close(c->halt, &conn);
@@ -189,7 +187,7 @@ static int read_extremes(struct counters *c, MYSQL *conn)
 
 static int my_look(struct counters *c)
 {
-        MYSQL *conn = connect_to(c, &c->config->target, "target");
+        MYSQL *conn = connect_to(c, true);
         int rc = conn ? find_targets(c, conn) : -1;
 
         if (rc == 0)
@@ -224,7 +222,7 @@ static int my_set(struct counters *c)
                 n += c->items[i].target && c->items[i].moves;
         if (n == 0)
                 return 0;
-        if (!(conn = connect_to(c, &c->config->target, "target")))
+        if (!(conn = connect_to(c, true)))
                 return -1;
         rc = my_runf(conn, c->e, "set session lock_wait_timeout = %d", LOCK_SECONDS);
         while (rc == 0 && at < c->n)

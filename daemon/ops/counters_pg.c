@@ -8,16 +8,6 @@
 
 #define SMALL_PAGES 1000 /* a table that is read whole, where no index helps */
 
-static PGconn *connect_to(struct counters *c, const struct config_end *end, const char *what)
-{
-        AUTO_STRING name = memory_printf("culvert %s", c->config->pipeline.name);
-        struct pg_params *p = pg_params_new(end, what, name, false, c->e);
-        PGconn *conn = p ? halt_connect(c->halt, p, c->e) : NULL;
-
-        pg_params_free(p);
-        return conn;
-}
-
 /* (seq, tab, col, owned): which columns have a sequence. A partition's default is its root's. */
 #define LINKS                                                                                      \
         "(select d.objid as seq, d.refobjid as tab, d.refobjsubid as col, true as owned"           \
@@ -138,7 +128,7 @@ static int read_from(struct counters *c, PGconn *conn)
 
 static int pg_read(struct counters *c)
 {
-        PGconn *conn = connect_to(c, &c->config->source, "source");
+        PGconn *conn = endpoint_pg(c->config, false, c->halt, c->e);
         int rc = conn ? read_from(c, conn) : -1;
 
         halt_close(c->halt, &conn);
@@ -265,7 +255,7 @@ static void take_target_value(struct counter *k, const PGresult *r, int row)
 
 static int pg_look(struct counters *c)
 {
-        PGconn *conn = connect_to(c, &c->config->target, "target");
+        PGconn *conn = endpoint_pg(c->config, true, c->halt, c->e);
         int rc = conn ? find_targets(c, conn) : -1;
 
         if (rc == 0)
@@ -304,7 +294,7 @@ static int pg_set(struct counters *c)
         values[0] = pg_array_close(&names);
         values[1] = pg_array_close(&to);
         values[2] = pg_array_close(&down);
-        if (!(conn = connect_to(c, &c->config->target, "target")))
+        if (!(conn = endpoint_pg(c->config, true, c->halt, c->e)))
                 return -1;
         if (pg_run(conn, c->e, "set synchronous_commit = on") == 0)
                 r = pg_query(conn, c->e, SET_SQL, 3, values);

@@ -2,6 +2,7 @@
 /* Parts of the counters. */
 #include "flow/route.h"
 #include "ops/counters.h"
+#include "ops/endpoint.h"
 
 /* BIGINT UNSIGNED and what is below zero, and one step beyond both. */
 typedef __int128 counter_value;

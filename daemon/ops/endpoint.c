@@ -4,39 +4,46 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int open_pg(
-        struct endpoint *p, const struct config *c, const struct config_end *end, struct error *e)
+static const char *side_of(bool target)
 {
-        AUTO_STRING name = memory_printf("culvert %s", c->pipeline.name);
-        struct pg_params *params = pg_params_new(end, p->what, name, false, e);
-
-        if (params)
-                p->pg = halt_connect(p->halt, params, e);
-        pg_params_free(params);
-        if (!p->pg)
-                return -1;
-        return 0;
+        return target ? "target" : "source";
 }
 
-static int open_my(struct endpoint *p, const struct config_end *end, struct error *e)
+static const struct config_end *end_of(const struct config *c, bool target)
 {
-        struct my_params *params = my_params_new(end, p->what, e);
+        return target ? &c->target : &c->source;
+}
 
-        if (params)
-                p->my = halt_my_connect(p->halt, params, e);
-        my_params_free(params);
-        return p->my ? 0 : -1;
+PGconn *endpoint_pg(const struct config *c, bool target, struct halt *h, struct error *e)
+{
+        AUTO_STRING name = memory_printf("culvert %s", c->pipeline.name);
+        struct pg_params *p = pg_params_new(end_of(c, target), side_of(target), name, false, e);
+        PGconn *conn = p ? halt_connect(h, p, e) : NULL;
+
+        pg_params_free(p);
+        return conn;
+}
+
+MYSQL *endpoint_my(const struct config *c, bool target, struct halt *h, struct error *e)
+{
+        struct my_params *p = my_params_new(end_of(c, target), side_of(target), e);
+        MYSQL *conn = p ? halt_my_connect(h, p, e) : NULL;
+
+        my_params_free(p);
+        return conn;
 }
 
 int endpoint_open(
         struct endpoint *p, const struct config *c, bool target, struct halt *h, struct error *e)
 {
-        const struct config_end *end = target ? &c->target : &c->source;
-
         *p = (struct endpoint){.halt = h,
-                .what = target ? "target" : "source",
-                .is_my = config_is_mysql(end->kind)};
-        return p->is_my ? open_my(p, end, e) : open_pg(p, c, end, e);
+                .what = side_of(target),
+                .is_my = config_is_mysql(end_of(c, target)->kind)};
+        if (p->is_my)
+                p->my = endpoint_my(c, target, h, e);
+        else
+                p->pg = endpoint_pg(c, target, h, e);
+        return p->my || p->pg ? 0 : -1;
 }
 
 void endpoint_close(struct endpoint *p)

@@ -13,6 +13,11 @@ struct endpoint {
         MYSQL *my;
 };
 
+/* A connection alone to the source or the target of `c`, which is of that engine; closed as all of
+ * the halt's. NULL: error. */
+PGconn *endpoint_pg(const struct config *c, bool target, struct halt *h, struct error *e);
+MYSQL *endpoint_my(const struct config *c, bool target, struct halt *h, struct error *e);
+
 /* The source or the target of `c`. Closed by endpoint_close, also after a failure. */
 int endpoint_open(
         struct endpoint *p, const struct config *c, bool target, struct halt *h, struct error *e);

@@ -29,8 +29,8 @@ struct fence_table {
 
 /* Asks PostgreSQL about them: the query takes them as unnest($1::text[], $2::text[]), schemas and
  * names. */
-PGresult *fence_tables_query(PGconn *c, const struct fence_table *tables, unsigned n,
-        const char *sql, struct error *e);
+PGresult *fence_tables_query(
+        PGconn *c, const struct fence_table *tables, unsigned n, const char *sql, struct error *e);
 
 /* Everything borrowed. */
 struct fence_request {

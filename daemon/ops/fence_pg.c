@@ -8,16 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-PGconn *fence_pg_connect(const struct fence_request *q, struct error *e)
-{
-        AUTO_STRING name = memory_printf("culvert %s", q->config->pipeline.name);
-        struct pg_params *p = pg_params_new(&q->config->source, "source", name, false, e);
-        PGconn *c = p ? halt_connect(q->halt, p, e) : NULL;
-
-        pg_params_free(p);
-        return c;
-}
-
 /* ---- tables ---- */
 
 #define TABLES_SQL                                                                                 \
@@ -48,8 +38,8 @@ static int missing_tables(const PGresult *r, struct error *e)
         return rc;
 }
 
-PGresult *fence_tables_query(PGconn *c, const struct fence_table *tables, unsigned n,
-        const char *sql, struct error *e)
+PGresult *fence_tables_query(
+        PGconn *c, const struct fence_table *tables, unsigned n, const char *sql, struct error *e)
 {
         AUTO_BUF schemas = BUF_INIT;
         AUTO_BUF names = BUF_INIT;
@@ -173,7 +163,7 @@ int fence_pg_find_hole(PGconn *c, const struct fence_request *q, bool *holds, st
 
 static int pg_is_up(const struct fence_request *q, bool *up, struct error *e)
 {
-        PGconn *c = fence_pg_connect(q, e);
+        PGconn *c = endpoint_pg(q->config, false, q->halt, e);
         enum fence_pg_state s = FENCE_PG_NONE;
         int rc = c ? fence_pg_state(c, q, &s, e) : -1;
 
@@ -184,7 +174,7 @@ static int pg_is_up(const struct fence_request *q, bool *up, struct error *e)
 
 static int pg_prove(const struct fence_request *q, bool *holds, struct error *e)
 {
-        PGconn *c = fence_pg_connect(q, e);
+        PGconn *c = endpoint_pg(q->config, false, q->halt, e);
         enum fence_pg_state s = FENCE_PG_NONE;
         int rc = c ? fence_pg_state(c, q, &s, e) : -1;
 

@@ -273,7 +273,8 @@ static int look_around(struct look *l)
 
 int fence_pg_check(const struct fence_request *q, struct checks *out, struct error *e)
 {
-        struct look l = {.conn = fence_pg_connect(q, e), .q = q, .out = out, .e = e};
+        struct look l = {
+                .conn = endpoint_pg(q->config, false, q->halt, e), .q = q, .out = out, .e = e};
         int rc = l.conn ? look_around(&l) : -1;
 
         fence_pg_tables_done(&l.tables);

@@ -136,7 +136,7 @@ int fence_pg_take_down(PGconn *c, const struct fence_request *q, struct error *e
 
 int fence_pg_lower(const struct fence_request *q, struct error *e)
 {
-        PGconn *c = fence_pg_connect(q, e);
+        PGconn *c = endpoint_pg(q->config, false, q->halt, e);
         int rc = c ? fence_pg_take_down(c, q, e) : -1;
 
         halt_close(q->halt, &c);

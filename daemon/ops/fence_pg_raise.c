@@ -345,7 +345,7 @@ static int raise_on(PGconn *c, const struct fence_request *q, struct fence_resul
 int fence_pg_raise(const struct fence_request *q, struct fence_result *r, struct error *e)
 {
         struct error undone = ERROR_INIT;
-        PGconn *c = fence_pg_connect(q, e);
+        PGconn *c = endpoint_pg(q->config, false, q->halt, e);
         bool whole = false;
         int rc;
 

@@ -1,5 +1,6 @@
 #pragma once
 /* Parts of the fence. */
+#include "ops/endpoint.h"
 #include "ops/fence.h"
 
 /* By kind of database, as in ops/fence.h. */
@@ -40,7 +41,6 @@ struct fence_pg_tables {
         unsigned n;
 };
 
-PGconn *fence_pg_connect(const struct fence_request *q, struct error *e);
 /* A DATA error names those that are not there. */
 int fence_pg_tables(
         PGconn *c, const struct fence_request *q, struct fence_pg_tables *t, struct error *e);
